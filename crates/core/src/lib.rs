@@ -1,0 +1,12 @@
+//! The domain of Postrider: every decision, as pure functions over plain values.
+//!
+//! Nothing here reads a clock, draws a random number, awaits, locks or does IO. Instants and seeds
+//! come in as arguments; what must happen next goes out as values. The modules are listed in the
+//! order in which a message meets them.
+
+pub mod country;
+pub mod error_code;
+pub mod nanp;
+pub mod phone_number;
+pub mod sender;
+pub mod text;

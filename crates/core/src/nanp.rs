@@ -1,0 +1,1 @@
+//! The North American Numbering Plan: area codes and which of them overlay each other.
