@@ -4,9 +4,20 @@
 //! come in as arguments; what must happen next goes out as values. The modules are listed in the
 //! order in which a message meets them.
 
+pub mod clock;
+pub mod sid;
+
 pub mod country;
-pub mod error_code;
 pub mod nanp;
 pub mod phone_number;
 pub mod sender;
+
+pub mod error_code;
+pub mod settings;
+
+pub mod message;
 pub mod text;
+
+pub mod select;
+
+pub mod lifecycle;

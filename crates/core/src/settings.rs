@@ -1,0 +1,226 @@
+//! What operators and customers configure: accounts, keys, numbers, short codes, services, pools.
+//!
+//! These are documents: small, read on every message from memory, written rarely. The store keeps
+//! one JSON row per document, so a new field with a default needs no migration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::country::Country;
+use crate::message::{AccountNo, SenderNo};
+use crate::phone_number::PhoneNumber;
+use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
+use crate::sid::{
+    AccountSid, AlphaSenderSid, ApplicationSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
+};
+
+/// One document. The variant's name is its kind in the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Document {
+    Account(Account),
+    Key(ApiKey),
+    Sender(Sender),
+    Number(IncomingNumber),
+    ShortCode(ShortCodeEntry),
+    Service(Service),
+    PoolMember(PoolMember),
+}
+
+/// The kind and key of a document, unique in the store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocumentKey {
+    pub kind: &'static str,
+    pub key: String,
+}
+
+impl Document {
+    pub fn key(&self) -> DocumentKey {
+        let (kind, key) = match self {
+            Self::Account(account) => ("account", account.sid.to_string()),
+            Self::Key(key) => ("key", key.sid.to_string()),
+            Self::Sender(sender) => ("sender", sender.no.0.to_string()),
+            Self::Number(number) => ("number", number.sid.to_string()),
+            Self::ShortCode(code) => ("short_code", code.sid.to_string()),
+            Self::Service(service) => ("service", service.sid.to_string()),
+            Self::PoolMember(member) => (
+                "pool_member",
+                format!("{}/{}", member.service, member.sender),
+            ),
+        };
+        DocumentKey { kind, key }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    pub sid: AccountSid,
+    pub no: AccountNo,
+    /// `None` for a main account; the owner of a subaccount otherwise.
+    pub parent: Option<AccountSid>,
+    pub friendly_name: String,
+    pub status: AccountStatus,
+    /// SHA-256 of the auth token, lower-case hex: what requests are checked against.
+    pub auth_token_hash: String,
+    /// The auth token, sealed under the instance key: webhooks are signed with it.
+    pub auth_token_sealed: String,
+    pub created_ms: Millis,
+    pub updated_ms: Millis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountStatus {
+    Active,
+    Suspended,
+    /// Final.
+    Closed,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiKey {
+    pub sid: KeySid,
+    pub account: AccountSid,
+    pub friendly_name: String,
+    /// SHA-256 of the secret, lower-case hex.
+    pub secret_hash: String,
+    pub created_ms: Millis,
+    pub updated_ms: Millis,
+}
+
+/// The queue identity of an address an account sends from. Never deleted, so that a number keeps
+/// its queue through pools and re-registration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sender {
+    pub no: SenderNo,
+    pub account: AccountSid,
+    pub address: SenderAddress,
+}
+
+/// What a number can do. Voice is stored and echoed, never a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    pub sms: bool,
+    pub mms: bool,
+    pub voice: bool,
+}
+
+/// The webhooks of a number or short code.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SenderWebhooks {
+    pub sms_url: Option<String>,
+    pub sms_method: HttpMethod,
+    pub sms_fallback_url: Option<String>,
+    pub sms_fallback_method: HttpMethod,
+    pub sms_application: Option<ApplicationSid>,
+    pub status_callback: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HttpMethod {
+    Get,
+    #[default]
+    Post,
+}
+
+/// A long code or toll-free number the operator owns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncomingNumber {
+    pub sid: PhoneNumberSid,
+    pub account: AccountSid,
+    pub sender: SenderNo,
+    pub number: PhoneNumber,
+    pub friendly_name: String,
+    pub capabilities: Capabilities,
+    pub webhooks: SenderWebhooks,
+    /// Segments per second of this one sender; `None` = the default of its kind, 0 = no limit.
+    #[serde(default)]
+    pub pace: Option<f64>,
+    pub created_ms: Millis,
+    pub updated_ms: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShortCodeEntry {
+    pub sid: ShortCodeSid,
+    pub account: AccountSid,
+    pub sender: SenderNo,
+    pub code: ShortCode,
+    pub country: Country,
+    pub friendly_name: String,
+    pub capabilities: Capabilities,
+    pub webhooks: SenderWebhooks,
+    #[serde(default)]
+    pub pace: Option<f64>,
+    pub created_ms: Millis,
+    pub updated_ms: Millis,
+}
+
+/// A Messaging Service (api.md 8.2). Every default is the resource's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    pub sid: ServiceSid,
+    pub account: AccountSid,
+    pub friendly_name: String,
+    pub inbound_request_url: Option<String>,
+    pub inbound_method: HttpMethod,
+    pub fallback_url: Option<String>,
+    pub fallback_method: HttpMethod,
+    pub use_inbound_webhook_on_number: bool,
+    pub status_callback: Option<String>,
+    pub sticky_sender: bool,
+    pub area_code_geomatch: bool,
+    pub smart_encoding: bool,
+    pub mms_converter: bool,
+    /// Seconds.
+    pub validity_period_s: u32,
+    pub scan_message_content: String,
+    pub usecase: String,
+    /// Obsolete: accepted and echoed.
+    pub fallback_to_long_code: bool,
+    /// Reserved: accepted and echoed.
+    pub synchronous_validation: bool,
+    pub created_ms: Millis,
+    pub updated_ms: Millis,
+}
+
+/// A sender's membership of a service's pool. Pool order is the order of `added_ms`, then of SID.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolMember {
+    pub service: ServiceSid,
+    pub sender: PoolSenderSid,
+    pub added_ms: Millis,
+    /// Position in the pool: ascending, unique in the service.
+    pub position: u64,
+}
+
+/// What a pool entry refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PoolSenderSid {
+    Number(PhoneNumberSid),
+    ShortCode(ShortCodeSid),
+    /// An alpha sender lives in its pool only, so its data is here.
+    Alpha {
+        sid: AlphaSenderSid,
+        id: AlphaSenderId,
+        sender: SenderNo,
+    },
+    /// An alpha sender for one country.
+    DestinationAlpha {
+        sid: AlphaSenderSid,
+        id: AlphaSenderId,
+        sender: SenderNo,
+        country: Country,
+    },
+}
+
+impl std::fmt::Display for PoolSenderSid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(sid) => sid.fmt(f),
+            Self::ShortCode(sid) => sid.fmt(f),
+            Self::Alpha { sid, .. } | Self::DestinationAlpha { sid, .. } => sid.fmt(f),
+        }
+    }
+}

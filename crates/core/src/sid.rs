@@ -1,0 +1,256 @@
+//! SIDs: two letters and 32 hexadecimal digits, one type per prefix.
+//!
+//! The digits are a UUIDv7, so SIDs sort by creation and paging by SID is paging by time. Its bits,
+//! from the top: 48 of milliseconds, the version (7), 12 and then (after the two variant bits) 8
+//! more of a sequence that ascends within the millisecond, and 54 random bits that make the SID
+//! unguessable. Milliseconds and sequence alone already order and identify an id within one store:
+//! [`Id::key`] packs them into the 64-bit row key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::clock::Millis;
+
+/// Bits of the sequence within one millisecond.
+pub const SEQUENCE_BITS: u32 = 20;
+
+/// The 128 bits behind a SID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(u128);
+
+impl Id {
+    /// Composes an id. `sequence` keeps its low 20 bits, `random` its low 54.
+    pub fn new(at_ms: Millis, sequence: u32, random: u64) -> Self {
+        let ms = u128::from(at_ms.max(0).unsigned_abs() & 0xFFFF_FFFF_FFFF);
+        let high = u128::from((sequence >> 8) & 0xFFF);
+        let low = u128::from(sequence & 0xFF);
+        let random = u128::from(random & ((1 << 54) - 1));
+        Self(ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low << 54 | random)
+    }
+
+    pub fn from_u128(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    pub fn as_u128(self) -> u128 {
+        self.0
+    }
+
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub fn created_ms(self) -> Millis {
+        i64::try_from(self.0 >> 80).expect("48 bits fit an i64")
+    }
+
+    /// Milliseconds (43 bits, enough until the year 2248) and sequence (20 bits): ascending with
+    /// creation, never negative, unique within one store.
+    pub fn key(self) -> i64 {
+        let sequence = ((self.0 >> 64) & 0xFFF) << 8 | ((self.0 >> 54) & 0xFF);
+        let ms = (self.0 >> 80) & ((1 << 43) - 1);
+        i64::try_from(ms << SEQUENCE_BITS | sequence).expect("63 bits fit an i64")
+    }
+
+    /// The random bits: what a guess would have to hit.
+    pub fn tail(self) -> i64 {
+        i64::try_from(self.0 & ((1 << 54) - 1)).expect("54 bits fit an i64")
+    }
+
+    /// Rebuilds an id from its row key and tail.
+    pub fn from_key(key: i64, tail: i64) -> Self {
+        let sequence = u32::try_from(key & ((1 << SEQUENCE_BITS) - 1)).expect("20 bits fit a u32");
+        Self::new(key >> SEQUENCE_BITS, sequence, tail.unsigned_abs())
+    }
+
+    /// The smallest row key an id made at `at_ms` can have.
+    pub fn first_key_at(at_ms: Millis) -> i64 {
+        at_ms.max(0) << SEQUENCE_BITS
+    }
+
+    fn parse_hex(digits: &str) -> Option<Self> {
+        let is_hex = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        is_hex
+            .then(|| u128::from_str_radix(digits, 16).ok().map(Self))
+            .flatten()
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not a SID of the wanted kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a SID: {prefix} followed by 32 hexadecimal digits")]
+pub struct InvalidSid {
+    pub prefix: &'static str,
+}
+
+macro_rules! sids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Id);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidSid;
+
+            fn from_str(text: &str) -> Result<Self, InvalidSid> {
+                text.strip_prefix($prefix)
+                    .and_then(Id::parse_hex)
+                    .map(Self)
+                    .ok_or(InvalidSid { prefix: $prefix })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+sids! {
+    AccountSid = "AC";
+    KeySid = "SK";
+    ServiceSid = "MG";
+    PhoneNumberSid = "PN";
+    ShortCodeSid = "SC";
+    AlphaSenderSid = "AI";
+    /// A bundle of callback URLs.
+    ApplicationSid = "AP";
+    AlertSid = "NO";
+}
+
+/// The SID of a message: `SM`, or `MM` when it carries media.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageSid {
+    // First, so that the derived order is the order of creation.
+    pub id: Id,
+    pub kind: MessageKind,
+}
+
+/// What a message is carried as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageKind {
+    Sms,
+    Mms,
+}
+
+impl MessageKind {
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Sms => "SM",
+            Self::Mms => "MM",
+        }
+    }
+}
+
+impl FromStr for MessageSid {
+    type Err = InvalidSid;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSid> {
+        for kind in [MessageKind::Sms, MessageKind::Mms] {
+            if let Some(id) = text.strip_prefix(kind.prefix()).and_then(Id::parse_hex) {
+                return Ok(Self { id, kind });
+            }
+        }
+        Err(InvalidSid { prefix: "SM or MM" })
+    }
+}
+
+impl fmt::Display for MessageSid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.kind.prefix(), self.id)
+    }
+}
+
+impl fmt::Debug for MessageSid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_then_sequence() {
+        let a = Id::new(1_000, 1, u64::MAX);
+        let b = Id::new(1_000, 0xF_FFFF, 0);
+        let c = Id::new(1_001, 0, 0);
+        assert!(a < b && b < c);
+        assert!(a.key() < b.key() && b.key() < c.key());
+        assert_eq!(c.key(), Id::first_key_at(1_001));
+    }
+
+    #[test]
+    fn a_key_and_a_tail_make_the_id_again() {
+        let id = Id::new(1_795_000_000_123, 0xABCDE, 0x1F_FFFF_FFFF_1234);
+        assert_eq!(Id::from_key(id.key(), id.tail()), id);
+        assert_eq!(id.created_ms(), 1_795_000_000_123);
+    }
+
+    #[test]
+    fn an_id_is_a_version_7_uuid() {
+        let text = Id::new(1_795_000_000_123, 0xABCDE, 7).to_string();
+        assert_eq!(&text[12..13], "7");
+        assert!(matches!(&text[16..17], "8" | "9" | "a" | "b"));
+    }
+
+    #[test]
+    fn sids_accept_either_case_and_print_lower_case() {
+        let sid: AccountSid = "AC0123456789ABCDEF0123456789abcdef".parse().unwrap();
+        assert_eq!(sid.to_string(), "AC0123456789abcdef0123456789abcdef");
+        assert!(
+            "MG0123456789ABCDEF0123456789abcdef"
+                .parse::<AccountSid>()
+                .is_err()
+        );
+        assert!(
+            "AC+123456789ABCDEF0123456789abcdef"
+                .parse::<AccountSid>()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_message_sid_knows_its_kind() {
+        let sid: MessageSid = "MM0123456789abcdef0123456789abcdef".parse().unwrap();
+        assert_eq!(sid.kind, MessageKind::Mms);
+        assert_eq!(sid.to_string(), "MM0123456789abcdef0123456789abcdef");
+    }
+}

@@ -1,0 +1,253 @@
+//! The contract every store keeps.
+//!
+//! Two doors for writing: [`Store::commit`] for everything that belongs to messages, and
+//! [`Store::commit_documents`] for settings. Both are atomic per call, in order, and durable when
+//! they return: power may be cut the instant after. An error from either means that nothing of the
+//! call is known to be durable; the caller must stop the process, because a flush that failed once
+//! can't be trusted when repeated.
+
+use std::sync::Arc;
+
+use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::lifecycle::Segments;
+use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
+use postrider_core::settings::{Document, DocumentKey};
+use postrider_core::sid::Id;
+use smallvec::SmallVec;
+
+/// One write that concerns one message.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new message, with the callbacks that are due from the start in `callbacks_due`.
+    Insert(Box<Message>),
+    /// The next step of a message already there.
+    Update(Update),
+    /// Callbacks that were made (or given up for good): no longer due.
+    CallbacksDone { id: Id, done: StatusSet },
+    /// The scheduled message becomes an ordinary one: applied only while its status is `scheduled`.
+    /// Replaces the whole record, which keeps its id.
+    Release(Box<Message>),
+    /// Withdraws a scheduled message; applied only while its status is `scheduled`.
+    Cancel {
+        id: Id,
+        at_ms: Millis,
+        callbacks_due: StatusSet,
+    },
+    /// Empties the body (and the submitted body); applied only in a final status or from `sent` on.
+    Redact { id: Id, at_ms: Millis },
+    /// Forgets the record; applied only when nothing of it is in flight (status `sent` or final).
+    Delete { id: Id },
+    /// A receipt that no message claims yet.
+    Park(ParkedReceipt),
+    /// A parked receipt found its message, or was too old.
+    Unpark { parked: u64 },
+}
+
+impl Change {
+    /// The message it concerns, if it concerns one.
+    pub fn id(&self) -> Option<Id> {
+        match self {
+            Self::Insert(message) | Self::Release(message) => Some(message.sid.id),
+            Self::Update(update) => Some(update.id),
+            Self::CallbacksDone { id, .. }
+            | Self::Cancel { id, .. }
+            | Self::Redact { id, .. }
+            | Self::Delete { id } => Some(*id),
+            Self::Park(_) | Self::Unpark { .. } => None,
+        }
+    }
+}
+
+/// One step of a message, as absolute values: the engine owns the state and knows the result.
+/// Applied only if `status` is of higher rank than the stored one, or equal to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    pub id: Id,
+    pub status: Status,
+    pub at_ms: Millis,
+    pub error: Option<ErrorCode>,
+    /// Set once, when it reaches `sent`; `None` leaves what is there.
+    pub sent_ms: Option<Millis>,
+    pub carrier: Option<Arc<str>>,
+    pub attempts: u16,
+    pub is_possible_duplicate: bool,
+    pub segments: Segments,
+    pub done_date: Option<Box<str>>,
+    /// Added to what is due already.
+    pub callbacks_due: StatusSet,
+    /// Rows by which receipts will find the message: one for each segment the carrier took.
+    pub submitted: SmallVec<[Submitted; 1]>,
+    /// Empties the body once it is no longer needed (`ContentRetention=discard`).
+    pub discard_body: bool,
+}
+
+/// Ties a carrier's id to a segment of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    pub key: SubmittedKey,
+    pub segment: u16,
+}
+
+/// A carrier group (all binds of one account at a carrier) and an id in its normal form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubmittedKey {
+    pub group: Arc<str>,
+    pub carrier_id: Box<str>,
+}
+
+/// What became of one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    Yes,
+    /// The message has moved on, or is not in the status the change asks for.
+    Stale,
+    /// No such message.
+    Missing,
+}
+
+/// A receipt kept until its message is known, as the engine wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParkedReceipt {
+    /// Ascending, chosen by the engine.
+    pub parked: u64,
+    pub received_ms: Millis,
+    pub group: Arc<str>,
+    /// Normal forms of the id, most literal first.
+    pub candidates: SmallVec<[Box<str>; 3]>,
+    pub handset: Option<u64>,
+    pub is_delivered: bool,
+    pub error: Option<ErrorCode>,
+    pub done_date: Option<Box<str>>,
+}
+
+/// Which messages a listing is about. All conditions hold together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MessageFilter {
+    pub account: Option<AccountNo>,
+    pub to: Option<Box<str>>,
+    pub from: Option<Box<str>>,
+    pub status: Option<Status>,
+    /// `sent_ms` at or after this instant.
+    pub sent_from_ms: Option<Millis>,
+    /// `sent_ms` before this instant.
+    pub sent_before_ms: Option<Millis>,
+}
+
+/// A place in a listing: strictly older (or newer) than this message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cursor {
+    Start,
+    /// The page of messages older than this one (the next page).
+    After(Id),
+    /// The page of messages newer than this one (the previous page).
+    Before(Id),
+}
+
+/// What waits in one sender's queue on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    pub sender: SenderNo,
+    pub messages: u64,
+    pub segments: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is (nearly) full: new messages are refused, the reserve is kept for receipts.
+    #[error("the store's disk has less than {reserve_mib} MiB left")]
+    Full { reserve_mib: u64 },
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// What was read makes no sense; the text says where.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A store. Everything blocks; everything is safe to call from several threads, except that only
+/// one thread commits messages.
+pub trait Store: Send + Sync {
+    // --- messages: writing ---
+
+    /// Applies the changes in order and flushes them, once. The answer has one entry per change.
+    fn commit(&self, changes: &[Change]) -> Result<Vec<Applied>>;
+
+    /// Whether there is room for new messages. Cheap (cached for a second or so): asked before each
+    /// accept. `Err(Full)` while only the reserve is left.
+    fn room(&self) -> Result<()>;
+
+    // --- messages: reading ---
+
+    /// The message with this SID's id. The caller compares the SID's kind and the account.
+    fn message(&self, id: Id) -> Result<Option<Message>>;
+
+    /// At most `limit` messages, newest first, from the cursor on; also for [`Cursor::Before`],
+    /// which takes the `limit` messages next to the cursor. Never visits more rows than the
+    /// page needs, give or take a constant, however many there are.
+    fn list(&self, filter: &MessageFilter, cursor: Cursor, limit: usize) -> Result<Vec<Message>>;
+
+    /// The message a carrier's id stands for: the newest one, made not before `since_ms`, that has
+    /// it for one of its segments.
+    fn find_submitted(
+        &self,
+        key: &SubmittedKey,
+        since_ms: Millis,
+    ) -> Result<Option<(Message, u16)>>;
+
+    /// Parked receipts in the order of their number.
+    fn parked(&self) -> Result<Vec<ParkedReceipt>>;
+
+    // --- messages: work that waits on disk ---
+
+    /// Messages waiting in a sender's queue (status accepted, queued or sending), oldest first,
+    /// after the given one.
+    fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;
+
+    /// Every sender with something waiting, and how much. Reads the queue index only.
+    fn queue_depths(&self) -> Result<Vec<QueueDepth>>;
+
+    /// Senders with something waiting; cheaper than their depths, for the start.
+    fn queued_senders(&self) -> Result<Vec<SenderNo>>;
+
+    /// Ids of waiting messages marked `is_backlog` whose deadline is before the given instant, by deadline.
+    fn expiring(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>>;
+
+    /// Scheduled messages due before the given instant, by their time.
+    fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>>;
+
+    /// When the next scheduled message is due.
+    fn next_scheduled(&self) -> Result<Option<Millis>>;
+
+    /// How many messages of an account wait for their scheduled time.
+    fn scheduled_count(&self, account: AccountNo) -> Result<u64>;
+
+    /// Messages with callbacks due, oldest first, after the given one.
+    fn callbacks_due(&self, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;
+
+    /// The newest message id ever stored: new ids must be greater.
+    fn last_id(&self) -> Result<Option<Id>>;
+
+    // --- messages: forgetting ---
+
+    /// Forgets whole files or partitions whose every message is older than the given instant, and
+    /// returns how many messages went. Nothing that still waits or is due is forgotten.
+    fn forget_before(&self, created_before_ms: Millis) -> Result<u64>;
+
+    // --- settings ---
+
+    /// All documents.
+    fn documents(&self) -> Result<Vec<Document>>;
+
+    /// Writes and deletes documents, all or none, durably.
+    fn commit_documents(&self, changes: &[DocumentChange]) -> Result<()>;
+}
+
+/// One write to the settings.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DocumentChange {
+    /// Creates or replaces.
+    Put(Document),
+    Delete(DocumentKey),
+}
