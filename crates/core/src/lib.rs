@@ -13,8 +13,10 @@ pub mod phone_number;
 pub mod sender;
 
 pub mod error_code;
+pub mod fault;
 pub mod settings;
 
+pub mod create;
 pub mod message;
 pub mod text;
 

@@ -1,0 +1,30 @@
+//! The request to create a message, as the caller wrote it.
+//!
+//! Values are still text where their meaning depends on others; `engine::accept` reads them in the
+//! documented order, so that the first fault reported is always the same one.
+
+/// The parameters of a create request. Absent and empty are different for none of them: callers
+/// pass `None` for both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreateMessage {
+    pub to: Option<String>,
+    pub from: Option<String>,
+    pub messaging_service: Option<String>,
+    pub body: Option<String>,
+    pub media_urls: Vec<String>,
+    pub content_sid: Option<String>,
+    pub content_variables: Option<String>,
+    pub status_callback: Option<String>,
+    pub application: Option<String>,
+    pub validity_period: Option<String>,
+    pub smart_encoded: Option<bool>,
+    pub shorten_urls: Option<bool>,
+    pub schedule_type: Option<String>,
+    pub send_at: Option<String>,
+    pub send_as_mms: Option<bool>,
+    pub provide_feedback: Option<bool>,
+    pub content_retention: Option<String>,
+    pub address_retention: Option<String>,
+    pub attempt: Option<String>,
+    pub max_price: Option<String>,
+}
