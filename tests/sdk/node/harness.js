@@ -1,0 +1,205 @@
+/**
+ * A Postrider process, a receiver for its status callbacks, and the small steps that tests share.
+ *
+ * Each test file starts one server and works in subaccounts of it: `const world = start(test)`.
+ */
+"use strict";
+
+const assert = require("node:assert/strict");
+const { spawn } = require("node:child_process");
+const { randomBytes } = require("node:crypto");
+const { once } = require("node:events");
+const fs = require("node:fs");
+const http = require("node:http");
+const os = require("node:os");
+const path = require("node:path");
+const readline = require("node:readline");
+const twilio = require("twilio");
+
+const ROOT = path.resolve(__dirname, "../../..");
+const BINARY = process.env.POSTRIDER_BIN || path.join(ROOT, "target/release/postrider");
+const READY_MS = 20_000;
+const PRODUCTS = ["api", "messaging", "conversations", "content", "monitor", "accounts"];
+
+/** Pace is tested elsewhere; no [[carriers]] means the simulator, which delivers. */
+const CONFIG = (directory) => `
+[store]
+url = "sqlite://${directory}/data"
+[webhooks]
+allow_private_networks = true
+[pace]
+long_code = 0
+toll_free = 0
+short_code = 0
+alpha = 0
+`;
+
+let numbers = 0;
+/** A number that every numbering-plan library calls valid, given out once. */
+const usNumber = () => `+1415555${String(++numbers).padStart(4, "0")}`;
+const ukNumber = () => `+447700${String(++numbers).padStart(6, "0")}`;
+
+/** Polls `look` until `until` holds for its value, and returns the value. */
+async function eventually(look, until, what, ms = 15_000) {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    const value = await look();
+    if (until(value)) return value;
+    if (Date.now() > deadline) assert.fail(`${what}: not within ${ms} ms; last: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Way B, first form: every product's base URL. */
+function byBaseUrl(base, username, password, options = {}) {
+  const client = twilio(username, password, options);
+  for (const product of PRODUCTS) client[product].baseUrl = `${base}/${product}`;
+  return client;
+}
+
+/** Way B, second form: an HTTP client that rewrites hosts. */
+function byHttpClient(base, username, password, options = {}) {
+  const inner = new twilio.RequestClient();
+  const httpClient = {
+    request(request) {
+      const url = new URL(request.uri);
+      if (url.hostname.endsWith(".twilio.com")) {
+        const product = url.hostname.split(".")[0];
+        request = { ...request, uri: `${base}/${product}${url.pathname}${url.search}` };
+      }
+      return inner.request(request);
+    },
+  };
+  return twilio(username, password, { ...options, httpClient });
+}
+
+/** Starts server and receiver before the file's tests and stops them after. */
+function start({ before, after }) {
+  const world = {
+    accountSid: "AC" + randomBytes(16).toString("hex"),
+    authToken: randomBytes(16).toString("hex"),
+    receiver: new Receiver(),
+
+    /** A fresh subaccount with a client for it. */
+    async account(way = byHttpClient) {
+      const main = byHttpClient(world.url, world.accountSid, world.authToken);
+      const { sid, authToken } = await main.api.v2010.accounts.create({ friendlyName: "a test's own" });
+      return { sid, authToken, client: way(world.url, sid, authToken) };
+    },
+
+    /** POSTs a form to our own API. */
+    async extension(name, form, sid = world.accountSid, token = world.authToken) {
+      const answer = await fetch(`${world.url}/x/v1/${name}`, {
+        method: "POST",
+        headers: { Authorization: "Basic " + Buffer.from(`${sid}:${token}`).toString("base64") },
+        body: new URLSearchParams(form),
+      });
+      const text = await answer.text();
+      assert.ok(answer.ok, `${name}: ${answer.status} ${text}`);
+      return JSON.parse(text);
+    },
+  };
+
+  let directory;
+  let server;
+  before(async () => {
+    directory = fs.mkdtempSync(path.join(os.tmpdir(), "postrider-"));
+    const config = path.join(directory, "postrider.toml");
+    fs.writeFileSync(config, CONFIG(directory));
+    const log = fs.openSync(path.join(directory, "postrider.log"), "a");
+    server = spawn(BINARY, ["serve", "--config", config, "--listen", "127.0.0.1:0"], {
+      env: {
+        ...process.env,
+        POSTRIDER_ACCOUNT_SID: world.accountSid,
+        POSTRIDER_AUTH_TOKEN: world.authToken,
+      },
+      stdio: ["ignore", "pipe", log],
+    });
+    await once(server, "spawn");
+    readline.createInterface({ input: server.stdout }).on("line", (line) => {
+      world.url ??= /^listening on (http:\/\/127\.0\.0\.1:\d+)\s*$/.exec(line)?.[1];
+    });
+    await eventually(
+      () => server.exitCode ?? server.signalCode ?? world.url,
+      (seen) => seen !== undefined && seen !== null,
+      "the line `listening on http://...`",
+      READY_MS,
+    );
+    assert.ok(world.url, fs.readFileSync(path.join(directory, "postrider.log"), "utf8"));
+    const ready = async () => (await fetch(`${world.url}/readyz`)).status;
+    await eventually(ready, (status) => status === 200, "/readyz", READY_MS);
+    await world.receiver.listen();
+  });
+  after(async () => {
+    world.receiver.close();
+    if (server?.exitCode === null && server.signalCode === null) {
+      const exit = once(server, "exit");
+      server.kill("SIGTERM");
+      const [code] = await exit;
+      assert.equal(code, 0, "SIGTERM ends serve with 0");
+    }
+    if (directory) fs.rmSync(directory, { recursive: true, force: true });
+  });
+  return world;
+}
+
+/** Writes down every request, answers 204. Paths are given out one per test. */
+class Receiver {
+  #requests = [];
+  #paths = 0;
+  #server = http.createServer((request, response) => {
+    let body = "";
+    request.setEncoding("utf8");
+    request.on("data", (piece) => (body += piece));
+    request.on("end", () => {
+      const fields = Object.fromEntries(new URLSearchParams(body));
+      this.#requests.push({ url: this.base + request.url, headers: request.headers, fields });
+      response.writeHead(204).end();
+    });
+  });
+
+  async listen() {
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+    this.base = `http://127.0.0.1:${this.#server.address().port}`;
+  }
+
+  url(rest = "") {
+    return `${this.base}/callbacks/${++this.#paths}${rest}`;
+  }
+
+  /** Every request to `url` once one with `lastStatus` is among them. */
+  waitFor(url, lastStatus) {
+    const { pathname } = new URL(url);
+    return eventually(
+      () => this.#requests.filter((request) => new URL(request.url).pathname === pathname),
+      (requests) => requests.some((request) => request.fields.MessageStatus === lastStatus),
+      `a callback with status ${lastStatus}`,
+    );
+  }
+
+  close() {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+/** The promise must reject with the SDK's exception holding this code and status. */
+async function refused(code, status, promise) {
+  await assert.rejects(promise, (error) => {
+    assert.equal(error.code, code, `${error.status} ${error.code}: ${error.message}`);
+    assert.equal(error.status, status, `${error.status} ${error.code}: ${error.message}`);
+    return true;
+  });
+}
+
+/** The message once it is delivered. */
+function delivered(client, { sid }) {
+  return eventually(
+    () => client.messages(sid).fetch(),
+    (message) => message.status === "delivered",
+    `${sid} delivered`,
+  );
+}
+
+module.exports = { start, byBaseUrl, byHttpClient, delivered, refused, usNumber, ukNumber };
