@@ -1,10 +1,16 @@
 //! The contract every store keeps.
 //!
 //! Two doors for writing: [`Store::commit`] for everything that belongs to messages, and
-//! [`Store::commit_documents`] for settings. Both are atomic per call, in order, and durable when
+//! [`Store::commit_documents`] for settings. Both apply their changes in order and are durable when
 //! they return: power may be cut the instant after. An error from either means that nothing of the
 //! call is known to be durable; the caller must stop the process, because a flush that failed once
-//! can't be trusted when repeated.
+//! can't be trusted when repeated. After an error the store refuses everything.
+//!
+//! A crash inside a call never leaves a message half changed: all its changes of that call are there
+//! or none. Of *different* messages in one call some may be there and others not, because they may be
+//! in different files. Parked receipts come last: a crash can leave one parked whose message has it
+//! already (the status machine ignores the repetition), never the other way round. Documents are
+//! atomic per call.
 
 use std::sync::Arc;
 
@@ -34,9 +40,10 @@ pub enum Change {
         at_ms: Millis,
         callbacks_due: StatusSet,
     },
-    /// Empties the body (and the submitted body); applied only in a final status or from `sent` on.
+    /// Empties the body and forgets the submitted body; applied only from `sent` on.
     Redact { id: Id, at_ms: Millis },
-    /// Forgets the record; applied only when nothing of it is in flight (status `sent` or final).
+    /// Forgets the record and with it every callback still due; applied only when nothing of it is in
+    /// flight (status `sent` or final).
     Delete { id: Id },
     /// A receipt that no message claims yet.
     Park(ParkedReceipt),
@@ -60,7 +67,8 @@ impl Change {
 }
 
 /// One step of a message, as absolute values: the engine owns the state and knows the result.
-/// Applied only if `status` is of higher rank than the stored one, or equal to it.
+/// Applied only if `status` is of higher rank than the stored status, or the same status
+/// ([`Update::applies_to`]). What is `None` here is `None` afterwards, except where a field says so.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     pub id: Id,
@@ -82,6 +90,24 @@ pub struct Update {
     pub discard_body: bool,
 }
 
+impl Update {
+    /// Whether a message in this status takes the update. Two statuses of one rank never replace each
+    /// other: the first final receipt stands.
+    pub fn applies_to(&self, stored: Status) -> bool {
+        self.status == stored || self.status.rank() > stored.rank()
+    }
+}
+
+/// It is in a queue: accepted, queued or sending.
+pub fn is_waiting(status: Status) -> bool {
+    matches!(status, Status::Accepted | Status::Queued | Status::Sending)
+}
+
+/// Nothing of it is in our hands any more: it may be redacted or deleted.
+pub fn is_settled(status: Status) -> bool {
+    status.rank() >= Status::Sent.rank()
+}
+
 /// Ties a carrier's id to a segment of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submitted {
@@ -100,9 +126,10 @@ pub struct SubmittedKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     Yes,
-    /// The message has moved on, or is not in the status the change asks for.
+    /// The message has moved on, or is not in the status the change asks for; or the id of an insert
+    /// (or number of a parked receipt) is taken, and what is there stays.
     Stale,
-    /// No such message.
+    /// No such message (or parked receipt).
     Missing,
 }
 
@@ -185,11 +212,13 @@ pub trait Store: Send + Sync {
 
     /// At most `limit` messages, newest first, from the cursor on; also for [`Cursor::Before`],
     /// which takes the `limit` messages next to the cursor. Never visits more rows than the
-    /// page needs, give or take a constant, however many there are.
+    /// page needs, give or take a constant, however many there are, for any one of account, recipient
+    /// and sender (of an account), or for its date of sending; other conditions are checked on
+    /// the rows so found. The order is always that of the ids, also when dates of sending are asked.
     fn list(&self, filter: &MessageFilter, cursor: Cursor, limit: usize) -> Result<Vec<Message>>;
 
     /// The message a carrier's id stands for: the newest one, made not before `since_ms`, that has
-    /// it for one of its segments.
+    /// it for one of its segments. When several of its segments have it, the first of them.
     fn find_submitted(
         &self,
         key: &SubmittedKey,
@@ -201,8 +230,7 @@ pub trait Store: Send + Sync {
 
     // --- messages: work that waits on disk ---
 
-    /// Messages waiting in a sender's queue (status accepted, queued or sending), oldest first,
-    /// after the given one.
+    /// Messages waiting in a sender's queue ([`is_waiting`]), oldest first, after the given one.
     fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;
 
     /// Every sender with something waiting, and how much. Reads the queue index only.
@@ -211,7 +239,7 @@ pub trait Store: Send + Sync {
     /// Senders with something waiting; cheaper than their depths, for the start.
     fn queued_senders(&self) -> Result<Vec<SenderNo>>;
 
-    /// Ids of waiting messages marked `is_backlog` whose deadline is before the given instant, by deadline.
+    /// Waiting messages marked `is_backlog` whose deadline is before the given instant, by deadline.
     fn expiring(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>>;
 
     /// Scheduled messages due before the given instant, by their time.
@@ -220,13 +248,14 @@ pub trait Store: Send + Sync {
     /// When the next scheduled message is due.
     fn next_scheduled(&self) -> Result<Option<Millis>>;
 
-    /// How many messages of an account wait for their scheduled time.
+    /// How many messages of an account wait for their scheduled time. Counts index entries: for the
+    /// start, not for every request.
     fn scheduled_count(&self, account: AccountNo) -> Result<u64>;
 
     /// Messages with callbacks due, oldest first, after the given one.
     fn callbacks_due(&self, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;
 
-    /// The newest message id ever stored: new ids must be greater.
+    /// The newest message id ever stored, deleted or not: new ids must be greater.
     fn last_id(&self) -> Result<Option<Id>>;
 
     // --- messages: forgetting ---

@@ -2,9 +2,10 @@
 //!
 //! The contract ([`contract`]) is shaped by the domain and written for single ownership: the engine
 //! decides, the store records, in order, durably, and nothing is read to be written back. It blocks;
-//! callers are threads that may block. [`sqlite`] is the embedded store; [`memory`] is the model the
-//! simulations run on. Whoever implements the contract must pass [`conformance`].
+//! callers are threads that may block. `sqlite` is the embedded store; [`memory`] is the model the
+//! simulations run on. Whoever implements the contract must pass `conformance`.
 
 pub mod contract;
+pub mod memory;
 
 pub use contract::*;

@@ -1,0 +1,503 @@
+//! The model store: sorted maps in memory, for simulations and as the yardstick of [`crate::sqlite`].
+//!
+//! It keeps the same contract, is deterministic (no hash order anywhere), and fails when told to. A
+//! [`MemoryDisk`] outlives the [`MemoryStore`]s opened on it, so a simulated crash is: [`crash`] the
+//! store, forget the engine, open the disk again. What was acknowledged is there; what was not may be.
+//!
+//! [`crash`]: MemoryStore::crash
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+use postrider_core::clock::Millis;
+use postrider_core::message::{AccountNo, Message, SenderNo, Status};
+use postrider_core::settings::{Document, DocumentKey};
+use postrider_core::sid::Id;
+
+use crate::contract::{
+    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
+    Store, StoreError, SubmittedKey, Update, is_settled, is_waiting,
+};
+
+/// What a store leaves behind. Clones are the same disk.
+#[derive(Clone, Default)]
+pub struct MemoryDisk(Arc<Mutex<Records>>);
+
+impl MemoryDisk {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens a store on whatever earlier stores left here.
+    pub fn open(&self) -> MemoryStore {
+        MemoryStore {
+            disk: self.clone(),
+            is_dead: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
+            next_fault: Mutex::new(None),
+        }
+    }
+}
+
+/// How a commit fails. In every case it answers `Err(Failed)` and the store is dead afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing reached the disk.
+    Lost,
+    /// Everything reached the disk, only the answer did not come.
+    Kept,
+    /// Power went between two files: the changes of the older half of the messages concerned are
+    /// there, the others and the parked receipts are not. No message is ever half changed.
+    Split,
+}
+
+/// One store on a [`MemoryDisk`].
+pub struct MemoryStore {
+    disk: MemoryDisk,
+    /// Set by a fault or a crash; nothing is answered any more.
+    is_dead: AtomicBool,
+    is_full: AtomicBool,
+    next_fault: Mutex<Option<Fault>>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// A store on a disk of its own.
+    pub fn new() -> Self {
+        MemoryDisk::new().open()
+    }
+
+    /// The disk, to open it again after a crash.
+    pub fn disk(&self) -> MemoryDisk {
+        self.disk.clone()
+    }
+
+    /// The next write, of messages or of documents, fails in this way.
+    pub fn fail_next_commit(&self, fault: Fault) {
+        *self.next_fault.lock() = Some(fault);
+    }
+
+    /// Ends this store as a power cut would: whoever still holds it gets errors only.
+    pub fn crash(&self) {
+        self.is_dead.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes [`Store::room`] refuse, or accept again.
+    pub fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    fn records(&self) -> Result<MutexGuard<'_, Records>> {
+        let records = self.disk.0.lock();
+        if self.is_dead.load(Ordering::SeqCst) {
+            return Err(StoreError::Failed("the store has crashed".to_owned()));
+        }
+        Ok(records)
+    }
+
+    /// The fault that is due, after which the store is dead.
+    fn take_fault(&self) -> Option<Fault> {
+        let fault = self.next_fault.lock().take();
+        if fault.is_some() {
+            self.crash();
+        }
+        fault
+    }
+}
+
+fn injected() -> StoreError {
+    StoreError::Failed("injected fault".to_owned())
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, changes: &[Change]) -> Result<Vec<Applied>> {
+        let mut records = self.records()?;
+        match self.take_fault() {
+            None => Ok(changes.iter().map(|change| records.apply(change)).collect()),
+            Some(Fault::Lost) => Err(injected()),
+            Some(Fault::Kept) => {
+                for change in changes {
+                    records.apply(change);
+                }
+                Err(injected())
+            }
+            Some(Fault::Split) => {
+                let ids: BTreeSet<Id> = changes.iter().filter_map(Change::id).collect();
+                let older: BTreeSet<Id> = ids.iter().take(ids.len() / 2).copied().collect();
+                for change in changes {
+                    if change.id().is_some_and(|id| older.contains(&id)) {
+                        records.apply(change);
+                    }
+                }
+                Err(injected())
+            }
+        }
+    }
+
+    fn room(&self) -> Result<()> {
+        let _alive = self.records()?;
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(StoreError::Full { reserve_mib: 256 });
+        }
+        Ok(())
+    }
+
+    fn message(&self, id: Id) -> Result<Option<Message>> {
+        let records = self.records()?;
+        Ok(records.known(id).cloned())
+    }
+
+    fn list(&self, filter: &MessageFilter, cursor: Cursor, limit: usize) -> Result<Vec<Message>> {
+        let records = self.records()?;
+        let matches = |message: &&Message| matches(filter, message);
+        Ok(match cursor {
+            Cursor::Start => {
+                let newest_first = records.messages.values().rev();
+                newest_first.filter(matches).take(limit).cloned().collect()
+            }
+            Cursor::After(id) => {
+                let older = records.messages.range(..id.key()).rev().map(|(_, m)| m);
+                older.filter(matches).take(limit).cloned().collect()
+            }
+            Cursor::Before(id) => {
+                let newer = records.messages.range(after(Some(id))..).map(|(_, m)| m);
+                let mut page: Vec<Message> = newer.filter(matches).take(limit).cloned().collect();
+                page.reverse();
+                page
+            }
+        })
+    }
+
+    fn find_submitted(
+        &self,
+        key: &SubmittedKey,
+        since_ms: Millis,
+    ) -> Result<Option<(Message, u16)>> {
+        let records = self.records()?;
+        let Some(places) = records.submitted.get(key) else {
+            return Ok(None);
+        };
+        let newest = places
+            .iter()
+            .rev()
+            .filter_map(|(row, _)| records.messages.get(row))
+            .find(|message| message.created_ms() >= since_ms);
+        Ok(newest.and_then(|message| {
+            let row = message.sid.id.key();
+            let (_, segment) = places.range((row, 0)..).next()?;
+            Some((message.clone(), *segment))
+        }))
+    }
+
+    fn parked(&self) -> Result<Vec<ParkedReceipt>> {
+        Ok(self.records()?.parked.values().cloned().collect())
+    }
+
+    fn queued(&self, sender: SenderNo, from: Option<Id>, limit: usize) -> Result<Vec<Message>> {
+        let records = self.records()?;
+        let rows = records
+            .waiting
+            .range((Some(sender), after(from))..=(Some(sender), i64::MAX));
+        Ok(records.load(rows.map(|(_, row)| *row), limit))
+    }
+
+    fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
+        let records = self.records()?;
+        let mut depths: BTreeMap<SenderNo, QueueDepth> = BTreeMap::new();
+        for (sender, row) in &records.waiting {
+            let Some(sender) = *sender else { continue };
+            let depth = depths.entry(sender).or_insert(QueueDepth {
+                sender,
+                messages: 0,
+                segments: 0,
+            });
+            depth.messages += 1;
+            depth.segments += u64::from(records.messages[row].num_segments);
+        }
+        Ok(depths.into_values().collect())
+    }
+
+    fn queued_senders(&self) -> Result<Vec<SenderNo>> {
+        let depths = self.queue_depths()?;
+        Ok(depths.into_iter().map(|depth| depth.sender).collect())
+    }
+
+    fn expiring(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+        let records = self.records()?;
+        let rows = records.deadlines.range(..(before_ms, i64::MIN));
+        Ok(records.load(rows.map(|(_, row)| *row), limit))
+    }
+
+    fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+        let records = self.records()?;
+        let rows = records.scheduled.range(..(before_ms, i64::MIN));
+        Ok(records.load(rows.map(|(_, row)| *row), limit))
+    }
+
+    fn next_scheduled(&self) -> Result<Option<Millis>> {
+        Ok(self.records()?.scheduled.first().map(|(at_ms, _)| *at_ms))
+    }
+
+    fn scheduled_count(&self, account: AccountNo) -> Result<u64> {
+        let records = self.records()?;
+        let of_account = records
+            .scheduled
+            .iter()
+            .filter(|(_, row)| records.messages[row].account == account);
+        Ok(of_account.count() as u64)
+    }
+
+    fn callbacks_due(&self, from: Option<Id>, limit: usize) -> Result<Vec<Message>> {
+        let records = self.records()?;
+        let rows = records.due.range(after(from)..);
+        Ok(records.load(rows.copied(), limit))
+    }
+
+    fn last_id(&self) -> Result<Option<Id>> {
+        Ok(self.records()?.last_id)
+    }
+
+    /// Here every message counts as a partition of its own.
+    fn forget_before(&self, created_before_ms: Millis) -> Result<u64> {
+        let mut records = self.records()?;
+        let old: Vec<i64> = records
+            .messages
+            .range(..Id::first_key_at(created_before_ms))
+            .filter(|(_, message)| !has_work(message))
+            .map(|(row, _)| *row)
+            .collect();
+        for row in &old {
+            records.remove(*row);
+        }
+        Ok(old.len() as u64)
+    }
+
+    fn documents(&self) -> Result<Vec<Document>> {
+        Ok(self.records()?.documents.values().cloned().collect())
+    }
+
+    fn commit_documents(&self, changes: &[DocumentChange]) -> Result<()> {
+        let mut records = self.records()?;
+        let fault = self.take_fault();
+        if matches!(fault, None | Some(Fault::Kept)) {
+            for change in changes {
+                match change {
+                    DocumentChange::Put(document) => {
+                        records.documents.insert(document.key(), document.clone())
+                    }
+                    DocumentChange::Delete(key) => records.documents.remove(key),
+                };
+            }
+        }
+        fault.map_or(Ok(()), |_| Err(injected()))
+    }
+}
+
+/// The first row key after an id; the very first without one.
+fn after(id: Option<Id>) -> i64 {
+    id.map_or(i64::MIN, |id| id.key() + 1)
+}
+
+fn matches(filter: &MessageFilter, message: &Message) -> bool {
+    let sent_ms = message.sent_ms;
+    filter
+        .account
+        .is_none_or(|account| message.account == account)
+        && filter.to.as_ref().is_none_or(|to| message.to == *to)
+        && filter
+            .from
+            .as_ref()
+            .is_none_or(|from| message.from.as_ref() == Some(from))
+        && filter.status.is_none_or(|status| message.status == status)
+        && filter
+            .sent_from_ms
+            .is_none_or(|from| sent_ms.is_some_and(|sent| sent >= from))
+        && filter
+            .sent_before_ms
+            .is_none_or(|before| sent_ms.is_some_and(|sent| sent < before))
+}
+
+/// Something is still to be done for it, so it must not be forgotten.
+fn has_work(message: &Message) -> bool {
+    is_waiting(message.status)
+        || message.status == Status::Scheduled
+        || !message.callbacks_due.is_empty()
+}
+
+/// All that is on a disk. The sets hold row keys and follow `messages`; only [`Records::put`] and
+/// [`Records::remove`] touch either.
+#[derive(Default)]
+struct Records {
+    messages: BTreeMap<i64, Message>,
+    waiting: BTreeSet<(Option<SenderNo>, i64)>,
+    deadlines: BTreeSet<(Millis, i64)>,
+    scheduled: BTreeSet<(Millis, i64)>,
+    due: BTreeSet<i64>,
+    submitted: BTreeMap<SubmittedKey, BTreeSet<(i64, u16)>>,
+    parked: BTreeMap<u64, ParkedReceipt>,
+    documents: BTreeMap<DocumentKey, Document>,
+    last_id: Option<Id>,
+}
+
+impl Records {
+    fn known(&self, id: Id) -> Option<&Message> {
+        // The tail is the part of a SID that nobody can guess.
+        self.messages
+            .get(&id.key())
+            .filter(|message| message.sid.id == id)
+    }
+
+    fn load(&self, rows: impl Iterator<Item = i64>, limit: usize) -> Vec<Message> {
+        rows.take(limit)
+            .map(|row| self.messages[&row].clone())
+            .collect()
+    }
+
+    fn put(&mut self, message: Message) {
+        let row = message.sid.id.key();
+        self.remove(row);
+        if is_waiting(message.status) {
+            self.waiting.insert((message.sender, row));
+            if message.is_backlog {
+                self.deadlines.insert((message.deadline_ms, row));
+            }
+        }
+        if let (Status::Scheduled, Some(at_ms)) = (message.status, message.send_at_ms) {
+            self.scheduled.insert((at_ms, row));
+        }
+        if !message.callbacks_due.is_empty() {
+            self.due.insert(row);
+        }
+        self.last_id = self.last_id.max(Some(message.sid.id));
+        self.messages.insert(row, message);
+    }
+
+    fn remove(&mut self, row: i64) {
+        if let Some(message) = self.messages.remove(&row) {
+            self.waiting.remove(&(message.sender, row));
+            self.deadlines.remove(&(message.deadline_ms, row));
+            if let Some(at_ms) = message.send_at_ms {
+                self.scheduled.remove(&(at_ms, row));
+            }
+            self.due.remove(&row);
+        }
+    }
+
+    fn apply(&mut self, change: &Change) -> Applied {
+        match change {
+            Change::Insert(message) => {
+                if self.messages.contains_key(&message.sid.id.key()) {
+                    return Applied::Stale;
+                }
+                self.put(Message::clone(message));
+                Applied::Yes
+            }
+            Change::Update(update) => self.update(update),
+            Change::CallbacksDone { id, done } => self.edit(
+                *id,
+                |_| true,
+                |message| message.callbacks_due = message.callbacks_due.without(*done),
+            ),
+            Change::Release(record) => self.edit(
+                record.sid.id,
+                |status| status == Status::Scheduled,
+                |message| message.clone_from(record),
+            ),
+            Change::Cancel {
+                id,
+                at_ms,
+                callbacks_due,
+            } => self.edit(
+                *id,
+                |status| status == Status::Scheduled,
+                |message| {
+                    message.status = Status::Canceled;
+                    message.updated_ms = *at_ms;
+                    message.callbacks_due = message.callbacks_due.with(*callbacks_due);
+                },
+            ),
+            Change::Redact { id, at_ms } => self.edit(*id, is_settled, |message| {
+                forget_body(message);
+                message.updated_ms = *at_ms;
+            }),
+            Change::Delete { id } => {
+                let applied = self.edit(*id, is_settled, |_| {});
+                if applied == Applied::Yes {
+                    self.remove(id.key());
+                }
+                applied
+            }
+            Change::Park(receipt) => {
+                if self.parked.contains_key(&receipt.parked) {
+                    return Applied::Stale;
+                }
+                self.parked.insert(receipt.parked, receipt.clone());
+                Applied::Yes
+            }
+            Change::Unpark { parked } => match self.parked.remove(parked) {
+                Some(_) => Applied::Yes,
+                None => Applied::Missing,
+            },
+        }
+    }
+
+    fn edit(
+        &mut self,
+        id: Id,
+        is_due: impl Fn(Status) -> bool,
+        edit: impl FnOnce(&mut Message),
+    ) -> Applied {
+        let Some(mut message) = self.known(id).cloned() else {
+            return Applied::Missing;
+        };
+        if !is_due(message.status) {
+            return Applied::Stale;
+        }
+        edit(&mut message);
+        self.put(message);
+        Applied::Yes
+    }
+
+    fn update(&mut self, update: &Update) -> Applied {
+        let applied = self.edit(
+            update.id,
+            |stored| update.applies_to(stored),
+            |message| overwrite(message, update),
+        );
+        if applied == Applied::Yes {
+            for submitted in &update.submitted {
+                let places = self.submitted.entry(submitted.key.clone()).or_default();
+                places.insert((update.id.key(), submitted.segment));
+            }
+        }
+        applied
+    }
+}
+
+fn overwrite(message: &mut Message, update: &Update) {
+    message.status = update.status;
+    message.updated_ms = update.at_ms;
+    message.error = update.error;
+    message.sent_ms = update.sent_ms.or(message.sent_ms);
+    message.carrier = update.carrier.as_deref().map(Box::from);
+    message.attempts = update.attempts;
+    message.is_possible_duplicate = update.is_possible_duplicate;
+    message.segments = update.segments.clone();
+    message.done_date.clone_from(&update.done_date);
+    message.callbacks_due = message.callbacks_due.with(update.callbacks_due);
+    if update.discard_body {
+        forget_body(message);
+    }
+}
+
+fn forget_body(message: &mut Message) {
+    message.body = Arc::from("");
+    message.submitted_body = None;
+}
