@@ -1,8 +1,24 @@
-//! Text on its way to a handset: alphabet, smart encoding, segments.
+//! Text on its way to a handset, and back: alphabet, smart encoding, segments.
+//!
+//! A carrier turns text into octets, and octets into text, with [`gsm7`] or [`ucs2`].
+//!
+//! Four counts are kept apart by name: code points (`char`), septets, UTF-16 units and octets.
+
+pub mod gsm7;
+pub mod ucs2;
 
 /// The alphabet of a whole message (never of one segment alone).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Encoding {
+    /// The GSM 7-bit default alphabet with its extension table (3GPP TS 23.038, 6.2.1).
     Gsm7,
+    /// UTF-16, most significant octet first. The standard says UCS-2; handsets show surrogate pairs.
     Ucs2,
+}
+
+impl Encoding {
+    /// GSM-7 when every code point is in that alphabet, UCS-2 otherwise. Empty text is GSM-7.
+    pub fn of(text: &str) -> Self {
+        if gsm7::septet_count(text).is_some() { Self::Gsm7 } else { Self::Ucs2 }
+    }
 }
