@@ -1,11 +1,16 @@
 //! Text on its way to a handset, and back: alphabet, smart encoding, segments.
 //!
-//! A carrier turns text into octets, and octets into text, with [`gsm7`] or [`ucs2`].
+//! [`count_segments`] chooses the alphabet of an outbound body and says what the message costs. A carrier
+//! then cuts the same text with [`split`] and turns each segment into octets with [`gsm7`] or [`ucs2`];
+//! inbound octets come back through the same two modules.
 //!
 //! Four counts are kept apart by name: code points (`char`), septets, UTF-16 units and octets.
 
 pub mod gsm7;
+mod segment;
 pub mod ucs2;
+
+pub use segment::{HeaderSize, Segmentation, count_segments, split};
 
 /// The alphabet of a whole message (never of one segment alone).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
