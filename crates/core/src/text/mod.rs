@@ -1,16 +1,20 @@
 //! Text on its way to a handset, and back: alphabet, smart encoding, segments.
 //!
-//! [`count_segments`] chooses the alphabet of an outbound body and says what the message costs. A carrier
-//! then cuts the same text with [`split`] and turns each segment into octets with [`gsm7`] or [`ucs2`];
-//! inbound octets come back through the same two modules.
+//! An outbound body comes here last, when links are shortened and the sender is known:
+//! [`smart_encode`] may replace look-alikes, [`count_segments`] chooses the alphabet and says what the
+//! message costs. A carrier then cuts the same text with [`split`] and turns each segment into octets
+//! with [`gsm7`] or [`ucs2`]; inbound octets come back through the same two modules.
 //!
 //! Four counts are kept apart by name: code points (`char`), septets, UTF-16 units and octets.
+//! The rules and their reasons are in `docs/encoding.md`.
 
 pub mod gsm7;
 mod segment;
+mod smart_encoding;
 pub mod ucs2;
 
 pub use segment::{HeaderSize, Segmentation, count_segments, split};
+pub use smart_encoding::smart_encode;
 
 /// The alphabet of a whole message (never of one segment alone).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
