@@ -28,6 +28,10 @@ pub enum Encoding {
 impl Encoding {
     /// GSM-7 when every code point is in that alphabet, UCS-2 otherwise. Empty text is GSM-7.
     pub fn of(text: &str) -> Self {
-        if gsm7::septet_count(text).is_some() { Self::Gsm7 } else { Self::Ucs2 }
+        if gsm7::septet_count(text).is_some() {
+            Self::Gsm7
+        } else {
+            Self::Ucs2
+        }
     }
 }
