@@ -712,4 +712,34 @@ mod tests {
         );
         assert_eq!(ErrorCode::WebhookFailed.alert_level(), AlertLevel::Error);
     }
+
+    #[test]
+    fn every_page_belongs_to_a_code_and_every_promised_page_is_there() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
+        let mut pages: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        pages.sort();
+        let promised: Vec<_> = ErrorCode::ALL
+            .iter()
+            .filter(|error| error.is_documented())
+            .map(|error| format!("{error}.md"))
+            .collect();
+        assert_eq!(pages, promised);
+
+        for error in ErrorCode::ALL.iter().filter(|error| error.is_documented()) {
+            let page = std::fs::read_to_string(format!("{folder}/{error}.md")).unwrap();
+            let heading = format!("# {error}: {}", error.title());
+            assert_eq!(page.lines().next(), Some(heading.as_str()));
+            if page.contains("answer to a request") {
+                let status = format!("with HTTP {}", error.http_status());
+                assert!(page.contains(&status), "{error}.md: {status}");
+            }
+            assert!(
+                page.contains("\n## Check\n") && page.contains("\n## Settings\n"),
+                "{error}.md"
+            );
+        }
+    }
 }
