@@ -147,7 +147,7 @@ fn deny(root: &Path) -> Result<()> {
     }
     run_cargo(
         root,
-        &["deny", "--offline", "check", "licenses", "bans", "sources"],
+        &["deny", "--locked", "check", "licenses", "bans", "sources"],
     )
 }
 
