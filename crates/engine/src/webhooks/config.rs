@@ -41,7 +41,7 @@ impl Default for Config {
             per_endpoint_concurrency: at_least_one(64),
             // About 1 KiB each.
             queue: at_least_one(50_000),
-            per_endpoint_queue: at_least_one(10_000),
+            per_endpoint_queue: at_least_one(5_000),
             max_age_s: at_least_one(4 * 60 * 60),
             ca_file: None,
         }

@@ -16,15 +16,15 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct State {
     jobs: Vec<Job>,
-    has_spilled: bool,
+    spilled: u64,
 }
 
 /// What was offered since the last time.
 #[derive(Debug)]
 pub(super) struct Offered {
     pub(super) jobs: Vec<Job>,
-    /// Some did not fit.
-    pub(super) has_spilled: bool,
+    /// How many more did not fit.
+    pub(super) spilled: u64,
 }
 
 impl Inbox {
@@ -39,7 +39,7 @@ impl Inbox {
     pub(super) fn offer(&self, jobs: Vec<Job>) {
         let mut state = self.state.lock();
         let room = self.capacity.saturating_sub(state.jobs.len());
-        state.has_spilled |= jobs.len() > room;
+        state.spilled += jobs.len().saturating_sub(room) as u64;
         if state.jobs.is_empty() && jobs.len() <= room {
             state.jobs = jobs;
         } else {
@@ -50,7 +50,7 @@ impl Inbox {
     }
 
     pub(super) fn take(&self) -> Offered {
-        let State { jobs, has_spilled } = std::mem::take(&mut *self.state.lock());
-        Offered { jobs, has_spilled }
+        let State { jobs, spilled } = std::mem::take(&mut *self.state.lock());
+        Offered { jobs, spilled }
     }
 }

@@ -7,9 +7,12 @@
 mod config;
 mod failure;
 mod guard;
+mod idempotency;
 mod inbox;
 mod job;
+mod overrides;
 mod scheduler;
+mod sign;
 pub mod status_callback;
 mod url;
 
@@ -18,8 +21,10 @@ use std::sync::Arc;
 pub use config::Config;
 pub use failure::{AttemptFailure, FailureClass};
 pub use guard::{Guard, InvalidNetwork, Network};
+pub use idempotency::TokenSecret;
 pub use job::{AuthToken, Content, Event, Finished, Job, Outcome, Params, Report};
-pub use scheduler::Limits;
+pub use overrides::{InvalidOverride, Overrides, RetryOn};
+pub use scheduler::{Attempt, AttemptId, AttemptResult, Limits, Load, Scheduler, Timeouts};
 pub use url::{CALLBACK_URL_LEN_MAX, CallbackUrl, InvalidCallbackUrl, authority};
 
 use inbox::Inbox;

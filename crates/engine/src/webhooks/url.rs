@@ -16,6 +16,8 @@ use percent_encoding::percent_decode_str;
 use postrider_core::error_code::ErrorCode;
 use url::Url;
 
+use super::overrides::{InvalidOverride, Overrides};
+
 /// Longest URL taken, in octets. Browsers and proxies stop at about 2,000 or 8,000.
 pub const CALLBACK_URL_LEN_MAX: usize = 4096;
 
@@ -87,8 +89,9 @@ pub(super) struct Target {
     pub(super) authorization: Option<HeaderValue>,
     /// The URL as configured, up to the fragment: what is signed.
     pub(super) signed_url: Box<str>,
-    /// What follows the `#`.
-    pub(super) fragment: Option<Box<str>>,
+    /// From the fragment.
+    pub(super) overrides: Overrides,
+    pub(super) invalid_overrides: Vec<InvalidOverride>,
 }
 
 impl Target {
@@ -128,9 +131,10 @@ impl Target {
             None => host.to_owned(),
         };
         let (signed_url, fragment) = match text.split_once('#') {
-            Some((url, fragment)) => (url, Some(fragment.into())),
-            None => (text, None),
+            Some((url, fragment)) => (url, fragment),
+            None => (text, ""),
         };
+        let (overrides, invalid_overrides) = Overrides::parse(fragment);
         Ok(Self {
             authority: format!("{}://{host}:{port}", url.scheme()).into(),
             is_https,
@@ -141,7 +145,8 @@ impl Target {
             path: path_and_query(signed_url, &url)?,
             authorization: authorization(&url),
             signed_url: signed_url.into(),
-            fragment,
+            overrides,
+            invalid_overrides,
         })
     }
 }
@@ -245,7 +250,7 @@ mod tests {
     fn what_is_signed_keeps_everything_but_the_fragment() {
         let target = Target::parse("https://u:p%40@Example.com:443/a?b#ct=200").unwrap();
         assert_eq!(&*target.signed_url, "https://u:p%40@Example.com:443/a?b");
-        assert_eq!(target.fragment.as_deref(), Some("ct=200"));
+        assert_eq!(target.overrides.connect_timeout_ms, 200);
         assert_eq!(target.host_header, "example.com");
         assert_eq!(&*target.authority, "https://example.com:443");
         // "u:p@"

@@ -1,0 +1,483 @@
+//! Decides which attempt is made when: a plain value, without clock, tasks or chance.
+//!
+//! Time comes in as an argument, attempts and reports go out as values, and the same calls give the
+//! same answers, so a simulation can drive it. It promises:
+//!
+//! - An endpoint (scheme, host, port) has at most `per_endpoint_concurrency` attempts in flight, all
+//!   endpoints together at most `concurrency`. Within an endpoint, messages take turns in the order
+//!   in which they were offered.
+//! - Endpoints that hang leave room for the others. An endpoint starts with a few slots, earns more
+//!   by answering and loses half by each hang; and it may never use more of what is shared than a
+//!   part of what is still free (the "dynamic threshold" that network switches share buffers by).
+//! - Events of one message go out one at a time, by rank, and the next waits no longer than the
+//!   time budget of the one before.
+//! - Every job that is kept is finished exactly once; one that is not kept is reported as overflow.
+
+mod endpoints;
+mod lane;
+mod recent;
+mod targets;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use postrider_core::clock::Millis;
+use rustc_hash::FxHashMap;
+
+use self::endpoints::{EndpointNo, Endpoints, Standing};
+use self::lane::{Lane, LaneKey, Waiting};
+use self::recent::Known;
+use self::targets::Targets;
+use super::failure::{AttemptFailure, FailureClass};
+use super::job::{Event, Finished, Job, Outcome, Report};
+use super::url::Target;
+
+/// The bounds that a scheduler keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Attempts in flight, over all endpoints.
+    pub concurrency: usize,
+    /// Attempts in flight to one endpoint.
+    pub per_endpoint_concurrency: usize,
+    /// Jobs waiting in memory, over all endpoints.
+    pub queue: usize,
+    /// Jobs of one endpoint waiting in memory.
+    pub per_endpoint_queue: usize,
+    /// Age at which a job that was not tried yet is given up.
+    pub age_ms_max: Millis,
+}
+
+/// Slots of an endpoint that has not answered yet, and of one that keeps hanging. At the default
+/// limit of 1024, 128 dead endpoints find place beside each other.
+const ALLOWANCE_MIN: usize = 8;
+
+/// An endpoint's jobs may take one part in so many of the queue's free room: an eighth, so that it
+/// takes some eighty dead endpoints to fill 50,000 places.
+const QUEUE_SHARE: usize = 8;
+
+/// Names one attempt; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(pub u64);
+
+/// One request to make, now.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub id: AttemptId,
+    /// From 1.
+    pub number: u8,
+    pub job: Arc<Job>,
+    pub timeouts: Timeouts,
+    pub(super) target: Arc<Target>,
+}
+
+/// What one attempt may take. Whoever makes the attempt keeps these: each attempt has a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the connection is there, TLS included.
+    pub connect_ms: u32,
+    /// From the request to the answer's head.
+    pub read_ms: u32,
+    pub total_ms: u32,
+}
+
+/// What became of one attempt: the answer's 2xx status, or why there is none.
+pub type AttemptResult = Result<u16, AttemptFailure>;
+
+/// How much there is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Jobs not yet tried.
+    pub waiting: usize,
+    pub in_flight: usize,
+    pub endpoints: usize,
+    /// Endpoints whose queue is full.
+    pub overflowed: usize,
+    /// Offers not kept, ever.
+    pub dropped_total: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    limits: Limits,
+    known: Known,
+    targets: Targets,
+    endpoints: Endpoints,
+    lanes: FxHashMap<LaneKey, Lane>,
+    /// When each waiting job is given up.
+    ages: BTreeSet<(Millis, Event, EndpointNo)>,
+    /// Endpoints to look at, by their turn.
+    ready: VecDeque<EndpointNo>,
+    /// Endpoints that could send if others had less in flight, by their turn.
+    starved: VecDeque<EndpointNo>,
+    /// Endpoints that have overflowed, in that order.
+    overflowed: Vec<EndpointNo>,
+    /// Offers were not kept for want of room for any endpoint.
+    has_spilled: bool,
+    flights: FxHashMap<AttemptId, Flight>,
+    /// To be repeated at once; they keep their slot.
+    retries: VecDeque<Flight>,
+    next_attempt: u64,
+    waiting: usize,
+    in_flight: usize,
+    dropped_total: u64,
+    reports: Vec<Report>,
+}
+
+#[derive(Clone, Debug)]
+struct Flight {
+    lane: LaneKey,
+    job: Arc<Job>,
+    target: Arc<Target>,
+    /// Attempts made before the one in flight.
+    attempts: u8,
+    first_ms: Millis,
+}
+
+impl Scheduler {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            known: Known::default(),
+            targets: Targets::default(),
+            endpoints: Endpoints::default(),
+            lanes: FxHashMap::default(),
+            ages: BTreeSet::new(),
+            ready: VecDeque::new(),
+            starved: VecDeque::new(),
+            overflowed: Vec::new(),
+            has_spilled: false,
+            flights: FxHashMap::default(),
+            retries: VecDeque::new(),
+            next_attempt: 0,
+            waiting: 0,
+            in_flight: 0,
+            dropped_total: 0,
+            reports: Vec::new(),
+        }
+    }
+
+    /// Takes a job. Ignores an event that is in memory already or was done lately.
+    pub fn offer(&mut self, job: Job, now_ms: Millis) {
+        let event = job.event;
+        if self.known.contains(event) {
+            return;
+        }
+        let Ok(target) = self.targets.get(&job.url) else {
+            self.finish(event, Outcome::Misconfigured);
+            return;
+        };
+        let gives_up_ms = job.due_ms.saturating_add(self.limits.age_ms_max);
+        if gives_up_ms <= now_ms {
+            self.finish(event, Outcome::TooOld);
+            return;
+        }
+        if self.room() == 0 {
+            self.spill(1);
+            return;
+        }
+        let no = self.endpoints.of(&target.authority, self.allowance_min());
+        if self.endpoints[no].has_overflowed || self.endpoints[no].waiting >= self.room() {
+            self.drop_offer(no);
+            return;
+        }
+        self.known.insert(event);
+        self.ages.insert((gives_up_ms, event, no));
+        self.endpoints[no].waiting += 1;
+        self.waiting += 1;
+        let key = LaneKey {
+            endpoint: no,
+            id: event.lane(),
+        };
+        let lane = self.lanes.entry(key).or_default();
+        lane.insert(Waiting {
+            job: Arc::new(job),
+            target,
+            gives_up_ms,
+        });
+        if !lane.is_in_flight && !lane.has_turn {
+            lane.has_turn = true;
+            self.endpoints[no].turns.push_back(key.id);
+            self.make_ready(no);
+        }
+    }
+
+    /// Notes that offers of whichever endpoint were not kept.
+    pub fn spill(&mut self, offers: u64) {
+        self.dropped_total += offers;
+        if !self.has_spilled {
+            self.has_spilled = true;
+            self.reports.push(Report::Overflowed { authority: None });
+        }
+    }
+
+    /// Appends the attempts to make now.
+    pub fn poll(&mut self, now_ms: Millis, attempts: &mut Vec<Attempt>) {
+        self.give_up_aged(now_ms);
+        while let Some(flight) = self.retries.pop_front() {
+            attempts.push(self.start(flight, now_ms));
+        }
+        while let Some(no) = self.starved.pop_back() {
+            self.endpoints[no].standing = Standing::Ready;
+            self.ready.push_front(no);
+        }
+        while let Some(no) = self.ready.pop_front() {
+            let free = self.limits.concurrency - self.in_flight;
+            let endpoint = &mut self.endpoints[no];
+            if endpoint.in_flight >= endpoint.allowance {
+                endpoint.standing = Standing::Idle;
+                continue;
+            }
+            if endpoint.in_flight >= free {
+                endpoint.standing = Standing::Starved;
+                self.starved.push_back(no);
+                continue;
+            }
+            attempts.extend(self.take_turn(no, now_ms));
+            let endpoint = &mut self.endpoints[no];
+            if endpoint.turns.is_empty() {
+                endpoint.standing = Standing::Idle;
+                self.endpoints.forget_idle(no);
+            } else {
+                self.ready.push_back(no);
+            }
+        }
+        self.ask_for_refills();
+    }
+
+    /// Takes the result of an attempt. A result that comes twice is ignored.
+    pub fn on_result(&mut self, id: AttemptId, result: AttemptResult, now_ms: Millis) {
+        let Some(flight) = self.flights.remove(&id) else {
+            return;
+        };
+        self.adapt(flight.lane.endpoint, result);
+        let outcome = match result {
+            Ok(status) => Outcome::Answered { status },
+            Err(failure) if flight.wants_retry(failure, now_ms) => {
+                self.retries.push_back(flight);
+                return;
+            }
+            Err(failure) => Outcome::Failed(failure),
+        };
+        self.land(flight.lane);
+        self.finish(flight.job.event, outcome);
+    }
+
+    /// When to poll next if nothing else happens: the next job is given up then.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.ages.first().map(|&(gives_up_ms, _, _)| gives_up_ms)
+    }
+
+    /// Moves what happened since the last call to the end of `reports`.
+    pub fn drain_reports(&mut self, reports: &mut Vec<Report>) {
+        reports.append(&mut self.reports);
+    }
+
+    pub fn load(&self) -> Load {
+        Load {
+            waiting: self.waiting,
+            in_flight: self.in_flight,
+            endpoints: self.endpoints.len(),
+            overflowed: self.overflowed.len(),
+            dropped_total: self.dropped_total,
+        }
+    }
+
+    fn allowance_min(&self) -> usize {
+        self.limits.per_endpoint_concurrency.min(ALLOWANCE_MIN)
+    }
+
+    /// An answer, even a bad one, earns an endpoint a slot; a hang costs it half.
+    fn adapt(&mut self, no: EndpointNo, result: AttemptResult) {
+        let is_hang = match result.map_err(AttemptFailure::class) {
+            Err(Some(FailureClass::Connect | FailureClass::Read)) => true,
+            Ok(_) | Err(None | Some(FailureClass::ClientError | FailureClass::ServerError)) => {
+                false
+            }
+        };
+        let allowance_min = self.allowance_min();
+        let endpoint = &mut self.endpoints[no];
+        endpoint.allowance = if is_hang {
+            (endpoint.allowance / 2).max(allowance_min)
+        } else {
+            (endpoint.allowance + 1).min(self.limits.per_endpoint_concurrency)
+        };
+    }
+
+    /// Jobs an endpoint may have waiting now.
+    fn room(&self) -> usize {
+        let free = self.limits.queue - self.waiting;
+        self.limits
+            .per_endpoint_queue
+            .min(free.div_ceil(QUEUE_SHARE))
+    }
+
+    fn drop_offer(&mut self, no: EndpointNo) {
+        self.dropped_total += 1;
+        let endpoint = &mut self.endpoints[no];
+        if !endpoint.has_overflowed {
+            endpoint.has_overflowed = true;
+            self.overflowed.push(no);
+            let authority = Some(endpoint.authority.clone());
+            self.reports.push(Report::Overflowed { authority });
+        }
+    }
+
+    fn ask_for_refills(&mut self) {
+        let mut overflowed = std::mem::take(&mut self.overflowed);
+        overflowed.retain(|&no| {
+            let is_drained = self.endpoints[no].waiting * 2 < self.room();
+            if is_drained {
+                let endpoint = &mut self.endpoints[no];
+                endpoint.has_overflowed = false;
+                let authority = Some(endpoint.authority.clone());
+                self.reports.push(Report::WantsRefill { authority });
+                self.endpoints.forget_idle(no);
+            }
+            !is_drained
+        });
+        self.overflowed = overflowed;
+        if self.has_spilled && self.waiting * 2 < self.limits.queue {
+            self.has_spilled = false;
+            self.reports.push(Report::WantsRefill { authority: None });
+        }
+    }
+
+    /// The first job of the endpoint's next message, as an attempt. `None` if that message's jobs
+    /// were given up meanwhile.
+    fn take_turn(&mut self, no: EndpointNo, now_ms: Millis) -> Option<Attempt> {
+        let id = self.endpoints[no].turns.pop_front()?;
+        let key = LaneKey { endpoint: no, id };
+        let lane = self.lanes.get_mut(&key).expect("a lane with a turn exists");
+        lane.has_turn = false;
+        let Some(Waiting {
+            job,
+            target,
+            gives_up_ms,
+        }) = lane.take_first()
+        else {
+            self.lanes.remove(&key);
+            return None;
+        };
+        lane.is_in_flight = true;
+        self.ages.remove(&(gives_up_ms, job.event, no));
+        self.waiting -= 1;
+        self.in_flight += 1;
+        self.endpoints[no].waiting -= 1;
+        self.endpoints[no].in_flight += 1;
+        Some(self.start(
+            Flight {
+                lane: key,
+                job,
+                target,
+                attempts: 0,
+                first_ms: now_ms,
+            },
+            now_ms,
+        ))
+    }
+
+    fn start(&mut self, mut flight: Flight, now_ms: Millis) -> Attempt {
+        let id = AttemptId(self.next_attempt);
+        self.next_attempt += 1;
+        flight.attempts += 1;
+        let attempt = Attempt {
+            id,
+            number: flight.attempts,
+            job: flight.job.clone(),
+            timeouts: flight.timeouts(now_ms),
+            target: flight.target.clone(),
+        };
+        self.flights.insert(id, flight);
+        attempt
+    }
+
+    /// Gives an attempt's slot back, and its message the next turn.
+    fn land(&mut self, key: LaneKey) {
+        let no = key.endpoint;
+        self.in_flight -= 1;
+        self.endpoints[no].in_flight -= 1;
+        let lane = self.lanes.get_mut(&key).expect("a lane in flight exists");
+        lane.is_in_flight = false;
+        if lane.is_empty() {
+            self.lanes.remove(&key);
+        } else {
+            // In front: this message has waited for its own predecessor already.
+            lane.has_turn = true;
+            self.endpoints[no].turns.push_front(key.id);
+        }
+        if self.endpoints[no].turns.is_empty() {
+            self.endpoints.forget_idle(no);
+        } else {
+            self.make_ready(no);
+        }
+    }
+
+    fn make_ready(&mut self, no: EndpointNo) {
+        let endpoint = &mut self.endpoints[no];
+        if endpoint.standing == Standing::Idle {
+            endpoint.standing = Standing::Ready;
+            self.ready.push_back(no);
+        }
+    }
+
+    fn give_up_aged(&mut self, now_ms: Millis) {
+        while let Some(&(gives_up_ms, event, no)) = self.ages.first()
+            && gives_up_ms <= now_ms
+        {
+            self.ages.pop_first();
+            let key = LaneKey {
+                endpoint: no,
+                id: event.lane(),
+            };
+            let lane = self.lanes.get_mut(&key).expect("a waiting job has a lane");
+            let was_waiting = lane.remove(event);
+            debug_assert!(was_waiting, "only waiting jobs have an age");
+            self.waiting -= 1;
+            self.endpoints[no].waiting -= 1;
+            self.finish(event, Outcome::TooOld);
+        }
+    }
+
+    fn finish(&mut self, event: Event, outcome: Outcome) {
+        self.known.finish(event);
+        self.reports.push(Report::Finished(Finished {
+            message: event.message().id,
+            statuses: event.statuses(),
+            outcome,
+        }));
+    }
+}
+
+impl Flight {
+    /// The clock may step back; then no time has passed.
+    fn elapsed_ms(&self, now_ms: Millis) -> u32 {
+        u32::try_from((now_ms - self.first_ms).max(0)).unwrap_or(u32::MAX)
+    }
+
+    fn wants_retry(&self, failure: AttemptFailure, now_ms: Millis) -> bool {
+        let overrides = &self.target.overrides;
+        failure
+            .class()
+            .is_some_and(|class| overrides.retry_on.contains(class))
+            && self.attempts <= overrides.retries
+            && self.elapsed_ms(now_ms) < overrides.total_timeout_ms
+    }
+
+    fn timeouts(&self, now_ms: Millis) -> Timeouts {
+        let overrides = &self.target.overrides;
+        let left_ms = overrides
+            .total_timeout_ms
+            .saturating_sub(self.elapsed_ms(now_ms))
+            .max(1);
+        Timeouts {
+            connect_ms: overrides.connect_timeout_ms.min(left_ms),
+            read_ms: overrides.read_timeout_ms.min(left_ms),
+            total_ms: left_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
