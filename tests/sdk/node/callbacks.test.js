@@ -50,8 +50,9 @@ test("through a service: queued, sent, delivered", async () => {
   const { authToken, client } = await world.account();
   const number = await client.incomingPhoneNumbers.create({ phoneNumber: usNumber() });
   const statusCallback = world.receiver.url();
-  const service = await client.messaging.v1.services.create({ friendlyName: "alerts", statusCallback });
-  await service.phoneNumbers().create({ phoneNumberSid: number.sid });
+  const { services } = client.messaging.v1;
+  const service = await services.create({ friendlyName: "alerts", statusCallback });
+  await services(service.sid).phoneNumbers.create({ phoneNumberSid: number.sid });
   await client.messages.create({ to: usNumber(), messagingServiceSid: service.sid, body: "hello" });
   const requests = await world.receiver.waitFor(statusCallback, "delivered");
   assert.deepEqual(statuses(requests), ["queued", "sent", "delivered"]);

@@ -44,10 +44,10 @@ test("refusals are exceptions with code and status", async () => {
   const { phoneNumber: from, sid: phoneNumberSid } = await client.incomingPhoneNumbers.create({
     phoneNumber: usNumber(),
   });
-  const [full, empty] = await Promise.all(
-    ["full", "empty"].map((friendlyName) => client.messaging.v1.services.create({ friendlyName })),
-  );
-  await full.phoneNumbers().create({ phoneNumberSid });
+  const { services } = client.messaging.v1;
+  const { sid: full } = await services.create({ friendlyName: "full" });
+  const { sid: empty } = await services.create({ friendlyName: "empty" });
+  await services(full).phoneNumbers.create({ phoneNumberSid });
   const good = { to: usNumber(), from, body: "hello" };
   const stranger = byHttpClient(world.url, sid, "0".repeat(32));
   const sendAt = new Date(Date.now() + 3_600_000);
@@ -59,11 +59,11 @@ test("refusals are exceptions with code and status", async () => {
     [21617, 400, () => client.messages.create({ ...good, body: "a".repeat(1601) })],
     [21624, 400, () => client.messages.create({ ...good, validityPeriod: 36001 })],
     [35118, 400, () => client.messages.create({ ...good, scheduleType: "fixed", sendAt })],
-    [21704, 400, () => client.messages.create({ to: good.to, body: "x", messagingServiceSid: empty.sid })],
-    [21710, 409, () => full.phoneNumbers().create({ phoneNumberSid })],
-    [21712, 409, () => empty.phoneNumbers().create({ phoneNumberSid })],
+    [21704, 400, () => client.messages.create({ to: good.to, body: "x", messagingServiceSid: empty })],
+    [21710, 409, () => services(full).phoneNumbers.create({ phoneNumberSid })],
+    [21712, 409, () => services(empty).phoneNumbers.create({ phoneNumberSid })],
     [20404, 404, () => client.messages("SM" + "0".repeat(32)).fetch()],
-    [20404, 404, () => client.messaging.v1.services("MG" + "0".repeat(32)).fetch()],
+    [20404, 404, () => services("MG" + "0".repeat(32)).fetch()],
     [20003, 401, () => stranger.messages.list()],
   ];
   for (const [code, status, call] of table) await refused(code, status, call());

@@ -92,7 +92,7 @@ test("messages", async () => {
     phoneNumber: usNumber(),
   });
   const service = await client.messaging.v1.services.create({ friendlyName: "alerts" });
-  await service.phoneNumbers().create({ phoneNumberSid });
+  await client.messaging.v1.services(service.sid).phoneNumbers.create({ phoneNumberSid });
 
   const to = usNumber();
   const created = await client.messages.create({ to, from: phoneNumber, body: "hello" });

@@ -83,4 +83,4 @@ def test_a_deleted_key_opens_nothing(server, account, refused):
     key = account.client.new_keys.create(friendly_name="short-lived")
     account.client.keys(key.sid).delete()
     client = by_http_client(server.url, key.sid, key.secret, account.account_sid)
-    refused(20003, 401, client.messages.list)
+    refused(20003, 401, client.messages("SM" + "0" * 32).fetch)
