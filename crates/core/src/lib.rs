@@ -17,9 +17,13 @@ pub mod fault;
 pub mod settings;
 
 pub mod create;
+pub mod schedule;
+pub mod validity;
 pub mod message;
 pub mod text;
 
 pub mod select;
+
+pub mod pacing;
 
 pub mod lifecycle;

@@ -3,3 +3,95 @@
 //! [`select`] is a pure function. Pool, settings, recipient, loads and sticky mapping come in as
 //! arguments; out comes a [`Decision`] that names the winner, the rule that chose it, and for every
 //! other candidate the rule that removed it. See `docs/sender-selection.md`.
+
+mod candidates;
+mod decision;
+mod facts;
+mod fate;
+mod groups;
+mod pool;
+mod procedure;
+mod rule;
+mod scaler;
+mod stored;
+
+pub use decision::{
+    Broken, Candidate, CandidateOutcome, Decision, Outcome, Removed, Step, StickyAction,
+};
+pub use facts::{
+    Channel, Detail, Facts, Idle, Loads, Network, PublicReach, QueueLoad, Reach, Recipient, Served,
+    Settings, StickyMapping,
+};
+pub use pool::{Pool, PoolSender, SenderKind};
+pub use rule::Rule;
+pub use stored::UnreadableDecision;
+
+use crate::error_code::ErrorCode;
+use candidates::{Carriage, Selection};
+use procedure::{Course, End};
+
+/// Chooses the sender of one message.
+///
+/// The error is an answer to the request: the pool is empty (21704), or the sender that the request
+/// names is not in it (21711). A message that was accepted and finds no sender is a [`Decision`] too,
+/// with [`Outcome::None`].
+pub fn select(
+    pool: &Pool,
+    facts: &Facts<'_>,
+    loads: &impl Loads,
+    reach: &impl Reach,
+) -> Result<Decision, ErrorCode> {
+    let selection = Selection::new(pool, facts, loads, reach);
+    let Some(from) = facts.from else {
+        if pool.is_empty() {
+            return Err(ErrorCode::ServicePoolEmpty);
+        }
+        return Ok(selection.decide(&selection.run()));
+    };
+    // Senders may share an address: the one that fits the message best is meant.
+    let only = |sender| (sender, selection.for_one(sender));
+    let namesakes = || pool.find(from).map(only);
+    let (sender, selection) = namesakes()
+        .find(|(sender, selection)| selection.barrier(sender).is_none())
+        .or_else(|| namesakes().next())
+        .ok_or(ErrorCode::SenderNotInService)?;
+    Ok(selection.decide(&selection.run_named(sender)))
+}
+
+impl<L: Loads, R: Reach> Selection<'_, L, R> {
+    fn decide(&self, course: &Course) -> Decision {
+        let losers = self.losers(course);
+        let rule = course.path.last().map(|step| step.rule);
+        Decision {
+            outcome: match (course.winner, rule) {
+                (Some(winner), Some(rule)) => Outcome::Chosen {
+                    sender: winner.no,
+                    rule,
+                },
+                (Some(_) | None, _) => Outcome::None {
+                    error: course.error,
+                },
+            },
+            path: course.path.clone(),
+            recipient_country: self.facts.recipient.country,
+            recipient_area_code: self.facts.recipient.area_code,
+            sticky: course.sticky,
+            is_converted_to_sms: self.carriage == Carriage::ConvertedMedia,
+            warning: self.warning(course),
+            removed: losers.removed,
+            unlisted: losers.unlisted,
+        }
+    }
+
+    /// The pre-registration alert: the alpha sender that was chosen should be registered, and is not.
+    fn warning(&self, course: &Course) -> Option<ErrorCode> {
+        let (End::Alphas(_), Some(winner)) = (course.end, course.winner) else {
+            return None;
+        };
+        let country = self.facts.recipient.country?;
+        let is_wanted = self.facts.settings.preregistration_alert
+            && self.reach.preregistration(country).is_advisable()
+            && !self.reach.is_registered(winner.no, country);
+        is_wanted.then_some(ErrorCode::PreregistrationWanted)
+    }
+}

@@ -1,0 +1,150 @@
+//! The scaler: spreads messages over the senders that every other rule left, and settles all ties.
+//!
+//! With sticky sender on, recipients are spread: fewest live mappings, then earliest drain, then pool
+//! order. With it off, messages are: idle before busy, then earliest drain, then least recently used,
+//! then pool order. A sender whose queue is full takes no part.
+//!
+//! One pass, no allocation, about as fast as [`Loads`] answers. Where a single group holds thousands
+//! of senders, the walk itself becomes the cost of a selection; then whoever owns the loads can keep
+//! each group ordered by [`Order::key`] and hand over the front, and only [`scale`] changes.
+
+use super::facts::{Loads, QueueLoad};
+use super::groups::Member;
+use super::rule::Rule;
+
+/// By what senders are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Sticky sender on.
+    Recipients,
+    /// Sticky sender off, and where it does not apply.
+    Messages,
+}
+
+/// What senders are compared by, the first difference decides; less is better.
+pub(super) type Key = [u64; LEVELS];
+
+pub(super) const LEVELS: usize = 4;
+
+impl Order {
+    pub(super) fn key(self, member: Member, queue: QueueLoad, loads: &impl Loads) -> Key {
+        match self {
+            Self::Recipients => [
+                loads.mappings(member.no),
+                queue.drain_ms,
+                0,
+                member.position,
+            ],
+            Self::Messages => [
+                u64::from(queue.queued_segments > 0),
+                queue.drain_ms,
+                queue.last_used,
+                member.position,
+            ],
+        }
+    }
+
+    /// The rule of a winner whose closest rival differs at this level.
+    pub(super) fn choice(self, level: usize) -> Rule {
+        match (self, level) {
+            (Self::Recipients, 0) => Rule::FewestMappings,
+            (Self::Messages, 0) => Rule::Idle,
+            (Self::Recipients | Self::Messages, 1) => Rule::EarliestDrain,
+            (Self::Messages, 2) => Rule::LeastRecentlyUsed,
+            (Self::Recipients | Self::Messages, _) => Rule::PoolOrder,
+        }
+    }
+
+    /// The rule of a loser that differs from the winner at this level.
+    pub(super) fn removal(self, level: usize) -> Rule {
+        match (self, level) {
+            (Self::Recipients, 0) => Rule::MoreMappings,
+            (Self::Messages, 0) => Rule::Busy,
+            (Self::Recipients | Self::Messages, 1) => Rule::LaterDrain,
+            (Self::Messages, 2) => Rule::MoreRecentlyUsed,
+            (Self::Recipients | Self::Messages, _) => Rule::LaterInPool,
+        }
+    }
+}
+
+/// The outcome of scaling over a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scaled {
+    pub(super) order: Order,
+    /// `None` when every queue is full.
+    pub(super) winner: Option<(Key, Member)>,
+    pub(super) full: u32,
+    /// Losers by the level at which they differ from the winner.
+    pub(super) lost: [u32; LEVELS],
+}
+
+pub(super) fn scale<'a>(
+    set: impl Iterator<Item = &'a Member>,
+    order: Order,
+    loads: &impl Loads,
+) -> Scaled {
+    let mut scaled = Scaled {
+        order,
+        winner: None,
+        full: 0,
+        lost: [0; LEVELS],
+    };
+    for &member in set {
+        let queue = loads.queue(member.no);
+        if queue.is_full {
+            scaled.full += 1;
+            continue;
+        }
+        let key = order.key(member, queue, loads);
+        match scaled.winner {
+            None => scaled.winner = Some((key, member)),
+            Some((best, _)) if key < best => {
+                scaled.depose(level(&key, &best));
+                scaled.winner = Some((key, member));
+            }
+            Some((best, _)) => scaled.lost[level(&key, &best)] += 1,
+        }
+    }
+    scaled
+}
+
+impl Scaled {
+    /// The winner's own rule; `None` when nobody else was left to compare with.
+    pub(super) fn rule(&self) -> Option<Rule> {
+        let level = self.lost.iter().rposition(|&count| count > 0)?;
+        self.winner.map(|_| self.order.choice(level))
+    }
+
+    /// How many senders the set has.
+    pub(super) fn set_len(&self) -> usize {
+        let others: u32 = self.full + self.lost.iter().sum::<u32>();
+        others as usize + usize::from(self.winner.is_some())
+    }
+
+    /// Why this member of the set lost.
+    pub(super) fn removal(&self, member: Member, loads: &impl Loads) -> Rule {
+        let queue = loads.queue(member.no);
+        match self.winner {
+            Some((best, _)) if !queue.is_full => self
+                .order
+                .removal(level(&self.order.key(member, queue, loads), &best)),
+            Some(_) | None => Rule::QueueFull,
+        }
+    }
+
+    /// A new winner is better at `level`. Whoever lost to the old one at that level or below loses to
+    /// the new one at `level`, and so does the old one; who lost above it still loses there.
+    fn depose(&mut self, level: usize) {
+        let moved: u32 = self.lost[level..].iter().sum();
+        self.lost[level..].fill(0);
+        self.lost[level] = moved + 1;
+    }
+}
+
+/// Where two keys differ first; positions are unique, so they do.
+fn level(a: &Key, b: &Key) -> usize {
+    a.iter()
+        .zip(b)
+        .position(|(a, b)| a != b)
+        .unwrap_or(LEVELS - 1)
+}
