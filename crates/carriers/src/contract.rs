@@ -9,6 +9,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::text::Encoding;
+use serde::Deserialize;
 use smallvec::SmallVec;
 use tokio::sync::mpsc;
 
@@ -76,6 +77,28 @@ pub enum RefusalClass {
     Fail,
     /// The account at the carrier is misconfigured: hold the queue and alert the operator.
     Config,
+}
+
+/// What becomes of a submission whose outcome is [`Outcome::Unknown`] (`unknown_outcome`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownOutcome {
+    /// Send it again: at least once, perhaps twice.
+    #[default]
+    Resend,
+    /// Fail it: at most once.
+    Fail,
+}
+
+/// Which segments' receipts decide the fate of a message (`receipt_segments`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptSegments {
+    #[default]
+    All,
+    Any,
+    First,
+    Last,
 }
 
 /// A delivery receipt, parsed out of whatever dialect the carrier speaks.
@@ -181,6 +204,12 @@ pub trait Carrier: Send + Sync {
 
     /// Answers the carrier for events that are now durable.
     fn acknowledge(&self, tokens: Vec<AckToken>);
+
+    /// Answers the carrier that it should bring these events again later, because they cannot be
+    /// kept now (a full disk). A carrier that has no such answer leaves them unanswered.
+    fn decline(&self, tokens: Vec<AckToken>) {
+        let _ = tokens;
+    }
 
     /// Stops taking work, gives open submissions `grace` to be answered, returns the rest, closes
     /// the links. The event channel closes when all is done.

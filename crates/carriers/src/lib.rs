@@ -7,6 +7,7 @@
 //! was. Ruled by `docs/carriers.md`.
 
 pub mod contract;
+pub mod correlation;
 pub mod smpp;
 
 pub use contract::*;
