@@ -87,3 +87,160 @@ fn done_date(message: &Message, status: Status) -> Option<Box<str>> {
         .all(|b| b.is_ascii_digit())
         .then(|| digits.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::error_code::ErrorCode;
+    use postrider_core::lifecycle::Segments;
+    use postrider_core::message::{AccountNo, Direction, MessageOptions, StatusSet};
+    use postrider_core::settings::AccountStatus;
+    use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid, ServiceSid};
+    use postrider_core::text::Encoding;
+
+    use super::*;
+
+    fn account() -> Account {
+        Account {
+            sid: AccountSid(Id::from_u128(1)),
+            no: AccountNo(1),
+            parent: None,
+            friendly_name: String::new(),
+            status: AccountStatus::Active,
+            auth_token_hash: String::new(),
+            auth_token_sealed: String::new(),
+            created_ms: 0,
+            updated_ms: 0,
+        }
+    }
+
+    fn message() -> Message {
+        Message {
+            sid: MessageSid {
+                id: Id::from_u128(2),
+                kind: MessageKind::Sms,
+            },
+            account: AccountNo(1),
+            service: Some(ServiceSid(Id::from_u128(3))),
+            direction: Direction::OutboundApi,
+            status: Status::Undelivered,
+            from: Some("+15005550006".into()),
+            sender: None,
+            to: "+447700900199".into(),
+            body: "hello".into(),
+            submitted_body: None,
+            encoding: Encoding::Gsm7,
+            num_segments: 1,
+            num_media: 0,
+            updated_ms: 0,
+            sent_ms: Some(0),
+            send_at_ms: None,
+            deadline_ms: 0,
+            error: Some(ErrorCode::try_from(30003).unwrap()),
+            carrier: None,
+            attempts: 1,
+            is_possible_duplicate: false,
+            segments: Segments::default(),
+            done_date: Some("261124033512".into()),
+            status_callback: None,
+            callbacks_due: StatusSet::EMPTY,
+            decision: None,
+            options: MessageOptions::default(),
+            is_backlog: false,
+        }
+    }
+
+    fn names(params: &Params) -> String {
+        params
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn value<'a>(params: &'a Params, name: &str) -> &'a str {
+        &params.iter().find(|(other, _)| *other == name).unwrap().1
+    }
+
+    const ALWAYS: &str =
+        "SmsSid SmsStatus MessageStatus To MessagingServiceSid MessageSid AccountSid";
+
+    #[test]
+    fn each_status_has_its_parameters_whatever_the_message_is_by_now() {
+        #[rustfmt::skip]
+        let rows = [
+            (Status::Scheduled,   "ApiVersion"),
+            (Status::Accepted,    "ApiVersion"),
+            (Status::Queued,      "From ApiVersion"),
+            (Status::Sending,     "From ApiVersion"),
+            (Status::Sent,        "From ApiVersion"),
+            (Status::Delivered,   "From ApiVersion RawDlrDoneDate"),
+            (Status::Undelivered, "From ApiVersion ErrorCode ErrorMessage RawDlrDoneDate"),
+            (Status::Failed,      "From ApiVersion ErrorCode ErrorMessage"),
+            (Status::Canceled,    "From ApiVersion"),
+        ];
+        for (status, expected) in rows {
+            let params = params(&message(), status, &account());
+            assert_eq!(names(&params), format!("{ALWAYS} {expected}"), "{status:?}");
+            assert_eq!(value(&params, "MessageStatus"), status.as_str());
+            assert_eq!(value(&params, "SmsStatus"), status.as_str());
+        }
+    }
+
+    #[test]
+    fn the_values_are_twilios() {
+        let params = params(&message(), Status::Undelivered, &account());
+        #[rustfmt::skip]
+        let rows = [
+            ("AccountSid",          "AC00000000000000000000000000000001"),
+            ("MessageSid",          "SM00000000000000000000000000000002"),
+            ("SmsSid",              "SM00000000000000000000000000000002"),
+            ("MessagingServiceSid", "MG00000000000000000000000000000003"),
+            ("ApiVersion",          "2010-04-01"),
+            ("To",                  "+447700900199"),
+            ("From",                "+15005550006"),
+            ("ErrorCode",           "30003"),
+            ("RawDlrDoneDate",      "2611240335"),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(value(&params, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_absent() {
+        let mut message = message();
+        message.service = None;
+        message.from = None;
+        for done_date in [None, Some("26112403"), Some("2026-11-24")] {
+            message.done_date = done_date.map(Into::into);
+            let params = params(&message, Status::Delivered, &account());
+            assert_eq!(
+                names(&params),
+                "SmsSid SmsStatus MessageStatus To MessageSid AccountSid ApiVersion"
+            );
+        }
+    }
+
+    #[test]
+    fn an_obfuscated_recipient_loses_four_digits() {
+        let mut message = message();
+        message.options.obfuscate_address = true;
+        let to = |message: &Message| {
+            let params = params(message, Status::Sent, &account());
+            value(&params, "To").to_owned()
+        };
+        assert_eq!(to(&message), "+44770090XXXX");
+        message.to = "+44770090XXXX".into();
+        assert_eq!(to(&message), "+44770090XXXX");
+    }
+
+    #[test]
+    fn a_channel_adds_its_own() {
+        let mut message = message();
+        message.to = "whatsapp:+447700900199".into();
+        let params = params(&message, Status::Read, &account());
+        assert_eq!(value(&params, "ChannelPrefix"), "whatsapp");
+        assert_eq!(value(&params, "ChannelToAddress"), "whatsapp:+447700900199");
+        assert_eq!(value(&params, "EventType"), "READ");
+    }
+}

@@ -1,0 +1,269 @@
+//! The one guarded HTTP client through which webhooks leave.
+//!
+//! It sits on hyper directly, so that it knows a failed connect from a failed read (retry policies
+//! ask), and connects to the very address that the guard has judged. Every wait has a limit, every
+//! answer a size limit, and each redirect is a request of its own: guarded and signed again.
+
+mod connection;
+mod pool;
+mod resolver;
+mod tls;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+use hyper::body::Incoming;
+use postrider_core::settings::HttpMethod;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
+
+use self::connection::{Answer, Connection};
+use self::pool::Pool;
+use self::resolver::Resolver;
+use self::tls::Tls;
+use super::config::Config;
+use super::failure::AttemptFailure;
+use super::guard::Guard;
+use super::job::Job;
+use super::request::Request;
+use super::scheduler::{AttemptResult, Timeouts};
+use super::url::Target;
+
+/// Redirects followed in one attempt.
+const REDIRECTS_MAX: u8 = 10;
+/// Addresses of a host that are tried, within the one connect timeout.
+const ADDRESSES_MAX: usize = 4;
+
+/// Why there can be no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("webhooks.ca_file {} is not usable: {reason}", path.display())]
+    CaFile { path: PathBuf, reason: String },
+}
+
+pub struct Client {
+    guard: Guard,
+    resolver: Resolver,
+    tls: Tls,
+    pool: Pool,
+}
+
+/// What one attempt came to.
+#[derive(Debug)]
+pub(super) struct Attempted {
+    pub(super) result: AttemptResult,
+    /// The last request made.
+    pub(super) request: Request,
+    pub(super) redirects: u8,
+}
+
+impl Client {
+    pub fn new(config: &Config) -> Result<Self, ClientError> {
+        let limits = config.limits();
+        Ok(Self {
+            guard: Guard::new(config.allow_private_networks, &config.allow_networks),
+            resolver: Resolver::new(),
+            tls: Tls::new(config.ca_file.as_deref())?,
+            pool: Pool::new(limits.per_endpoint_concurrency, limits.concurrency),
+        })
+    }
+
+    /// Closes connections that nobody used for long. To be called every few seconds.
+    pub(super) fn sweep(&self) {
+        self.pool.sweep();
+    }
+
+    /// Makes one attempt, redirects included.
+    pub(super) async fn attempt(
+        &self,
+        job: &Job,
+        target: &Arc<Target>,
+        timeouts: Timeouts,
+        idempotency_token: &HeaderValue,
+    ) -> Attempted {
+        let deadline = Instant::now() + ms(timeouts.total_ms);
+        let mut target = target.clone();
+        let mut method = job.method;
+        let mut redirects = 0;
+        loop {
+            let request = Request::new(job, &target, method, redirects, idempotency_token);
+            let exchanged = self.exchange(&request, &target, timeouts, deadline).await;
+            let next = exchanged.and_then(|answer| next_step(&answer, &target, method));
+            let result = match next {
+                Ok(Next::Done(status)) => Ok(status),
+                Ok(Next::Redirect { .. }) if redirects == REDIRECTS_MAX => {
+                    Err(AttemptFailure::TooManyRedirects)
+                }
+                Ok(Next::Redirect {
+                    target: next_target,
+                    method: next_method,
+                }) => {
+                    (target, method) = (next_target, next_method);
+                    redirects += 1;
+                    continue;
+                }
+                Err(failure) => Err(failure),
+            };
+            return Attempted {
+                result,
+                request,
+                redirects,
+            };
+        }
+    }
+
+    /// One request and its answer, on an idle connection if there is one.
+    async fn exchange(
+        &self,
+        request: &Request,
+        target: &Target,
+        timeouts: Timeouts,
+        deadline: Instant,
+    ) -> Result<Answer, AttemptFailure> {
+        while let Some(mut connection) = self.pool.take(&target.authority) {
+            if !connection.is_ready().await {
+                continue;
+            }
+            match send(&mut connection, request, timeouts, deadline).await {
+                // The server closed it, most likely before the request was there: that says nothing
+                // about the webhook. If it did see the request, the idempotency token tells.
+                Err(AttemptFailure::Closed) => break,
+                Err(failure) => return Err(failure),
+                Ok((answer, body)) => {
+                    self.keep(connection, body, target, deadline).await;
+                    return Ok(answer);
+                }
+            }
+        }
+        let connect_deadline = deadline.min(Instant::now() + ms(timeouts.connect_ms));
+        let mut connection = timeout_at(connect_deadline, self.connect(target, timeouts))
+            .await
+            .unwrap_or(Err(AttemptFailure::ConnectTimeout))?;
+        let (answer, body) = send(&mut connection, request, timeouts, deadline).await?;
+        self.keep(connection, body, target, deadline).await;
+        Ok(answer)
+    }
+
+    async fn keep(
+        &self,
+        mut connection: Connection,
+        body: Incoming,
+        target: &Target,
+        deadline: Instant,
+    ) {
+        if connection.finish(body, deadline).await {
+            self.pool.put(&target.authority, connection);
+        }
+    }
+
+    async fn connect(
+        &self,
+        target: &Target,
+        timeouts: Timeouts,
+    ) -> Result<Connection, AttemptFailure> {
+        let addresses = self.addresses(target).await?;
+        let slice = ms(timeouts.connect_ms) / u32::try_from(addresses.len()).unwrap_or(1);
+        let mut failure = AttemptFailure::ConnectFailed;
+        for address in addresses {
+            let address = SocketAddr::new(address, target.port);
+            match timeout(slice, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return self.open(target, stream).await,
+                Ok(Err(_)) => failure = AttemptFailure::ConnectFailed,
+                Err(_) => failure = AttemptFailure::ConnectTimeout,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn open(&self, target: &Target, stream: TcpStream) -> Result<Connection, AttemptFailure> {
+        // A request is one write, so there is nothing to wait and gather for.
+        let _ = stream.set_nodelay(true);
+        if target.is_https {
+            Connection::open(self.tls.handshake(&target.host, stream).await?).await
+        } else {
+            Connection::open(stream).await
+        }
+    }
+
+    /// The addresses that may be connected to: what was judged here is what is used.
+    async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, AttemptFailure> {
+        let known: Arc<[IpAddr]> = match target.host.parse() {
+            Ok(address) => Arc::new([address]),
+            Err(_) => self.resolver.resolve(&target.host).await,
+        };
+        if known.is_empty() {
+            return Err(AttemptFailure::HostUnknown);
+        }
+        let permitted = known
+            .iter()
+            .copied()
+            .filter(|&address| self.guard.permits(address));
+        let permitted = permitted.take(ADDRESSES_MAX).collect::<Vec<_>>();
+        if permitted.is_empty() {
+            return Err(AttemptFailure::AddressRefused);
+        }
+        Ok(permitted)
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("guard", &self.guard)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn send(
+    connection: &mut Connection,
+    request: &Request,
+    timeouts: Timeouts,
+    deadline: Instant,
+) -> Result<(Answer, Incoming), AttemptFailure> {
+    let deadline = deadline.min(Instant::now() + ms(timeouts.read_ms));
+    let sent = connection.send(request.to_http());
+    timeout_at(deadline, sent)
+        .await
+        .unwrap_or(Err(AttemptFailure::ReadTimeout))
+}
+
+enum Next {
+    Done(u16),
+    Redirect {
+        target: Arc<Target>,
+        method: HttpMethod,
+    },
+}
+
+fn next_step(answer: &Answer, target: &Target, method: HttpMethod) -> Result<Next, AttemptFailure> {
+    let method = match answer.status {
+        status if status.is_success() => return Ok(Next::Done(status.as_u16())),
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => {
+            HttpMethod::Get
+        }
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => method,
+        status => return Err(AttemptFailure::Status(status.as_u16())),
+    };
+    let location = answer
+        .location
+        .as_ref()
+        .and_then(|location| location.to_str().ok());
+    let location = location.ok_or(AttemptFailure::BadRedirect)?;
+    let base = Url::parse(&target.signed_url).map_err(|_| AttemptFailure::BadRedirect)?;
+    let url = base
+        .join(location)
+        .map_err(|_| AttemptFailure::BadRedirect)?;
+    let target = Target::parse(url.as_str()).map_err(|_| AttemptFailure::BadRedirect)?;
+    Ok(Next::Redirect {
+        target: Arc::new(target),
+        method,
+    })
+}
+
+fn ms(ms: u32) -> Duration {
+    Duration::from_millis(ms.into())
+}

@@ -1,0 +1,5 @@
+//! The webhooks as a whole, against servers on this machine.
+
+mod delivery;
+mod safety;
+mod server;
