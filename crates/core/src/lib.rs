@@ -25,5 +25,6 @@ pub mod text;
 pub mod select;
 
 pub mod pacing;
+pub mod route;
 
 pub mod lifecycle;

@@ -30,6 +30,10 @@ impl Segments {
         Self(SmallVec::from_elem(Segment::Accepted, count))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn as_slice(&self) -> &[Segment] {
         &self.0
     }
@@ -76,16 +80,15 @@ pub enum Event {
     /// A sender is chosen and it waits in that sender's queue.
     Queued,
     /// It is about to be written to a carrier whose policy needs that on record.
-    Submitting,
+    Submitting { segments: u16 },
+    /// The carrier gave it back: not one octet was written.
+    Returned,
     /// The carrier took every segment.
     CarrierAccepted {
         segments: u16,
     },
-    /// The carrier refused it for good. `taken` segments had been accepted before.
-    CarrierRefused {
-        taken: u16,
-        code: ErrorCode,
-    },
+    /// The carrier refused it, or a segment of it, for good.
+    CarrierRefused { code: ErrorCode },
     /// It is not known whether the carrier has it, and the policy forbids trying again.
     OutcomeUnknown {
         code: ErrorCode,
@@ -144,12 +147,11 @@ pub fn step(state: &State, event: &Event, parts: ReceiptParts) -> Step {
         Event::Released => only_from(state, Status::Scheduled, Status::Accepted),
         Event::Canceled => only_from(state, Status::Scheduled, Status::Canceled),
         Event::Queued => rise(state, Status::Queued, None),
-        Event::Submitting => rise(state, Status::Sending, None),
+        Event::Submitting { segments } => submitting(state, *segments),
+        Event::Returned => returned(state),
         Event::CarrierAccepted { segments } => accepted(state, *segments),
-        Event::CarrierRefused { taken: 0, code } | Event::GaveUp { code } => {
-            give_up(state, Status::Failed, *code)
-        }
-        Event::CarrierRefused { code, .. } | Event::OutcomeUnknown { code } => {
+        Event::GaveUp { code } => give_up(state, Status::Failed, *code),
+        Event::CarrierRefused { code } | Event::OutcomeUnknown { code } => {
             give_up(state, Status::Undelivered, *code)
         }
         Event::Receipt {
@@ -175,6 +177,26 @@ fn rise(state: &State, to: Status, error: Option<ErrorCode>) -> Step {
         Step::Ignored(Ignored::Repeated)
     } else {
         Step::Ignored(Ignored::Late)
+    }
+}
+
+/// The intent to submit is on record while the segments are pending.
+fn submitting(state: &State, segments: u16) -> Step {
+    let pending = Segments(SmallVec::from_elem(Segment::Pending, usize::from(segments)));
+    if state.status.rank() < Status::Sending.rank() {
+        Step::Moved { status: Status::Sending, error: None, segments: pending }
+    } else if state.status == Status::Sending {
+        Step::Noted { segments: pending }
+    } else {
+        Step::Ignored(Ignored::Late)
+    }
+}
+
+fn returned(state: &State) -> Step {
+    if state.status == Status::Sending && !state.segments.is_empty() {
+        Step::Noted { segments: Segments::default() }
+    } else {
+        Step::Ignored(Ignored::Repeated)
     }
 }
 

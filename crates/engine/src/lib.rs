@@ -1,6 +1,138 @@
 //! The stations a message passes, as tasks around the core: accept, dispatch, receive, call back.
 //!
-//! The core decides, the engine commits what was decided and then performs it. See
-//! `ARCHITECTURE.md` for the walk of one message through these modules.
+//! The core decides, the engine commits what was decided and then performs it. In the order in which
+//! a message meets them: [`accept`] turns a request into a message, [`committer`] makes it durable,
+//! [`dispatch`] owns it from then on, [`webhooks`] tell the customer. [`runtime`] is the shell of
+//! tasks and channels; [`Engine`] is what callers hold. See `ARCHITECTURE.md` for the whole walk.
 
+pub mod accept;
+pub mod committer;
+pub mod directory;
+pub mod dispatch;
+pub mod ids;
+pub mod limits;
+pub mod loads;
+pub mod messages;
+pub mod metrics;
+pub mod pace;
+mod pool;
+pub mod receive;
+pub mod runtime;
+pub mod schedule;
+pub mod secrets;
+pub mod settings;
 pub mod webhooks;
+
+use std::sync::Arc;
+
+use postrider_core::clock::{Clock, Millis};
+use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
+use postrider_store::{DocumentChange, Store};
+use tokio::sync::mpsc;
+
+pub use accept::Acceptor;
+pub use committer::Committer;
+pub use directory::Directory;
+pub use limits::Limits;
+pub use messages::Created;
+pub use metrics::Metrics;
+pub use settings::NewPoolEntry;
+
+use dispatch::Input;
+use ids::IdGenerator;
+use runtime::Readiness;
+
+/// The engine, as its callers see it. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    acceptor: Arc<Acceptor>,
+    store: Arc<dyn Store>,
+    committer: Committer,
+    dispatch: mpsc::Sender<Input>,
+    /// Wakes the scheduler: something was scheduled or canceled.
+    schedule_changed: tokio::sync::Notify,
+    /// Settings are written one at a time.
+    settings_lock: tokio::sync::Mutex<()>,
+    readiness: Readiness,
+    webhooks: webhooks::Handle,
+}
+
+impl Engine {
+    pub fn directory(&self) -> &Directory {
+        &self.shared.acceptor.directory
+    }
+
+    pub fn now_ms(&self) -> Millis {
+        self.shared.acceptor.clock.now_ms()
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.acceptor.clock
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.acceptor.metrics
+    }
+
+    pub fn readiness(&self) -> &Readiness {
+        &self.shared.readiness
+    }
+
+    pub fn ids(&self) -> &IdGenerator {
+        &self.shared.acceptor.ids
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.shared.acceptor.limits
+    }
+
+    pub(crate) async fn settings_lock(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.settings_lock.lock().await
+    }
+
+    /// Persists changes of settings, then makes them take effect.
+    pub(crate) async fn write(&self, changes: Vec<DocumentChange>) -> Result<(), Fault> {
+        let store = self.shared.store.clone();
+        let (result, changes) = self
+            .blocking(move || {
+                let result = store.commit_documents(&changes);
+                Ok((result, changes))
+            })
+            .await?;
+        result.map_err(|error| {
+            tracing::error!(%error, "settings can't be written");
+            Fault::new(ErrorCode::Unavailable)
+        })?;
+        self.directory().apply(changes).map_err(|error| {
+            tracing::error!(%error, "settings were written and can't be read");
+            Fault::new(ErrorCode::InternalError)
+        })?;
+        self.shared.acceptor.loads.forget_rates();
+        // A full inbox means dispatch is about to look at everything anyway; it must not be missed.
+        let _ = self.shared.dispatch.send(Input::SettingsChanged).await;
+        Ok(())
+    }
+
+    /// Runs a read of the store where it may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> postrider_store::Result<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a read of the store failed");
+                Err(Fault::new(ErrorCode::Unavailable))
+            }
+            Err(error) => {
+                tracing::error!(%error, "a read of the store panicked");
+                Err(Fault::new(ErrorCode::InternalError))
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Routes: which carriers may take a message, in order of preference.
+
+use crate::phone_number::{NumberKind, PhoneNumber};
+use crate::select::SenderKind;
+use crate::sender::SenderAddress;
+
+/// One row of the routing table. Every condition that is present must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Route {
+    /// Leading digits of the recipient, without the plus sign; empty matches everything.
+    pub destination: String,
+    pub sender: Option<SenderKind>,
+    /// Indexes of carriers, the first preferred.
+    pub carriers: Vec<u16>,
+}
+
+/// The routing table: the first row that matches wins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Routes(pub Vec<Route>);
+
+impl Routes {
+    /// The carriers that may take a message, best first; empty when no row matches.
+    pub fn find(&self, sender: &SenderAddress, to: PhoneNumber) -> &[u16] {
+        let kind = kind_of(sender);
+        let matches = |route: &&Route| {
+            route.sender.is_none_or(|wanted| wanted == kind)
+                && starts_with(to.digits(), &route.destination)
+        };
+        self.0.iter().find(matches).map_or(&[], |route| &route.carriers)
+    }
+}
+
+/// The kind of a sender as far as routes and paces tell senders apart.
+pub fn kind_of(sender: &SenderAddress) -> SenderKind {
+    match sender {
+        SenderAddress::Number(number) if number.kind() == NumberKind::TollFree => {
+            SenderKind::TollFree
+        }
+        SenderAddress::Number(_) => SenderKind::LongCode,
+        SenderAddress::ShortCode(_) => SenderKind::ShortCode,
+        SenderAddress::Alpha(_) => SenderKind::Alpha,
+    }
+}
+
+fn starts_with(digits: u64, prefix: &str) -> bool {
+    prefix.is_empty() || digits.to_string().starts_with(prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_matching_row_wins() {
+        let routes = Routes(vec![
+            Route { destination: "1".into(), sender: Some(SenderKind::ShortCode), carriers: vec![1] },
+            Route { destination: "1".into(), sender: None, carriers: vec![2, 0] },
+            Route { destination: "44".into(), sender: None, carriers: vec![3] },
+        ]);
+        let find = |from: &str, to: &str| {
+            let from = SenderAddress::parse(from).unwrap();
+            routes.find(&from, PhoneNumber::parse(to).unwrap()).to_vec()
+        };
+        assert_eq!(find("55501", "+14155550199"), [1]);
+        assert_eq!(find("+14155550101", "+14155550199"), [2, 0]);
+        assert_eq!(find("ACME", "+447700900199"), [3]);
+        assert!(find("ACME", "+33700000001").is_empty());
+    }
+}

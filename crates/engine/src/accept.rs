@@ -1,0 +1,706 @@
+//! Accept: from a create request to the message that is committed.
+//!
+//! Everything that decides what leaves (recipient, sender, text, segments, deadline) is decided
+//! here, before the one insert, although the answer to a request through a service says `accepted`
+//! and names no sender, as Twilio's does. Faults of the request are found in a fixed order, so the
+//! same request is always refused for the same reason; through a service, faults that depend on the
+//! chosen sender become a message that has `failed`. See `docs/message-lifecycle.md`.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use postrider_core::clock::{Clock, Millis};
+use postrider_core::create::CreateMessage;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
+use postrider_core::lifecycle::Segments;
+use postrider_core::message::{
+    AccountNo, Direction, Message, MessageOptions, SenderNo, Status, StatusSet,
+};
+use postrider_core::pacing::PaceSettings;
+use postrider_core::phone_number::{NumberKind, PhoneNumber, PhoneNumberError};
+use postrider_core::route::Routes;
+use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
+use postrider_core::select::{
+    Channel, Decision, Detail, Facts, Outcome, Pool, PublicReach, QueueLoad, Recipient, Settings,
+    select,
+};
+use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
+use postrider_core::settings::{Account, AccountStatus, Service};
+use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
+use postrider_core::text::{self, Segmentation};
+use postrider_core::validity::{self, ValidityPeriod};
+
+use crate::directory::Directory;
+use crate::ids::IdGenerator;
+use crate::limits::Limits;
+use crate::loads::{LoadTable, Loads};
+use crate::metrics::Metrics;
+use crate::pace::rate_of;
+use crate::webhooks::CallbackUrl;
+
+/// Decides what a create request becomes. Holds no state of its own.
+pub struct Acceptor {
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<IdGenerator>,
+    pub directory: Arc<Directory>,
+    pub loads: Arc<Loads>,
+    pub metrics: Arc<Metrics>,
+    pub limits: Limits,
+    pub paces: PaceSettings,
+    pub routes: ArcSwap<Routes>,
+}
+
+/// A request whose parameters were read, and no sender chosen yet.
+struct Draft<'a> {
+    account: AccountNo,
+    service: Option<Arc<Service>>,
+    from: Option<SenderAddress>,
+    to: To,
+    body: &'a str,
+    has_media: bool,
+    smart_encoded: Option<bool>,
+    status_callback: Option<Box<str>>,
+    options: MessageOptions,
+}
+
+/// The recipient as written and as understood.
+#[derive(Clone)]
+struct To {
+    text: Box<str>,
+    channel: Channel,
+    number: PhoneNumber,
+}
+
+/// A sender was chosen, or the reason there is none.
+struct Chosen {
+    outcome: Result<(SenderAddress, SenderNo), ErrorCode>,
+    decision: Option<Box<[u8]>>,
+}
+
+impl Acceptor {
+    /// Turns a request into the message to insert, its place in the sender's queue reserved. If the
+    /// insert fails, [`Acceptor::abandon`] gives the place back.
+    ///
+    /// `scheduled` is how many scheduled messages the account has waiting.
+    pub fn prepare(
+        &self,
+        account: &Account,
+        request: &CreateMessage,
+        scheduled: u32,
+    ) -> Result<Message, Fault> {
+        let now_ms = self.clock.now_ms();
+        let draft = self.read(account, request)?;
+        let validity = ValidityPeriod::resolve(
+            request.validity_period.as_deref(),
+            draft
+                .service
+                .as_ref()
+                .map(|service| service.validity_period_s),
+            self.limits.max_validity_period,
+        )?;
+        if let Some(send_at_ms) = self.send_at(request, &draft, scheduled, now_ms)? {
+            return Ok(self.scheduled(&draft, validity, send_at_ms, request, now_ms));
+        }
+        let deadline_ms = validity.deadline_ms(now_ms);
+        let sid = MessageSid {
+            id: self.ids.next(),
+            kind: kind_of(&draft),
+        };
+        self.complete(sid, &draft, deadline_ms, now_ms)
+    }
+
+    /// The place a message took in its sender's queue is free again.
+    pub fn abandon(&self, message: &Message) {
+        if let (Some(sender), Status::Queued) = (message.sender, message.status) {
+            self.loads
+                .with(|table| table.release(sender, message.num_segments));
+        }
+    }
+
+    /// A scheduled message's time has come: the record that replaces it.
+    pub fn release(&self, scheduled: Message, now_ms: Millis) -> Message {
+        let validity_s = scheduled.options.validity_period_s;
+        let validity_s = validity_s.unwrap_or(validity::MAX_VALIDITY_PERIOD_S);
+        let deadline_ms = now_ms.saturating_add(Millis::from(validity_s) * 1_000);
+        let send_at_ms = scheduled.send_at_ms.unwrap_or(now_ms);
+        let released = match schedule::release(send_at_ms, validity_s, now_ms) {
+            Release::Expired => Err(ErrorCode::ValidityPeriodExpired),
+            Release::NotYet | Release::Now => self.redraft(&scheduled).and_then(|draft| {
+                let completed = self.complete(scheduled.sid, &draft, deadline_ms, now_ms);
+                completed.map_err(|fault| fault.code)
+            }),
+        };
+        let mut message = match released {
+            Ok(message) => message,
+            Err(code) => Message {
+                status: Status::Failed,
+                error: Some(code),
+                updated_ms: now_ms,
+                deadline_ms,
+                ..scheduled.clone()
+            },
+        };
+        message.send_at_ms = scheduled.send_at_ms;
+        message.callbacks_due = match message.status_callback {
+            Some(_) => StatusSet::of(Status::Accepted).with(StatusSet::of(message.status)),
+            None => StatusSet::EMPTY,
+        };
+        message
+    }
+
+    /// Reads the parameters that do not depend on time or queues, in the documented order.
+    fn read<'a>(&self, account: &Account, request: &'a CreateMessage) -> Result<Draft<'a>, Fault> {
+        if account.status != AccountStatus::Active {
+            return Err(ErrorCode::AccountNotActive.into());
+        }
+        let to = request.to.as_deref().ok_or(ErrorCode::MissingTo)?;
+        let (from, service) = sender_parameters(request)?;
+        let body = request.body.as_deref().unwrap_or_default();
+        let has_media = !request.media_urls.is_empty() || request.send_as_mms == Some(true);
+        if body.is_empty() && request.media_urls.is_empty() && request.content_sid.is_none() {
+            return Err(ErrorCode::MissingContent.into());
+        }
+        let to = read_to(to)?;
+        let service = service
+            .map(|sid| self.read_service(account, sid))
+            .transpose()?;
+        let from = from.map(read_from).transpose()?;
+        if let Some(from) = &from
+            && service.is_none()
+        {
+            self.check_from(account, from, &to)?;
+        }
+        check_content(request)?;
+        let status_callback = self.status_callback(request, service.as_deref())?;
+        Ok(Draft {
+            account: account.no,
+            service,
+            from,
+            to,
+            body,
+            has_media,
+            smart_encoded: request.smart_encoded,
+            status_callback,
+            options: read_options(request)?,
+        })
+    }
+
+    fn read_service(&self, account: &Account, sid: &str) -> Result<Arc<Service>, Fault> {
+        let sid: ServiceSid = sid.parse().map_err(|_| {
+            Fault::because(
+                ErrorCode::InvalidServiceSid,
+                format!("{sid} is not a SID that begins with MG"),
+            )
+        })?;
+        let service = self
+            .directory
+            .service(sid)
+            .filter(|service| service.account == account.sid);
+        service.ok_or_else(|| {
+            let text = format!("The Messaging Service {sid} does not exist");
+            Fault::because(ErrorCode::ServiceNotFound, text)
+        })
+    }
+
+    /// A sender named without a service: ours, of this account, able to reach the recipient.
+    fn check_from(&self, account: &Account, from: &SenderAddress, to: &To) -> Result<(), Fault> {
+        if to.channel != Channel::Sms {
+            return Err(ErrorCode::ChannelSenderNotFound.into());
+        }
+        match from {
+            SenderAddress::Number(number) => {
+                if *number == to.number {
+                    return Err(ErrorCode::ToEqualsFrom.into());
+                }
+                let entry = self.directory.number_by_digits(*number).ok_or_else(|| {
+                    let text = format!("{number} is not a number of this account");
+                    Fault::because(ErrorCode::FromNotOurs, text)
+                })?;
+                if entry.account != account.sid {
+                    return Err(ErrorCode::FromOfOtherAccount.into());
+                }
+                if !entry.capabilities.sms {
+                    return Err(ErrorCode::FromWithoutSms.into());
+                }
+            }
+            SenderAddress::ShortCode(code) => {
+                let country = to.number.country();
+                let entry = self
+                    .directory
+                    .short_code_by_digits(account.sid, code, country);
+                let entry = entry.filter(|entry| Some(entry.country) == country);
+                entry.ok_or_else(|| {
+                    let text = format!(
+                        "{code} is not a short code of this account in the recipient's country"
+                    );
+                    Fault::because(ErrorCode::FromNotOurs, text)
+                })?;
+            }
+            SenderAddress::Alpha(_) => {
+                let support = to
+                    .number
+                    .country()
+                    .and_then(postrider_core::country::capabilities);
+                let is_supported = support
+                    .is_some_and(|row| row.alpha_sender == postrider_core::country::Support::Yes);
+                if !is_supported {
+                    return Err(ErrorCode::FromCannotReachTo.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn status_callback(
+        &self,
+        request: &CreateMessage,
+        service: Option<&Service>,
+    ) -> Result<Option<Box<str>>, Fault> {
+        if request.application.is_some() {
+            return Err(ErrorCode::InvalidApplicationSid.into());
+        }
+        match &request.status_callback {
+            Some(url) => {
+                let url: CallbackUrl = url.parse().map_err(|error| {
+                    let text = format!("StatusCallback: {error}");
+                    Fault::because(ErrorCode::InvalidStatusCallback, text)
+                })?;
+                Ok(Some(url.as_str().into()))
+            }
+            None => Ok(service
+                .and_then(|service| service.status_callback.as_deref())
+                .map(Into::into)),
+        }
+    }
+
+    /// When to release the message, if it is to be scheduled.
+    fn send_at(
+        &self,
+        request: &CreateMessage,
+        draft: &Draft<'_>,
+        scheduled: u32,
+        now_ms: Millis,
+    ) -> Result<Option<Millis>, Fault> {
+        let limits = ScheduleLimits {
+            min_ahead_s: self.limits.schedule_min_seconds,
+            waiting_max: self.limits.scheduled_max,
+            ..ScheduleLimits::default()
+        };
+        let request = ScheduleRequest {
+            schedule_type: request.schedule_type.as_deref(),
+            send_at: request.send_at.as_deref(),
+            has_service: draft.service.is_some(),
+        };
+        Ok(schedule::send_at(request, limits, scheduled, now_ms)?)
+    }
+
+    fn scheduled(
+        &self,
+        draft: &Draft<'_>,
+        validity: ValidityPeriod,
+        send_at_ms: Millis,
+        request: &CreateMessage,
+        now_ms: Millis,
+    ) -> Message {
+        let sid = MessageSid {
+            id: self.ids.next(),
+            kind: kind_of(draft),
+        };
+        let mut options = draft.options.clone();
+        options.smart_encoded = draft.smart_encoded;
+        options.validity_period_s = Some(validity.seconds());
+        options.from = draft.from.as_ref().map(|from| from.to_string().into());
+        Message {
+            status: Status::Scheduled,
+            send_at_ms: Some(send_at_ms),
+            from: options.from.clone(),
+            num_media: u16::try_from(request.media_urls.len()).unwrap_or(u16::MAX),
+            options,
+            ..blank(sid, draft, now_ms, validity.deadline_ms(send_at_ms))
+        }
+    }
+
+    /// The draft of a scheduled message, as of now.
+    fn redraft<'a>(&self, scheduled: &'a Message) -> Result<Draft<'a>, ErrorCode> {
+        let account = self.directory.account_by_no(scheduled.account);
+        if account.is_none_or(|account| account.status != AccountStatus::Active) {
+            return Err(ErrorCode::AccountSuspended);
+        }
+        let service = scheduled
+            .service
+            .and_then(|sid| self.directory.service(sid));
+        let to = read_to(&scheduled.to).map_err(|fault| fault.code)?;
+        Ok(Draft {
+            account: scheduled.account,
+            service: Some(service.ok_or(ErrorCode::SchedulingFailed)?),
+            from: scheduled
+                .options
+                .from
+                .as_deref()
+                .and_then(SenderAddress::parse),
+            to,
+            body: &scheduled.body,
+            has_media: scheduled.num_media > 0,
+            smart_encoded: scheduled.options.smart_encoded,
+            status_callback: scheduled.status_callback.clone(),
+            options: scheduled.options.clone(),
+        })
+    }
+
+    /// Chooses the sender, fixes the text, takes a place in the queue.
+    fn complete(
+        &self,
+        sid: MessageSid,
+        draft: &Draft<'_>,
+        deadline_ms: Millis,
+        now_ms: Millis,
+    ) -> Result<Message, Fault> {
+        let body = self.compose(draft);
+        let Segmentation { encoding, segments } = text::count_segments(&body);
+        let (chosen, is_backlog) = self.loads.with(|table| {
+            let chosen = self.choose(draft, segments, table, now_ms)?;
+            let mut is_backlog = false;
+            if let Ok((_, sender)) = &chosen.outcome {
+                is_backlog = table.get(*sender).is_backlogged;
+                table.reserve(*sender, segments);
+            }
+            Ok::<_, Fault>((chosen, is_backlog))
+        })?;
+        let submitted_body = (body != draft.body).then(|| draft.body.into());
+        let mut message = Message {
+            body: body.into(),
+            submitted_body,
+            encoding,
+            num_segments: segments,
+            decision: chosen.decision,
+            is_backlog,
+            ..blank(sid, draft, now_ms, deadline_ms)
+        };
+        match chosen.outcome {
+            Ok((from, sender)) => {
+                message.status = Status::Queued;
+                message.from = Some(from.to_string().into());
+                message.sender = Some(sender);
+            }
+            Err(code) => {
+                message.status = Status::Failed;
+                message.error = Some(code);
+            }
+        }
+        if draft.service.is_some() && message.status_callback.is_some() {
+            message.callbacks_due = StatusSet::of(message.status);
+        }
+        Ok(message)
+    }
+
+    fn compose(&self, draft: &Draft<'_>) -> String {
+        let by_service = draft
+            .service
+            .as_ref()
+            .is_some_and(|service| service.smart_encoding);
+        if draft.smart_encoded.unwrap_or(by_service) {
+            text::smart_encode(draft.body).into_owned()
+        } else {
+            draft.body.to_owned()
+        }
+    }
+
+    fn choose(
+        &self,
+        draft: &Draft<'_>,
+        segments: u16,
+        table: &mut LoadTable,
+        now_ms: Millis,
+    ) -> Result<Chosen, Fault> {
+        match &draft.service {
+            Some(service) => self.choose_from_pool(draft, service, segments, table, now_ms),
+            None => self.take_named(draft, segments, table),
+        }
+    }
+
+    /// The sender was named: faults are the request's.
+    fn take_named(
+        &self,
+        draft: &Draft<'_>,
+        segments: u16,
+        table: &mut LoadTable,
+    ) -> Result<Chosen, Fault> {
+        let from = draft.from.clone().ok_or(ErrorCode::MissingFrom)?;
+        if draft.has_media || self.routes.load().find(&from, draft.to.number).is_empty() {
+            return Err(ErrorCode::NoRoute.into());
+        }
+        let account = self.directory.account_by_no(draft.account);
+        let sender = account
+            .and_then(|account| self.directory.sender_no(account.sid, &from))
+            .ok_or(ErrorCode::FromNotOurs)?;
+        self.know_rate(table, sender);
+        if table.get(sender).is_full(segments) {
+            return Err(ErrorCode::SenderQueueFull.into());
+        }
+        Ok(Chosen {
+            outcome: Ok((from, sender)),
+            decision: None,
+        })
+    }
+
+    /// The service chooses: faults that depend on the sender are the message's.
+    fn choose_from_pool(
+        &self,
+        draft: &Draft<'_>,
+        service: &Service,
+        segments: u16,
+        table: &mut LoadTable,
+        now_ms: Millis,
+    ) -> Result<Chosen, Fault> {
+        let (_, pool) = self
+            .directory
+            .service_and_pool(service.sid)
+            .ok_or(ErrorCode::ServiceNotFound)?;
+        let recipient = Recipient::of(draft.to.number, draft.to.channel);
+        let mut settings = Settings::from(service);
+        // Mappings are not stored yet; without them stickiness would only skew the scaler.
+        settings.sticky_sender = false;
+        let facts = Facts {
+            recipient,
+            from: draft.from.as_ref(),
+            has_media: draft.has_media,
+            settings,
+            mapping: None,
+            now_ms,
+            detail: Detail::Compact,
+        };
+        let loads = PoolLoads {
+            acceptor: self,
+            table: std::cell::RefCell::new(table),
+            segments,
+        };
+        let decision = select(&pool, &facts, &loads, &PublicReach)?;
+        let outcome = self.outcome_of(&decision, &pool, draft, segments, loads.table.into_inner());
+        Ok(Chosen {
+            outcome,
+            decision: Some(decision.to_bytes()),
+        })
+    }
+
+    fn outcome_of(
+        &self,
+        decision: &Decision,
+        pool: &Pool,
+        draft: &Draft<'_>,
+        segments: u16,
+        table: &mut LoadTable,
+    ) -> Result<(SenderAddress, SenderNo), ErrorCode> {
+        let sender = match decision.outcome {
+            Outcome::Chosen { sender, .. } => sender,
+            Outcome::None { error } => return Err(error),
+        };
+        let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
+        if draft.has_media
+            || self
+                .routes
+                .load()
+                .find(&entry.address, draft.to.number)
+                .is_empty()
+        {
+            return Err(ErrorCode::NoRoute);
+        }
+        self.know_rate(table, sender);
+        if table.get(sender).is_full(segments) {
+            return Err(ErrorCode::QueueOverflow);
+        }
+        Ok((entry.address.clone(), sender))
+    }
+
+    fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
+        table.rate(sender, || rate_of(&self.directory, &self.paces, sender));
+    }
+}
+
+/// The loads of a pool's senders, rates found on first use.
+struct PoolLoads<'a> {
+    acceptor: &'a Acceptor,
+    table: std::cell::RefCell<&'a mut LoadTable>,
+    segments: u16,
+}
+
+impl postrider_core::select::Loads for PoolLoads<'_> {
+    fn mappings(&self, sender: SenderNo) -> u64 {
+        self.table.borrow().get(sender).mappings
+    }
+
+    fn queue(&self, sender: SenderNo) -> QueueLoad {
+        let mut table = self.table.borrow_mut();
+        self.acceptor.know_rate(&mut table, sender);
+        let load = table.get(sender);
+        QueueLoad {
+            queued_segments: load.queued_segments,
+            drain_ms: load.drain_ms(),
+            last_used: load.last_used,
+            is_full: load.is_full(self.segments),
+        }
+    }
+}
+
+/// `From` and the service. A service's SID given as `From` means the service.
+fn sender_parameters(request: &CreateMessage) -> Result<(Option<&str>, Option<&str>), Fault> {
+    let from = request.from.as_deref();
+    let service = request.messaging_service.as_deref();
+    match (from, service) {
+        (None, None) => Err(ErrorCode::MissingFrom.into()),
+        (Some(from), None) if from.parse::<ServiceSid>().is_ok() => Ok((None, Some(from))),
+        (Some(from), Some(service)) if from == service => Ok((None, Some(service))),
+        (from, service) => Ok((from, service)),
+    }
+}
+
+fn read_to(text: &str) -> Result<To, Fault> {
+    let (channel, digits) = match text.split_once(':') {
+        Some(("whatsapp", number)) => (Channel::WhatsApp, number),
+        Some((prefix, _)) if prefix.chars().all(|c| c.is_ascii_lowercase()) => {
+            let text = format!("{prefix} is not a channel this server carries");
+            return Err(Fault::because(ErrorCode::ChannelNotSupported, text));
+        }
+        _ => (Channel::Sms, text),
+    };
+    if ShortCode::parse(digits).is_some_and(|code| code.as_str().len() <= 6) {
+        return Err(ErrorCode::ToIsShortCode.into());
+    }
+    let number = PhoneNumber::parse(digits).map_err(|error: PhoneNumberError| {
+        let text = format!("The 'To' number {text} is not a valid phone number: {error}");
+        Fault::because(ErrorCode::InvalidTo, text)
+    })?;
+    if number.kind() == NumberKind::PremiumRate {
+        return Err(ErrorCode::ToIsPremium.into());
+    }
+    let text = match channel {
+        Channel::Sms => number.to_string(),
+        Channel::WhatsApp => format!("whatsapp:{number}"),
+    };
+    Ok(To {
+        text: text.into(),
+        channel,
+        number,
+    })
+}
+
+fn read_from(text: &str) -> Result<SenderAddress, Fault> {
+    let invalid = || {
+        let text =
+            format!("'From' {text} is not a phone number, short code or alphanumeric sender");
+        Fault::because(ErrorCode::InvalidFrom, text)
+    };
+    if let Some(code) = ShortCode::parse(text) {
+        return Ok(SenderAddress::ShortCode(code));
+    }
+    if let Ok(number) = PhoneNumber::parse(text) {
+        return Ok(SenderAddress::Number(number));
+    }
+    AlphaSenderId::parse(text)
+        .map(SenderAddress::Alpha)
+        .ok_or_else(invalid)
+}
+
+/// Longest body, in code points.
+const BODY_MAX: usize = 1_600;
+const MEDIA_MAX: usize = 10;
+
+fn check_content(request: &CreateMessage) -> Result<(), Fault> {
+    if let Some(body) = &request.body
+        && body.len() > BODY_MAX
+        && body.chars().count() > BODY_MAX
+    {
+        return Err(ErrorCode::BodyTooLong.into());
+    }
+    if request.media_urls.len() > MEDIA_MAX {
+        return Err(ErrorCode::TooManyMedia.into());
+    }
+    for url in &request.media_urls {
+        if url.parse::<CallbackUrl>().is_err() {
+            return Err(ErrorCode::InvalidMediaUrl.into());
+        }
+    }
+    if let Some(sid) = &request.content_sid {
+        let text = format!("The content template {sid} does not exist");
+        return Err(Fault::because(ErrorCode::InvalidContentSid, text));
+    }
+    if request.shorten_urls == Some(true) {
+        return Err(ErrorCode::AccountWithoutDomain.into());
+    }
+    Ok(())
+}
+
+fn read_options(request: &CreateMessage) -> Result<MessageOptions, Fault> {
+    let discard_content = match request.content_retention.as_deref() {
+        None | Some("retain") => false,
+        Some("discard") => true,
+        Some(_) => return Err(ErrorCode::InvalidContentRetention.into()),
+    };
+    let obfuscate_address = match request.address_retention.as_deref() {
+        None | Some("retain") => false,
+        Some("obfuscate") => true,
+        Some(_) => return Err(ErrorCode::InvalidAddressRetention.into()),
+    };
+    let attempt = request.attempt.as_deref().map(|text| {
+        text.parse().map_err(|_| {
+            Fault::because(
+                ErrorCode::InvalidParameter,
+                "Attempt must be a whole number",
+            )
+        })
+    });
+    if let Some(price) = request.max_price.as_deref()
+        && price.parse::<f64>().is_err()
+    {
+        return Err(ErrorCode::InvalidMaxPrice.into());
+    }
+    Ok(MessageOptions {
+        discard_content,
+        obfuscate_address,
+        provide_feedback: request.provide_feedback.unwrap_or(false),
+        attempt: attempt.transpose()?,
+        ..MessageOptions::default()
+    })
+}
+
+fn kind_of(draft: &Draft<'_>) -> MessageKind {
+    if draft.has_media {
+        MessageKind::Mms
+    } else {
+        MessageKind::Sms
+    }
+}
+
+/// A message with everything that does not depend on the sender.
+fn blank(sid: MessageSid, draft: &Draft<'_>, now_ms: Millis, deadline_ms: Millis) -> Message {
+    Message {
+        sid,
+        account: draft.account,
+        service: draft.service.as_ref().map(|service| service.sid),
+        direction: Direction::OutboundApi,
+        status: Status::Accepted,
+        from: None,
+        sender: None,
+        to: draft.to.text.clone(),
+        body: draft.body.into(),
+        submitted_body: None,
+        encoding: text::Encoding::Gsm7,
+        num_segments: 0,
+        num_media: 0,
+        updated_ms: now_ms,
+        sent_ms: None,
+        send_at_ms: None,
+        deadline_ms,
+        error: None,
+        carrier: None,
+        attempts: 0,
+        is_possible_duplicate: false,
+        segments: Segments::default(),
+        done_date: None,
+        status_callback: draft.status_callback.clone(),
+        callbacks_due: StatusSet::EMPTY,
+        decision: None,
+        options: draft.options.clone(),
+        is_backlog: false,
+    }
+}

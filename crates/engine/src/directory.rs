@@ -1,0 +1,440 @@
+//! The directory: every setting, in memory, as the next message will see it.
+//!
+//! Documents are loaded at the start and replaced one by one as they are written (after they are
+//! durable). Readers get `Arc`s and never wait for IO; the lock is held for look-ups only. Pools are
+//! kept ready for selection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use postrider_core::country::Country;
+use postrider_core::message::{AccountNo, SenderNo};
+use postrider_core::phone_number::PhoneNumber;
+use postrider_core::select::Pool;
+use postrider_core::sender::{SenderAddress, ShortCode};
+use postrider_core::settings::{
+    Account, ApiKey, Document, IncomingNumber, PoolMember, PoolSenderSid, Sender, Service,
+    ShortCodeEntry,
+};
+use postrider_core::sid::{AccountSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid};
+use postrider_store::DocumentChange;
+use rustc_hash::FxHashMap;
+
+use crate::pool;
+use crate::secrets::Vault;
+
+/// All settings. See the module.
+pub struct Directory {
+    tables: RwLock<Tables>,
+    vault: Vault,
+}
+
+/// BTreeMaps where lists are shown in the order of SIDs (of creation), hash maps for look-ups only.
+#[derive(Default)]
+struct Tables {
+    accounts: BTreeMap<AccountSid, Arc<Account>>,
+    account_by_no: FxHashMap<AccountNo, AccountSid>,
+    /// Auth tokens in the clear, for signing webhooks. Never logged, never listed.
+    tokens: FxHashMap<AccountSid, Arc<str>>,
+    keys: BTreeMap<KeySid, Arc<ApiKey>>,
+    senders: BTreeMap<SenderNo, Arc<Sender>>,
+    sender_by_address: FxHashMap<(AccountSid, SenderAddress), SenderNo>,
+    numbers: BTreeMap<PhoneNumberSid, Arc<IncomingNumber>>,
+    number_by_digits: FxHashMap<PhoneNumber, PhoneNumberSid>,
+    short_codes: BTreeMap<ShortCodeSid, Arc<ShortCodeEntry>>,
+    services: BTreeMap<ServiceSid, Arc<Service>>,
+    /// By service, then by position.
+    members: BTreeMap<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
+    /// Which service a pooled sender (by its SID in text) belongs to, and where in it.
+    membership: FxHashMap<String, (ServiceSid, u64)>,
+    pools: FxHashMap<ServiceSid, Arc<Pool>>,
+}
+
+impl Directory {
+    /// Builds the directory from all documents of a store.
+    pub fn load(documents: Vec<Document>, vault: Vault) -> Result<Self, crate::secrets::WrongKey> {
+        let directory = Self {
+            tables: RwLock::default(),
+            vault,
+        };
+        let mut members = Vec::new();
+        for document in documents {
+            match document {
+                // Members name numbers and short codes, so those come first.
+                Document::PoolMember(_) => members.push(document),
+                other => directory.put(other)?,
+            }
+        }
+        for member in members {
+            directory.put(member)?;
+        }
+        Ok(directory)
+    }
+
+    /// Makes written changes visible.
+    pub fn apply(&self, changes: Vec<DocumentChange>) -> Result<(), crate::secrets::WrongKey> {
+        for change in changes {
+            match change {
+                DocumentChange::Put(document) => self.put(document)?,
+                DocumentChange::Delete(key) => self.tables.write().delete(key.kind, &key.key),
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, document: Document) -> Result<(), crate::secrets::WrongKey> {
+        if let Document::Account(account) = &document {
+            let token = self.vault.open(&account.auth_token_sealed)?;
+            self.tables.write().tokens.insert(account.sid, token.into());
+        }
+        self.tables.write().put(document);
+        Ok(())
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub fn account(&self, sid: AccountSid) -> Option<Arc<Account>> {
+        self.tables.read().accounts.get(&sid).cloned()
+    }
+
+    pub fn account_by_no(&self, no: AccountNo) -> Option<Arc<Account>> {
+        let tables = self.tables.read();
+        tables
+            .account_by_no
+            .get(&no)
+            .and_then(|sid| tables.accounts.get(sid))
+            .cloned()
+    }
+
+    /// The account itself, then its subaccounts, oldest first.
+    pub fn accounts_of(&self, parent: AccountSid) -> Vec<Arc<Account>> {
+        let tables = self.tables.read();
+        let own = tables.accounts.get(&parent).cloned();
+        let children = tables
+            .accounts
+            .values()
+            .filter(|account| account.parent == Some(parent));
+        own.into_iter().chain(children.cloned()).collect()
+    }
+
+    /// Every account, oldest first.
+    pub fn accounts(&self) -> Vec<Arc<Account>> {
+        self.tables.read().accounts.values().cloned().collect()
+    }
+
+    /// The account's auth token, for signing.
+    pub fn auth_token(&self, account: AccountSid) -> Option<Arc<str>> {
+        self.tables.read().tokens.get(&account).cloned()
+    }
+
+    pub fn key(&self, sid: KeySid) -> Option<Arc<ApiKey>> {
+        self.tables.read().keys.get(&sid).cloned()
+    }
+
+    pub fn keys_of(&self, account: AccountSid) -> Vec<Arc<ApiKey>> {
+        self.tables
+            .read()
+            .keys
+            .values()
+            .filter(|key| key.account == account)
+            .cloned()
+            .collect()
+    }
+
+    pub fn sender(&self, no: SenderNo) -> Option<Arc<Sender>> {
+        self.tables.read().senders.get(&no).cloned()
+    }
+
+    pub fn sender_no(&self, account: AccountSid, address: &SenderAddress) -> Option<SenderNo> {
+        self.tables
+            .read()
+            .sender_by_address
+            .get(&(account, address.clone()))
+            .copied()
+    }
+
+    pub fn number(&self, sid: PhoneNumberSid) -> Option<Arc<IncomingNumber>> {
+        self.tables.read().numbers.get(&sid).cloned()
+    }
+
+    /// Who owns a number, whichever account it is.
+    pub fn number_by_digits(&self, number: PhoneNumber) -> Option<Arc<IncomingNumber>> {
+        let tables = self.tables.read();
+        tables
+            .number_by_digits
+            .get(&number)
+            .and_then(|sid| tables.numbers.get(sid))
+            .cloned()
+    }
+
+    pub fn numbers_of(&self, account: AccountSid) -> Vec<Arc<IncomingNumber>> {
+        let tables = self.tables.read();
+        tables
+            .numbers
+            .values()
+            .filter(|number| number.account == account)
+            .cloned()
+            .collect()
+    }
+
+    pub fn short_code(&self, sid: ShortCodeSid) -> Option<Arc<ShortCodeEntry>> {
+        self.tables.read().short_codes.get(&sid).cloned()
+    }
+
+    pub fn short_codes_of(&self, account: AccountSid) -> Vec<Arc<ShortCodeEntry>> {
+        let tables = self.tables.read();
+        tables
+            .short_codes
+            .values()
+            .filter(|code| code.account == account)
+            .cloned()
+            .collect()
+    }
+
+    /// The account's short code with these digits; with a country, the one of that country first.
+    pub fn short_code_by_digits(
+        &self,
+        account: AccountSid,
+        code: &ShortCode,
+        country: Option<Country>,
+    ) -> Option<Arc<ShortCodeEntry>> {
+        let tables = self.tables.read();
+        let mut found = tables
+            .short_codes
+            .values()
+            .filter(|entry| entry.account == account && entry.code == *code);
+        let first = found.next()?;
+        if Some(first.country) == country {
+            return Some(first.clone());
+        }
+        Some(
+            found
+                .find(|entry| Some(entry.country) == country)
+                .unwrap_or(first)
+                .clone(),
+        )
+    }
+
+    pub fn service(&self, sid: ServiceSid) -> Option<Arc<Service>> {
+        self.tables.read().services.get(&sid).cloned()
+    }
+
+    pub fn services_of(&self, account: AccountSid) -> Vec<Arc<Service>> {
+        let tables = self.tables.read();
+        tables
+            .services
+            .values()
+            .filter(|service| service.account == account)
+            .cloned()
+            .collect()
+    }
+
+    /// The pool's members in pool order.
+    pub fn pool_members(&self, service: ServiceSid) -> Vec<Arc<PoolMember>> {
+        let tables = self.tables.read();
+        tables
+            .members
+            .get(&service)
+            .map(|pool| pool.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// The service a sender is pooled in, and its membership.
+    pub fn membership(&self, sender_sid: &str) -> Option<Arc<PoolMember>> {
+        let tables = self.tables.read();
+        let (service, position) = tables.membership.get(sender_sid)?;
+        tables.members.get(service)?.get(position).cloned()
+    }
+
+    /// The service and its pool, ready for selection.
+    pub fn service_and_pool(&self, sid: ServiceSid) -> Option<(Arc<Service>, Arc<Pool>)> {
+        let tables = self.tables.read();
+        let service = tables.services.get(&sid)?.clone();
+        let pool = tables.pools.get(&sid).cloned().unwrap_or_default();
+        Some((service, pool))
+    }
+
+    /// The number or short code whose queue this is, for its own pace. `None` for alpha senders.
+    pub fn pace_override(&self, sender: &Sender) -> Option<f64> {
+        let tables = self.tables.read();
+        match &sender.address {
+            SenderAddress::Number(number) => {
+                let sid = tables.number_by_digits.get(number)?;
+                tables.numbers.get(sid)?.pace
+            }
+            SenderAddress::ShortCode(code) => {
+                tables
+                    .short_codes
+                    .values()
+                    .find(|entry| entry.account == sender.account && entry.code == *code)?
+                    .pace
+            }
+            SenderAddress::Alpha(_) => None,
+        }
+    }
+
+    /// The smallest account number not yet taken.
+    pub(crate) fn next_account_no(&self) -> AccountNo {
+        let tables = self.tables.read();
+        AccountNo(
+            tables
+                .account_by_no
+                .keys()
+                .map(|no| no.0)
+                .max()
+                .map_or(1, |no| no + 1),
+        )
+    }
+
+    /// The smallest sender number not yet taken.
+    pub(crate) fn next_sender_no(&self) -> SenderNo {
+        let tables = self.tables.read();
+        SenderNo(
+            tables
+                .senders
+                .last_key_value()
+                .map_or(1, |(no, _)| no.0 + 1),
+        )
+    }
+}
+
+impl Tables {
+    fn put(&mut self, document: Document) {
+        match document {
+            Document::Account(account) => {
+                self.account_by_no.insert(account.no, account.sid);
+                self.accounts.insert(account.sid, Arc::new(account));
+            }
+            Document::Key(key) => {
+                self.keys.insert(key.sid, Arc::new(key));
+            }
+            Document::Sender(sender) => {
+                let key = (sender.account, sender.address.clone());
+                self.sender_by_address.insert(key, sender.no);
+                self.senders.insert(sender.no, Arc::new(sender));
+            }
+            Document::Number(number) => {
+                let sid = number.sid;
+                self.number_by_digits.insert(number.number, sid);
+                self.numbers.insert(sid, Arc::new(number));
+                self.refresh_member(&sid.to_string());
+            }
+            Document::ShortCode(code) => {
+                let sid = code.sid;
+                self.short_codes.insert(sid, Arc::new(code));
+                self.refresh_member(&sid.to_string());
+            }
+            Document::Service(service) => {
+                self.services.insert(service.sid, Arc::new(service));
+            }
+            Document::PoolMember(member) => self.put_member(member),
+        }
+    }
+
+    fn delete(&mut self, kind: &str, key: &str) {
+        match kind {
+            "account" => drop(key.parse().map(|sid: AccountSid| {
+                self.tokens.remove(&sid);
+                if let Some(account) = self.accounts.remove(&sid) {
+                    self.account_by_no.remove(&account.no);
+                }
+            })),
+            "key" => drop(key.parse().map(|sid| self.keys.remove(&sid))),
+            "number" => drop(key.parse().map(|sid| {
+                if let Some(number) = self.numbers.remove(&sid) {
+                    self.number_by_digits.remove(&number.number);
+                }
+            })),
+            "short_code" => drop(key.parse().map(|sid| self.short_codes.remove(&sid))),
+            "service" => drop(key.parse().map(|sid| {
+                self.services.remove(&sid);
+                self.pools.remove(&sid);
+            })),
+            "pool_member" => {
+                if let Some((_, sender)) = key.split_once('/') {
+                    self.delete_member(sender);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn put_member(&mut self, member: PoolMember) {
+        if let Some(sender) = self.pool_sender(&member) {
+            let pool = self.pools.entry(member.service).or_default();
+            Arc::make_mut(pool).insert(sender);
+        }
+        self.membership
+            .insert(member.sender.to_string(), (member.service, member.position));
+        self.members
+            .entry(member.service)
+            .or_default()
+            .insert(member.position, Arc::new(member));
+    }
+
+    fn delete_member(&mut self, sender: &str) {
+        let Some((service, position)) = self.membership.remove(sender) else {
+            return;
+        };
+        let Some(member) = self
+            .members
+            .get_mut(&service)
+            .and_then(|members| members.remove(&position))
+        else {
+            return;
+        };
+        let no = match &member.sender {
+            PoolSenderSid::Number(sid) => self.numbers.get(sid).map(|number| number.sender),
+            PoolSenderSid::ShortCode(sid) => self.short_codes.get(sid).map(|code| code.sender),
+            PoolSenderSid::Alpha { sender, .. }
+            | PoolSenderSid::DestinationAlpha { sender, .. } => Some(*sender),
+        };
+        if let (Some(no), Some(pool)) = (no, self.pools.get_mut(&service)) {
+            Arc::make_mut(pool).remove(no);
+        }
+    }
+
+    /// A pooled number or short code was changed: the pool must see it.
+    fn refresh_member(&mut self, sender: &str) {
+        let Some((service, position)) = self.membership.get(sender) else {
+            return;
+        };
+        let member = self
+            .members
+            .get(service)
+            .and_then(|members| members.get(position))
+            .cloned();
+        if let Some(member) = member
+            && let Some(sender) = self.pool_sender(&member)
+        {
+            let pool = Arc::make_mut(self.pools.entry(member.service).or_default());
+            pool.remove(sender.no);
+            pool.insert(sender);
+        }
+    }
+
+    fn pool_sender(&self, member: &PoolMember) -> Option<postrider_core::select::PoolSender> {
+        match &member.sender {
+            PoolSenderSid::Number(sid) => self
+                .numbers
+                .get(sid)
+                .map(|number| pool::of_number(number, member.position)),
+            PoolSenderSid::ShortCode(sid) => self
+                .short_codes
+                .get(sid)
+                .map(|code| pool::of_short_code(code, member.position)),
+            PoolSenderSid::Alpha { id, sender, .. } => {
+                Some(pool::of_alpha(id, *sender, None, member.position))
+            }
+            PoolSenderSid::DestinationAlpha {
+                id,
+                sender,
+                country,
+                ..
+            } => Some(pool::of_alpha(id, *sender, Some(*country), member.position)),
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! Dispatch: the one owner of every queue, from the commit of a message to its final status.
+//!
+//! [`Dispatch`] is a value. It is told what happened ([`Input`]) and what time it is, and answers
+//! with what is to be done ([`Effect`]); it reads no clock, performs no IO and draws nothing, so a
+//! seeded simulation can run it whole. The shell around it is `runtime.rs`.
+//!
+//! It keeps the live part of the backlog in memory (one window per lane, a lane being one sender's
+//! queue towards one carrier) and refills from the store. Each step of a message is decided here on
+//! the state in memory, committed in order, and **acted on only when the commit is durable**: status
+//! callbacks, answers to the carrier, and (where the carrier's policy demands it) the submit itself
+//! wait in [`Deferred`] until then. See `docs/message-lifecycle.md`.
+
+mod carrier;
+mod lane;
+mod live;
+mod outcome;
+mod receipt;
+mod ring;
+mod timer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use postrider_carriers::{AckToken, CarrierNo, Event, EventBatch, Submission, Ticket};
+use postrider_core::clock::Millis;
+use postrider_core::message::{Message, SenderNo, Status, StatusSet};
+use postrider_core::pacing::PaceSettings;
+use postrider_core::route::Routes;
+use postrider_core::sid::Id;
+use postrider_store::{Applied, Change, ParkedReceipt, SubmittedKey};
+use rustc_hash::FxHashMap;
+
+pub use self::carrier::CarrierPolicy;
+use self::carrier::CarrierState;
+use self::lane::SenderQueue;
+use self::live::{Live, LiveMessages};
+use self::receipt::Receipts;
+use self::timer::Timer;
+use crate::directory::Directory;
+use crate::loads::Loads;
+use crate::metrics::Metrics;
+use crate::webhooks::{AuthToken, Job};
+
+/// Fixed bounds of the dispatcher.
+#[derive(Clone, Copy, Debug)]
+pub struct DispatchLimits {
+    /// Messages of one lane held in memory; the rest waits on disk.
+    pub window: usize,
+    /// Rows asked of the store at once.
+    pub page: usize,
+    /// Sent messages kept in memory for their receipts; older ones are looked up in the store.
+    pub awaiting_receipt: usize,
+    /// Commits on their way at once.
+    pub commits: usize,
+    /// Changes in one commit.
+    pub commit_size: usize,
+}
+
+impl Default for DispatchLimits {
+    fn default() -> Self {
+        Self {
+            window: 5_000,
+            page: 1_000,
+            awaiting_receipt: 100_000,
+            commits: 4,
+            commit_size: 4_096,
+        }
+    }
+}
+
+/// What dispatch is told.
+#[derive(Debug)]
+pub enum Input {
+    /// Newly durable messages in status `queued`, in order.
+    Accepted(Vec<Message>),
+    Carrier(EventBatch),
+    /// The commit with this number is durable.
+    Committed {
+        commit: u64,
+        applied: Vec<Applied>,
+    },
+    /// The answer to [`Effect::Refill`].
+    Refilled {
+        load: u64,
+        messages: Vec<Message>,
+    },
+    /// The answer to [`Effect::Expiring`].
+    Expiring {
+        load: u64,
+        messages: Vec<Message>,
+    },
+    /// The answer to [`Effect::Find`].
+    Found {
+        load: u64,
+        message: Option<(Message, u16)>,
+    },
+    /// Callbacks that were made, or given up.
+    CallbacksDone(Vec<(Id, StatusSet)>),
+    /// Settings were changed: paces may be others.
+    SettingsChanged,
+    /// Routes and policies were reloaded.
+    Reconfigured {
+        routes: Arc<Routes>,
+        carriers: Vec<CarrierPolicy>,
+    },
+    /// The process stops: nothing more is handed to carriers.
+    Stop,
+    /// A deadline has come (see [`Dispatch::next_deadline`]).
+    Timer,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Effect {
+    Commit {
+        commit: u64,
+        changes: Vec<Change>,
+    },
+    Submit {
+        carrier: CarrierNo,
+        batch: Vec<Submission>,
+    },
+    Acknowledge {
+        carrier: CarrierNo,
+        tokens: Vec<AckToken>,
+    },
+    /// Read a page of the sender's queue.
+    Refill {
+        load: u64,
+        sender: SenderNo,
+        after: Option<Id>,
+        limit: usize,
+    },
+    /// Read backlog whose deadline has passed.
+    Expiring {
+        load: u64,
+        before_ms: Millis,
+        limit: usize,
+    },
+    /// Look a receipt's message up: the first key that is known, oldest candidates last.
+    Find {
+        load: u64,
+        keys: Vec<SubmittedKey>,
+        since_ms: Millis,
+    },
+    /// Offer callbacks for delivery.
+    CallBack(Vec<Job>),
+    /// An inbound message to store and hand on; answered with the token once durable.
+    Inbound {
+        carrier: CarrierNo,
+        inbound: postrider_carriers::Inbound,
+        ack: AckToken,
+    },
+    /// A carrier's state changed, for readiness and metrics.
+    Health {
+        carrier: CarrierNo,
+        health: postrider_carriers::Health,
+    },
+}
+
+/// What waits for a commit.
+#[derive(Debug)]
+enum Deferred {
+    Ack(CarrierNo, AckToken),
+    CallBack(Box<Job>),
+    /// The intent to submit is on record: now submit.
+    Submit(Id),
+    /// The message's change is durable.
+    Saved(Id),
+}
+
+/// The owner of all queues. See the module.
+pub struct Dispatch {
+    directory: Arc<Directory>,
+    loads: Arc<Loads>,
+    metrics: Arc<Metrics>,
+    limits: DispatchLimits,
+    paces: PaceSettings,
+    routes: Arc<Routes>,
+    /// Messages up to here existed before this process started.
+    boot_last: Option<Id>,
+
+    live: LiveMessages,
+    queues: BTreeMap<SenderNo, SenderQueue>,
+    carriers: Vec<CarrierState>,
+    tickets: FxHashMap<Ticket, Id>,
+    next_ticket: u64,
+    receipts: Receipts,
+    timers: BTreeSet<(Millis, Timer)>,
+    /// Grows with every settings change: queues ask for their pace again.
+    pace_version: u64,
+
+    /// Reads on their way, by number: what they were for.
+    reads: BTreeMap<u64, Read>,
+    next_read: u64,
+    /// Receipts whose message must be looked up in the store.
+    unfinished_finds: Vec<receipt::Pending>,
+
+    /// Callbacks of messages that were durable when they came.
+    ready_jobs: Vec<Job>,
+    changes: Vec<Change>,
+    after: Vec<Deferred>,
+    commits: BTreeMap<u64, Vec<Deferred>>,
+    next_commit: u64,
+    is_stopping: bool,
+}
+
+/// What a read of the store was for.
+#[derive(Debug)]
+enum Read {
+    /// The sender's queue from its scan cursor on.
+    Scan(SenderNo),
+    /// Rows of one lane that were left on disk while it was full.
+    CatchUp(SenderNo, CarrierNo),
+    Expiring,
+    Find(Box<receipt::Pending>),
+}
+
+impl Dispatch {
+    pub fn new(
+        directory: Arc<Directory>,
+        loads: Arc<Loads>,
+        metrics: Arc<Metrics>,
+        limits: DispatchLimits,
+        paces: PaceSettings,
+        routes: Arc<Routes>,
+        carriers: Vec<CarrierPolicy>,
+    ) -> Self {
+        Self {
+            directory,
+            loads,
+            metrics,
+            limits,
+            paces,
+            routes,
+            boot_last: None,
+            live: LiveMessages::default(),
+            queues: BTreeMap::new(),
+            carriers: carriers.into_iter().map(CarrierState::new).collect(),
+            tickets: FxHashMap::default(),
+            next_ticket: 1,
+            receipts: Receipts::default(),
+            timers: BTreeSet::new(),
+            pace_version: 0,
+            reads: BTreeMap::new(),
+            next_read: 1,
+            unfinished_finds: Vec::new(),
+            ready_jobs: Vec::new(),
+            changes: Vec::new(),
+            after: Vec::new(),
+            commits: BTreeMap::new(),
+            next_commit: 1,
+            is_stopping: false,
+        }
+    }
+
+    /// Takes over what a former process left: which senders have messages waiting, and receipts
+    /// that found no message yet. Called once, before anything else.
+    pub fn start(
+        &mut self,
+        boot_last: Option<Id>,
+        waiting: Vec<SenderNo>,
+        parked: Vec<ParkedReceipt>,
+        now_ms: Millis,
+    ) {
+        self.boot_last = boot_last;
+        for sender in waiting {
+            self.queue_mut(sender).scan_from_start();
+            self.loads
+                .with(|table| table.get_mut(sender).is_backlogged = true);
+        }
+        self.receipts.restore(parked);
+        self.timers.insert((now_ms, Timer::Expiry));
+        self.timers
+            .insert((now_ms + receipt::SWEEP_MS, Timer::SweepParked));
+    }
+
+    /// Takes one input. Effects come from [`Dispatch::poll`], so that inputs can be taken in batches.
+    pub fn handle(&mut self, input: Input, now_ms: Millis, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Accepted(messages) => {
+                for message in messages {
+                    self.accepted(message, now_ms);
+                }
+            }
+            Input::Carrier(batch) => self.carrier_events(batch, now_ms, effects),
+            Input::Committed { commit, applied } => self.committed(commit, &applied, effects),
+            Input::Refilled { load, messages } => self.refilled(load, messages, now_ms),
+            Input::Expiring { load, messages } => self.expired_on_disk(load, messages, now_ms),
+            Input::Found { load, message } => self.found(load, message, now_ms),
+            Input::CallbacksDone(done) => {
+                let changes = done
+                    .into_iter()
+                    .map(|(id, done)| Change::CallbacksDone { id, done });
+                self.changes.extend(changes);
+            }
+            Input::SettingsChanged => self.pace_version += 1,
+            Input::Reconfigured { routes, carriers } => {
+                self.routes = routes;
+                for (state, policy) in self.carriers.iter_mut().zip(carriers) {
+                    state.policy = policy;
+                }
+            }
+            Input::Stop => self.is_stopping = true,
+            Input::Timer => {}
+        }
+    }
+
+    /// Runs what is due, moves what may move, and says what is to be done.
+    pub fn poll(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
+        self.run_timers(now_ms, effects);
+        self.read_more(effects);
+        self.find_unknown(now_ms, effects);
+        if !self.is_stopping {
+            self.pump(now_ms, effects);
+        }
+        self.flush(effects);
+    }
+
+    /// When [`Dispatch::poll`] has something to do although nothing happened.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let deadline = self.live.next_deadline();
+        match (timer, deadline) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Nothing is in a carrier's hands, being committed, or waiting for a commit.
+    pub fn is_quiet(&self) -> bool {
+        self.tickets.is_empty() && self.commits.is_empty() && self.changes.is_empty()
+    }
+
+    fn carrier_events(&mut self, batch: EventBatch, now_ms: Millis, effects: &mut Vec<Effect>) {
+        let carrier = batch.carrier;
+        for event in batch.events {
+            match event {
+                Event::Outcome { ticket, outcome } => {
+                    self.outcome(carrier, ticket, outcome, now_ms);
+                }
+                Event::LateOutcome { ticket, outcome } => {
+                    self.late_outcome(carrier, ticket, outcome, now_ms);
+                }
+                Event::Receipt { receipt, ack } => self.receipt(carrier, receipt, ack, now_ms),
+                Event::Inbound { inbound, ack } => {
+                    effects.push(Effect::Inbound {
+                        carrier,
+                        inbound,
+                        ack,
+                    });
+                }
+                Event::Capacity { segments, health } => {
+                    self.carriers[usize::from(carrier.0)].limit = segments;
+                    effects.push(Effect::Health { carrier, health });
+                }
+            }
+        }
+    }
+
+    /// Records a change of a live message, to be acted on once durable.
+    fn save(&mut self, id: Id, change: Change) {
+        self.changes.push(change);
+        if let Some(live) = self.live.get_mut(id) {
+            live.unsaved += 1;
+            self.after.push(Deferred::Saved(id));
+        }
+    }
+
+    /// Sends gathered changes off as one commit, unless enough are on their way.
+    fn flush(&mut self, effects: &mut Vec<Effect>) {
+        if !self.ready_jobs.is_empty() {
+            effects.push(Effect::CallBack(std::mem::take(&mut self.ready_jobs)));
+        }
+        if (self.changes.is_empty() && self.after.is_empty())
+            || self.commits.len() >= self.limits.commits
+        {
+            return;
+        }
+        let commit = self.next_commit;
+        self.next_commit += 1;
+        self.commits.insert(commit, std::mem::take(&mut self.after));
+        effects.push(Effect::Commit {
+            commit,
+            changes: std::mem::take(&mut self.changes),
+        });
+    }
+
+    fn committed(&mut self, commit: u64, applied: &[Applied], effects: &mut Vec<Effect>) {
+        let stale = applied
+            .iter()
+            .filter(|applied| **applied != Applied::Yes)
+            .count();
+        self.metrics.stale_changes.inc_by(stale as u64);
+        let mut jobs = Vec::new();
+        let mut acks: BTreeMap<CarrierNo, Vec<AckToken>> = BTreeMap::new();
+        for deferred in self.commits.remove(&commit).unwrap_or_default() {
+            match deferred {
+                Deferred::Ack(carrier, token) => acks.entry(carrier).or_default().push(token),
+                Deferred::CallBack(job) => jobs.push(*job),
+                Deferred::Submit(id) => self.submit_intended(id, effects),
+                Deferred::Saved(id) => self.saved(id),
+            }
+        }
+        if !jobs.is_empty() {
+            effects.push(Effect::CallBack(jobs));
+        }
+        for (carrier, tokens) in acks {
+            effects.push(Effect::Acknowledge { carrier, tokens });
+        }
+    }
+
+    /// A change of the message is durable; forget the message if that was the last of it.
+    fn saved(&mut self, id: Id) {
+        if let Some(live) = self.live.get_mut(id) {
+            live.unsaved -= 1;
+            if live.is_done() {
+                self.forget(id);
+            }
+        }
+    }
+
+    /// Drops a message from memory, remembering so for reads that are on their way.
+    fn forget(&mut self, id: Id) {
+        if let Some(live) = self.live.remove(id, self.next_read) {
+            self.receipts.forget(id, &live);
+        }
+    }
+
+    fn begin_read(&mut self, read: Read) -> u64 {
+        let number = self.next_read;
+        self.next_read += 1;
+        self.reads.insert(number, read);
+        number
+    }
+
+    fn end_read(&mut self, number: u64) -> Option<Read> {
+        let read = self.reads.remove(&number);
+        let oldest = self.reads.keys().next().copied().unwrap_or(self.next_read);
+        self.live.prune_left(oldest);
+        read
+    }
+
+    fn group_of(&self, carrier: CarrierNo) -> Arc<str> {
+        self.carriers[usize::from(carrier.0)].policy.group.clone()
+    }
+
+    fn adopt(&mut self, message: Message, lane: CarrierNo) -> Id {
+        let id = message.sid.id;
+        let mut live = Live::new(message, lane);
+        live.is_recovered = self.boot_last.is_some_and(|last| id <= last);
+        self.live.insert(live);
+        id
+    }
+}
+
+/// The job that calls `status` of `message` back, if it has a callback URL and an account.
+pub fn callback_job(
+    directory: &Directory,
+    message: &Message,
+    status: Status,
+    now_ms: Millis,
+) -> Option<Job> {
+    let url = message.status_callback.as_deref()?;
+    let account = directory.account_by_no(message.account)?;
+    let token = AuthToken::new(directory.auth_token(account.sid)?);
+    Some(Job::status_callback(
+        message,
+        status,
+        &account,
+        url.into(),
+        token,
+        now_ms,
+    ))
+}

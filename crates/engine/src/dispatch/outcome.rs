@@ -1,0 +1,404 @@
+//! What a carrier answered to a submission, and what follows from it.
+
+use postrider_carriers::correlation::canonical;
+use postrider_carriers::{
+    CarrierNo, Outcome, Refusal, RefusalClass, Submission, Ticket, UnknownOutcome,
+};
+use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::lifecycle::{self, Event, State, Step};
+use postrider_core::message::{Status, StatusSet};
+use postrider_core::phone_number::PhoneNumber;
+use postrider_core::sender::SenderAddress;
+use postrider_core::sid::Id;
+use postrider_store::{Change, Submitted, SubmittedKey, Update};
+use smallvec::SmallVec;
+
+use super::live::Stage;
+use super::{Deferred, Dispatch, Effect, Timer, callback_job};
+
+/// Waits between tries with the same carrier.
+const RETRY_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
+
+/// How long a late answer, or a receipt naming the handset, may settle a doubt.
+const DOUBT_MS: Millis = 60_000;
+
+impl Dispatch {
+    /// Moves a message from its lane into the carrier's hands.
+    pub(super) fn hand_over(
+        &mut self,
+        id: Id,
+        carrier: CarrierNo,
+        now_ms: Millis,
+        batch: &mut Vec<Submission>,
+    ) {
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
+        state.outstanding += u32::from(live.message.num_segments.max(1));
+        let message = &mut live.message;
+        message.attempts += 1;
+        match state.policy.unknown_outcome {
+            UnknownOutcome::Resend => {
+                message.is_possible_duplicate |= live.is_recovered;
+                if let Some(submission) = self.submission(id) {
+                    batch.push(submission);
+                }
+            }
+            UnknownOutcome::Fail => {
+                let segments = message.num_segments.max(1);
+                self.live.set_stage(id, Stage::Intent);
+                self.apply(id, &Event::Submitting { segments }, now_ms);
+                self.after.push(Deferred::Submit(id));
+            }
+        }
+    }
+
+    /// The intent to submit is durable.
+    pub(super) fn submit_intended(&mut self, id: Id, effects: &mut Vec<Effect>) {
+        let Some(carrier) = self.live.get(id).filter(|live| live.stage == Stage::Intent) else {
+            return;
+        };
+        let carrier = carrier.lane;
+        let Some(submission) = self.submission(id) else {
+            return;
+        };
+        match effects.last_mut() {
+            Some(Effect::Submit {
+                carrier: last,
+                batch,
+            }) if *last == carrier => {
+                batch.push(submission);
+            }
+            _ => effects.push(Effect::Submit {
+                carrier,
+                batch: vec![submission],
+            }),
+        }
+    }
+
+    fn submission(&mut self, id: Id) -> Option<Submission> {
+        let ticket = Ticket(self.next_ticket);
+        let message = &self.live.get(id)?.message;
+        let submission = Submission {
+            ticket,
+            from: SenderAddress::parse(message.from.as_deref()?)?,
+            to: PhoneNumber::parse(&message.to).ok()?,
+            body: message.body.clone(),
+            encoding: message.encoding,
+            segments: message.num_segments,
+            deadline_ms: message.deadline_ms,
+        };
+        self.next_ticket += 1;
+        self.tickets.insert(ticket, id);
+        self.live.set_stage(id, Stage::Submitted(ticket));
+        Some(submission)
+    }
+
+    /// The carrier's one answer to a submission.
+    pub(super) fn outcome(
+        &mut self,
+        carrier: CarrierNo,
+        ticket: Ticket,
+        outcome: Outcome,
+        now_ms: Millis,
+    ) {
+        let Some(id) = self.tickets.remove(&ticket) else {
+            return;
+        };
+        let segments = self
+            .live
+            .get(id)
+            .map_or(1, |live| u32::from(live.message.num_segments.max(1)));
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        state.outstanding = state.outstanding.saturating_sub(segments);
+        match outcome {
+            Outcome::Accepted { ids } => self.carrier_accepted(id, carrier, &ids, now_ms),
+            Outcome::Refused(refusal) => self.carrier_refused(id, carrier, &refusal, now_ms),
+            Outcome::Throttled | Outcome::Returned => self.came_back(id, now_ms),
+            Outcome::Unknown => self.in_doubt(id, ticket, carrier, now_ms),
+        }
+    }
+
+    /// An answer after all, for a submission whose outcome was unknown.
+    pub(super) fn late_outcome(
+        &mut self,
+        carrier: CarrierNo,
+        ticket: Ticket,
+        outcome: Outcome,
+        now_ms: Millis,
+    ) {
+        let Some(id) = self.receipts.take_doubt(ticket) else {
+            return;
+        };
+        let is_in_doubt = self
+            .live
+            .get(id)
+            .is_some_and(|live| live.stage == Stage::Doubt(ticket));
+        if !is_in_doubt {
+            return;
+        }
+        match outcome {
+            Outcome::Accepted { ids } => self.carrier_accepted(id, carrier, &ids, now_ms),
+            Outcome::Refused(refusal) => self.carrier_refused(id, carrier, &refusal, now_ms),
+            Outcome::Throttled | Outcome::Returned => self.came_back(id, now_ms),
+            Outcome::Unknown => self.submit_again(id),
+        }
+    }
+
+    pub(super) fn carrier_accepted(
+        &mut self,
+        id: Id,
+        carrier: CarrierNo,
+        ids: &[Box<str>],
+        now_ms: Millis,
+    ) {
+        let group = self.group_of(carrier);
+        let name = self.carriers[usize::from(carrier.0)].policy.name.clone();
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
+        live.message.carrier = Some((*name).into());
+        let segments = u16::try_from(ids.len()).unwrap_or(u16::MAX);
+        let submitted: SmallVec<[Submitted; 1]> = ids
+            .iter()
+            .zip(0..)
+            .map(|(carrier_id, segment)| {
+                let key = SubmittedKey {
+                    group: group.clone(),
+                    carrier_id: canonical(carrier_id),
+                };
+                Submitted { key, segment }
+            })
+            .filter(|submitted| !submitted.key.carrier_id.is_empty())
+            .collect();
+        self.receipts.expect(id, &submitted);
+        let keys: SmallVec<[SubmittedKey; 1]> = submitted
+            .iter()
+            .map(|submitted| submitted.key.clone())
+            .collect();
+        self.apply_with(
+            id,
+            &Event::CarrierAccepted { segments },
+            submitted,
+            None,
+            now_ms,
+        );
+        // Receipts that were faster than the answer have been waiting for this.
+        for key in keys {
+            self.unpark_for(&key, now_ms);
+        }
+        self.trim_sent();
+    }
+
+    fn carrier_refused(&mut self, id: Id, carrier: CarrierNo, refusal: &Refusal, now_ms: Millis) {
+        tracing::info!(message = %id, detail = %refusal.detail, code = %refusal.code, "the carrier refused a message");
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
+        if !refusal.accepted.is_empty() {
+            // Trying again would repeat the segments that were taken.
+            self.metrics.partial_messages.inc();
+            self.apply(
+                id,
+                &Event::CarrierRefused { code: refusal.code },
+                now_ms,
+            );
+            return;
+        }
+        let final_event = Event::CarrierRefused { code: refusal.code };
+        match refusal.class {
+            RefusalClass::Fail => self.apply(id, &final_event, now_ms),
+            RefusalClass::Config => self.came_back(id, now_ms),
+            RefusalClass::RetrySame => match RETRY_MS.get(usize::from(live.retries)) {
+                Some(wait) => {
+                    live.retries += 1;
+                    self.live.set_stage(id, Stage::Retry);
+                    self.timers.insert((now_ms + wait, Timer::Retry(id)));
+                }
+                None => self.try_other(id, carrier, &final_event, now_ms),
+            },
+            RefusalClass::RetryOther => self.try_other(id, carrier, &final_event, now_ms),
+        }
+    }
+
+    /// Moves a message to the next carrier of its route, or ends it.
+    fn try_other(&mut self, id: Id, carrier: CarrierNo, final_event: &Event, now_ms: Millis) {
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
+        live.tried.push(carrier);
+        let tried = live.tried.clone();
+        let next = self
+            .live
+            .get(id)
+            .and_then(|live| self.lane_for(&live.message, &tried));
+        let Some(next) = next else {
+            self.apply(id, final_event, now_ms);
+            return;
+        };
+        if let Some(live) = self.live.get_mut(id) {
+            live.lane = next;
+            live.retries = 0;
+        }
+        self.rejoin(id);
+    }
+
+    /// Nothing of it went out: back to the head of its lane, the attempt not counted.
+    fn came_back(&mut self, id: Id, now_ms: Millis) {
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
+        live.message.attempts = live.message.attempts.saturating_sub(1);
+        // Takes a recorded intent back, so that a restart does not hold it against the message.
+        self.apply(id, &Event::Returned, now_ms);
+        self.rejoin(id);
+    }
+
+    fn in_doubt(&mut self, id: Id, ticket: Ticket, carrier: CarrierNo, now_ms: Millis) {
+        self.metrics.unknown_outcomes.inc();
+        match self.carriers[usize::from(carrier.0)].policy.unknown_outcome {
+            UnknownOutcome::Fail => {
+                let code = ErrorCode::UnknownFailure;
+                self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
+            }
+            UnknownOutcome::Resend => {
+                self.live.set_stage(id, Stage::Doubt(ticket));
+                self.receipts.doubt(ticket, id);
+                self.timers
+                    .insert((now_ms + DOUBT_MS, Timer::Doubt(ticket)));
+            }
+        }
+    }
+
+    /// Nobody spoke for the message in time.
+    pub(super) fn doubt_over(&mut self, ticket: Ticket) {
+        if let Some(id) = self.receipts.take_doubt(ticket) {
+            self.submit_again(id);
+        }
+    }
+
+    /// Submits again what the carrier may have, and says so in the record.
+    fn submit_again(&mut self, id: Id) {
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
+        if matches!(live.stage, Stage::Doubt(_)) {
+            live.message.is_possible_duplicate = true;
+            self.rejoin(id);
+        }
+    }
+
+    /// We end it before any carrier took it.
+    pub(super) fn give_up(&mut self, id: Id, code: ErrorCode, now_ms: Millis) {
+        self.apply(id, &Event::GaveUp { code }, now_ms);
+    }
+
+    pub(super) fn apply(&mut self, id: Id, event: &Event, now_ms: Millis) {
+        self.apply_with(id, event, SmallVec::new(), None, now_ms);
+    }
+
+    /// One step of the status machine: decided here, saved, called back.
+    pub(super) fn apply_with(
+        &mut self,
+        id: Id,
+        event: &Event,
+        submitted: SmallVec<[Submitted; 1]>,
+        done_date: Option<Box<str>>,
+        now_ms: Millis,
+    ) {
+        let Some(live) = self.live.get_mut(id) else {
+            return;
+        };
+        let parts = self.carriers[usize::from(live.lane.0)].policy.receipt_parts;
+        let was_waiting = live.message.status.rank() < Status::Sent.rank();
+        let message = &mut live.message;
+        let state = State {
+            status: message.status,
+            segments: message.segments.clone(),
+        };
+        match lifecycle::step(&state, event, parts) {
+            Step::Ignored(why) => {
+                tracing::debug!(message = %message.sid, ?event, ?why, "an event changed nothing");
+                return;
+            }
+            Step::Noted { segments } => message.segments = segments,
+            Step::Moved {
+                status,
+                error,
+                segments,
+            } => {
+                message.status = status;
+                message.error = error;
+                message.segments = segments;
+                if status == Status::Sent {
+                    message.sent_ms = Some(now_ms);
+                }
+            }
+        }
+        message.updated_ms = now_ms;
+        if done_date.is_some() {
+            message.done_date = done_date;
+        }
+        let moved = message.status;
+        let has_moved = moved != state.status;
+        let is_with_carrier = moved.rank() >= Status::Sent.rank();
+        let discard_body = is_with_carrier && was_waiting && message.options.discard_content;
+        let mut due = StatusSet::EMPTY;
+        if has_moved && moved != Status::Sending {
+            self.metrics.count_status(moved);
+            if let Some(job) = callback_job(&self.directory, message, moved, now_ms) {
+                self.after.push(Deferred::CallBack(Box::new(job)));
+                due = StatusSet::of(moved);
+            }
+        }
+        let update = Update {
+            id,
+            status: message.status,
+            at_ms: now_ms,
+            error: message.error,
+            sent_ms: message.sent_ms,
+            carrier: message.carrier.as_deref().map(Into::into),
+            attempts: message.attempts,
+            is_possible_duplicate: message.is_possible_duplicate,
+            segments: message.segments.clone(),
+            done_date: message.done_date.clone(),
+            callbacks_due: due,
+            submitted,
+            discard_body,
+        };
+        let sender = message.sender;
+        let segments = message.num_segments;
+        self.save(id, Change::Update(update));
+        if was_waiting && is_with_carrier {
+            if let Some(sender) = sender {
+                self.loads.with(|table| table.release(sender, segments));
+            }
+            self.settle(id, moved);
+        } else if moved.is_final() {
+            self.live.set_stage(id, Stage::Done);
+        }
+    }
+
+    /// A message left our queue: sent ones wait for receipts without their text, others are done.
+    fn settle(&mut self, id: Id, status: Status) {
+        let stage = if status == Status::Sent {
+            Stage::Sent
+        } else {
+            Stage::Done
+        };
+        self.live.set_stage(id, stage);
+        if let Some(live) = self.live.get_mut(id) {
+            live.message.body = "".into();
+            live.message.submitted_body = None;
+            live.message.decision = None;
+        }
+    }
+
+    fn trim_sent(&mut self) {
+        while let Some(id) = self.live.pop_sent_beyond(self.limits.awaiting_receipt) {
+            self.forget(id);
+        }
+    }
+}

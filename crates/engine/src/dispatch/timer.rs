@@ -1,0 +1,79 @@
+//! Timers: everything that happens because time passed.
+
+use postrider_carriers::{CarrierNo, Ticket};
+use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::message::SenderNo;
+use postrider_core::sid::Id;
+
+use super::live::Stage;
+use super::{Dispatch, Effect, Read, receipt};
+
+/// How often the backlog on disk is asked for expired messages.
+const EXPIRY_MS: Millis = 1_000;
+
+/// What a timer is for. The order only breaks ties between equal instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A sender's pace lets its lane go on.
+    Pace(SenderNo, CarrierNo),
+    /// A refused message is tried again.
+    Retry(Id),
+    /// Nobody spoke for a message in doubt.
+    Doubt(Ticket),
+    /// Look for expired messages that wait on disk.
+    Expiry,
+    /// Look after parked receipts.
+    SweepParked,
+}
+
+impl Dispatch {
+    pub(super) fn run_timers(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
+        while let Some(&(at, timer)) = self.timers.first()
+            && at <= now_ms
+        {
+            self.timers.pop_first();
+            match timer {
+                Timer::Pace(sender, carrier) => self.unpause(sender, carrier),
+                Timer::Retry(id) => self.retry_now(id),
+                Timer::Doubt(ticket) => self.doubt_over(ticket),
+                Timer::Expiry => self.look_for_expired(now_ms, effects),
+                Timer::SweepParked => {
+                    self.sweep_parked(now_ms);
+                    self.timers
+                        .insert((now_ms + receipt::SWEEP_MS, Timer::SweepParked));
+                }
+            }
+        }
+        while let Some(id) = self.live.expired(now_ms) {
+            self.give_up(id, ErrorCode::ValidityPeriodExpired, now_ms);
+        }
+    }
+
+    fn retry_now(&mut self, id: Id) {
+        if self
+            .live
+            .get(id)
+            .is_some_and(|live| live.stage == Stage::Retry)
+        {
+            self.rejoin(id);
+        }
+    }
+
+    fn look_for_expired(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
+        let is_reading = self
+            .reads
+            .values()
+            .any(|read| matches!(read, Read::Expiring));
+        if !is_reading {
+            let load = self.begin_read(Read::Expiring);
+            let limit = self.limits.page;
+            effects.push(Effect::Expiring {
+                load,
+                before_ms: now_ms,
+                limit,
+            });
+        }
+        self.timers.insert((now_ms + EXPIRY_MS, Timer::Expiry));
+    }
+}

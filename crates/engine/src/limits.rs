@@ -1,0 +1,34 @@
+//! Limits an operator may set: the `[limits]` section of the configuration.
+
+use serde::Deserialize;
+
+/// Every limit has Twilio's value as its default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Seconds a message may wait in our queue at most (1 to 36,000).
+    pub max_validity_period: u32,
+    /// Seconds from now that `SendAt` must at least lie ahead.
+    pub schedule_min_seconds: u32,
+    /// Messages of one account waiting for their scheduled time.
+    pub scheduled_max: u32,
+    /// Senders in one pool.
+    pub pool_size_max: usize,
+    /// Changes that may wait for the store before requests are refused with 503.
+    pub commit_backlog_max: usize,
+    /// Days a message's record is kept (7 to 400).
+    pub retention_days: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_validity_period: postrider_core::validity::MAX_VALIDITY_PERIOD_S,
+            schedule_min_seconds: 300,
+            scheduled_max: 500_000,
+            pool_size_max: 400,
+            commit_backlog_max: 20_000,
+            retention_days: 400,
+        }
+    }
+}

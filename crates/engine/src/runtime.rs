@@ -1,0 +1,533 @@
+//! The shell: tasks and channels around the values that decide.
+//!
+//! One task owns [`Dispatch`]; it takes what happened in batches, and performs the effects. One
+//! thread commits. Reads of the store run on the blocking pool, a few at a time. Nothing in here
+//! decides anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use postrider_carriers::{Carrier, CarrierNo, EventBatch, Health};
+use postrider_core::clock::Clock;
+use postrider_core::fault::Fault;
+use postrider_core::message::{Message, StatusSet};
+use postrider_core::pacing::PaceSettings;
+use postrider_core::route::Routes;
+use postrider_core::sid::Id;
+use postrider_store::Store;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::accept::Acceptor;
+use crate::committer::Committer;
+use crate::directory::Directory;
+use crate::dispatch::{CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job};
+use crate::ids::IdGenerator;
+use crate::limits::Limits;
+use crate::loads::Loads;
+use crate::metrics::{CarrierLabel, Metrics, ResultLabel};
+use crate::secrets::Vault;
+use crate::webhooks::{self, Report};
+use crate::{Engine, Shared, receive, schedule};
+
+/// Everything an engine is made of.
+pub struct Setup {
+    pub clock: Arc<dyn Clock>,
+    /// Seeds ids and secrets.
+    pub seed: [u8; 32],
+    /// Opens sealed auth tokens.
+    pub instance_key: [u8; 32],
+    pub store: Arc<dyn Store>,
+    pub limits: Limits,
+    pub dispatch_limits: DispatchLimits,
+    pub paces: PaceSettings,
+    pub routes: Routes,
+    pub carriers: Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
+    /// What the carriers say; closes when all of them are gone.
+    pub events: mpsc::Receiver<EventBatch>,
+    pub webhooks: webhooks::Config,
+    /// Hears of every attempt at a webhook.
+    pub observer: Arc<dyn webhooks::Observer>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// A running engine's tasks, to be shut down.
+pub struct Running {
+    engine: Engine,
+    carriers: Vec<Arc<dyn Carrier>>,
+    stop: watch::Sender<bool>,
+    dispatch: JoinHandle<()>,
+    others: Vec<JoinHandle<()>>,
+    committer: std::thread::JoinHandle<()>,
+}
+
+/// Whether the engine can do its work, for `/readyz`.
+#[derive(Default)]
+pub struct Readiness {
+    carriers: Mutex<BTreeMap<CarrierNo, (Arc<str>, Health)>>,
+}
+
+impl Readiness {
+    /// Name and health of every carrier.
+    pub fn carriers(&self) -> Vec<(Arc<str>, Health)> {
+        self.carriers.lock().values().cloned().collect()
+    }
+
+    /// At least one carrier has a link.
+    pub fn has_carrier(&self) -> bool {
+        self.carriers
+            .lock()
+            .values()
+            .any(|(_, health)| health.links_bound > 0)
+    }
+}
+
+/// What kept an engine from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] postrider_store::StoreError),
+    #[error(transparent)]
+    Key(#[from] crate::secrets::WrongKey),
+    #[error("the webhook client can't be made: {0}")]
+    Webhooks(String),
+}
+
+/// Inputs of dispatch that wait to be taken.
+const INBOX: usize = 1_024;
+
+/// Reads of the store at once.
+const READS: usize = 4;
+
+/// Starts an engine. Must be called within a tokio runtime.
+pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
+    let clock = setup.clock;
+    let store = setup.store;
+    let metrics = setup.metrics;
+    let ids = Arc::new(IdGenerator::new(clock.clone(), setup.seed));
+    let boot_last = store.last_id()?;
+    if let Some(last) = boot_last {
+        ids.start_after(last);
+    }
+    let vault = Vault::new(&setup.instance_key);
+    let directory = Arc::new(Directory::load(store.documents()?, vault)?);
+    let loads = Arc::new(Loads::default());
+    let routes = Arc::new(setup.routes);
+    let (inputs, inbox) = mpsc::channel(INBOX);
+    let (committer, thread) = Committer::spawn(store.clone(), metrics.clone(), inputs.clone());
+    let (reports_to, reports) = mpsc::channel(INBOX);
+    let client = webhooks::Client::new(&setup.webhooks)
+        .map_err(|error| StartError::Webhooks(error.to_string()))?;
+    let webhooks = webhooks::spawn(
+        &setup.webhooks,
+        webhooks::Wiring {
+            clock: clock.clone(),
+            client: Arc::new(client),
+            secret: webhooks::TokenSecret::new(setup.instance_key),
+            observer: setup.observer,
+            reports: reports_to,
+        },
+    );
+    let policies: Vec<_> = setup
+        .carriers
+        .iter()
+        .map(|(policy, _)| policy.clone())
+        .collect();
+    let carriers: Vec<_> = setup
+        .carriers
+        .into_iter()
+        .map(|(_, carrier)| carrier)
+        .collect();
+
+    let mut dispatch = Dispatch::new(
+        directory.clone(),
+        loads.clone(),
+        metrics.clone(),
+        setup.dispatch_limits,
+        setup.paces.clone(),
+        routes.clone(),
+        policies.clone(),
+    );
+    dispatch.start(
+        boot_last,
+        store.queued_senders()?,
+        store.parked()?,
+        clock.now_ms(),
+    );
+
+    let acceptor = Arc::new(Acceptor {
+        clock: clock.clone(),
+        ids,
+        directory,
+        loads,
+        metrics: metrics.clone(),
+        limits: setup.limits,
+        paces: setup.paces,
+        routes: ArcSwap::new(routes),
+    });
+    let engine = Engine {
+        shared: Arc::new(Shared {
+            acceptor,
+            store: store.clone(),
+            committer,
+            dispatch: inputs,
+            schedule_changed: Notify::new(),
+            settings_lock: tokio::sync::Mutex::new(()),
+            readiness: Readiness::default(),
+            webhooks,
+        }),
+    };
+    let (stop, stopping) = watch::channel(false);
+    let shell = Shell {
+        engine: engine.clone(),
+        carriers: carriers.clone(),
+        names: policies.iter().map(|policy| policy.name.clone()).collect(),
+        reads: Arc::new(Semaphore::new(READS)),
+    };
+    let dispatch = tokio::spawn(shell.run(dispatch, inbox, setup.events, stopping));
+    let others = vec![
+        tokio::spawn(schedule::run(engine.clone())),
+        tokio::spawn(finish_webhooks(engine.clone(), reports)),
+        tokio::spawn(offer_due_callbacks(engine.clone())),
+        tokio::spawn(load_depths(engine.clone())),
+        tokio::spawn(forget_old(engine.clone())),
+    ];
+    let running = Running {
+        engine: engine.clone(),
+        carriers,
+        stop,
+        dispatch,
+        others,
+        committer: thread,
+    };
+    Ok((engine, running))
+}
+
+impl Running {
+    /// Stops politely: carriers answer for what they have, what was decided is committed. Whatever
+    /// takes longer than `grace` is left as a crash would leave it, which is safe.
+    pub async fn shut_down(self, grace: Duration) {
+        for task in &self.others {
+            task.abort();
+        }
+        self.stop.send_replace(true);
+        for carrier in &self.carriers {
+            carrier.shut_down(grace / 2);
+        }
+        let _ = tokio::time::timeout(grace, self.dispatch).await;
+        self.engine.shared.webhooks.shutdown(grace / 4).await;
+        self.engine.shared.committer.close();
+        let thread = self.committer;
+        let _ = tokio::time::timeout(grace, tokio::task::spawn_blocking(|| thread.join())).await;
+    }
+}
+
+impl Engine {
+    /// Tells when the store has failed for good.
+    pub fn store_failure(&self) -> watch::Receiver<Option<String>> {
+        self.shared.committer.failure()
+    }
+
+    /// Replaces routes and carrier policies without touching what is in flight.
+    pub async fn reconfigure(&self, routes: Routes, carriers: Vec<CarrierPolicy>) {
+        let routes = Arc::new(routes);
+        self.shared.acceptor.routes.store(routes.clone());
+        let _ = self
+            .shared
+            .dispatch
+            .send(Input::Reconfigured { routes, carriers })
+            .await;
+    }
+
+    /// Offers the callbacks a message has due, which are durable already.
+    pub(crate) fn call_back_now(&self, message: &Message) {
+        let now_ms = self.now_ms();
+        let jobs = message
+            .callbacks_due
+            .iter()
+            .filter_map(|status| callback_job(self.directory(), message, status, now_ms))
+            .collect();
+        self.shared.webhooks.offer(jobs);
+    }
+}
+
+/// Label of a refused request.
+pub(crate) fn result_label(fault: &Fault) -> ResultLabel {
+    ResultLabel {
+        result: fault.code.title(),
+    }
+}
+
+/// The task around [`Dispatch`].
+struct Shell {
+    engine: Engine,
+    carriers: Vec<Arc<dyn Carrier>>,
+    names: Vec<Arc<str>>,
+    reads: Arc<Semaphore>,
+}
+
+/// The longest sleep, so that a clock that was set forward is noticed.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+impl Shell {
+    async fn run(
+        self,
+        mut dispatch: Dispatch,
+        mut inbox: mpsc::Receiver<Input>,
+        mut events: mpsc::Receiver<EventBatch>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let clock = self.engine.clock().clone();
+        let mut inputs = Vec::new();
+        let mut batches = Vec::new();
+        let mut effects = Vec::new();
+        let mut has_carriers = true;
+        let mut is_stopping = false;
+        loop {
+            let now_ms = clock.now_ms();
+            dispatch.poll(now_ms, &mut effects);
+            for effect in effects.drain(..) {
+                self.perform(effect);
+            }
+            if is_stopping && !has_carriers && dispatch.is_quiet() {
+                return;
+            }
+            let sleep = dispatch.next_deadline().map_or(SLEEP_MAX, |at| {
+                Duration::from_millis(u64::try_from(at - clock.now_ms()).unwrap_or(0))
+                    .min(SLEEP_MAX)
+            });
+            tokio::select! {
+                biased;
+                count = inbox.recv_many(&mut inputs, 256) => if count == 0 { return },
+                count = events.recv_many(&mut batches, 256), if has_carriers => {
+                    has_carriers = count > 0;
+                }
+                _ = stopping.changed(), if !is_stopping => {
+                    is_stopping = true;
+                    inputs.push(Input::Stop);
+                }
+                () = tokio::time::sleep(sleep) => inputs.push(Input::Timer),
+            }
+            // Whatever else has come meanwhile is taken in the same round: fewer, larger commits.
+            while inputs.len() < 1_024
+                && let Ok(input) = inbox.try_recv()
+            {
+                inputs.push(input);
+            }
+            while batches.len() < 1_024
+                && let Ok(batch) = events.try_recv()
+            {
+                batches.push(batch);
+            }
+            let now_ms = clock.now_ms();
+            for input in inputs.drain(..) {
+                dispatch.handle(input, now_ms, &mut effects);
+            }
+            for batch in batches.drain(..) {
+                dispatch.handle(Input::Carrier(batch), now_ms, &mut effects);
+            }
+        }
+    }
+
+    fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Commit { commit, changes } => {
+                self.engine.shared.committer.commit_many(commit, changes);
+            }
+            Effect::Submit { carrier, batch } => {
+                self.carriers[usize::from(carrier.0)].submit(batch)
+            }
+            Effect::Acknowledge { carrier, tokens } => {
+                self.carriers[usize::from(carrier.0)].acknowledge(tokens);
+            }
+            Effect::Refill {
+                load,
+                sender,
+                after,
+                limit,
+            } => self.read(move |store| {
+                store
+                    .queued(sender, after, limit)
+                    .map(|messages| Input::Refilled { load, messages })
+            }),
+            Effect::Expiring {
+                load,
+                before_ms,
+                limit,
+            } => self.read(move |store| {
+                store
+                    .expiring(before_ms, limit)
+                    .map(|messages| Input::Expiring { load, messages })
+            }),
+            Effect::Find {
+                load,
+                keys,
+                since_ms,
+            } => self.read(move |store| {
+                let mut message = None;
+                for key in &keys {
+                    message = store.find_submitted(key, since_ms)?;
+                    if message.is_some() {
+                        break;
+                    }
+                }
+                Ok(Input::Found { load, message })
+            }),
+            Effect::CallBack(jobs) => self.engine.shared.webhooks.offer(jobs),
+            Effect::Inbound {
+                carrier,
+                inbound,
+                ack,
+            } => {
+                let (engine, carrier) = (
+                    self.engine.clone(),
+                    self.carriers[usize::from(carrier.0)].clone(),
+                );
+                tokio::spawn(async move {
+                    if receive::store(&engine, &inbound).await {
+                        carrier.acknowledge(vec![ack]);
+                    }
+                });
+            }
+            Effect::Health { carrier, health } => self.note_health(carrier, health),
+        }
+    }
+
+    /// Reads the store on the blocking pool and tells dispatch. A store that can't be read is one
+    /// that can't be trusted: the reader gives up and the failure shows in the log; dispatch keeps
+    /// what it has.
+    fn read(
+        &self,
+        read: impl FnOnce(&dyn Store) -> postrider_store::Result<Input> + Send + 'static,
+    ) {
+        let engine = self.engine.clone();
+        let reads = self.reads.clone();
+        tokio::spawn(async move {
+            let Ok(_permit) = reads.acquire().await else {
+                return;
+            };
+            let store = engine.shared.store.clone();
+            if let Ok(input) = engine.blocking(move || read(&*store)).await {
+                let _ = engine.shared.dispatch.send(input).await;
+            }
+        });
+    }
+
+    fn note_health(&self, carrier: CarrierNo, health: Health) {
+        let name = self.names[usize::from(carrier.0)].clone();
+        let metrics = self.engine.metrics();
+        let label = CarrierLabel {
+            carrier: name.to_string(),
+        };
+        metrics
+            .carrier_links_bound
+            .get_or_create(&label)
+            .set(health.links_bound.into());
+        metrics
+            .carrier_links_configured
+            .get_or_create(&label)
+            .set(health.links_configured.into());
+        metrics
+            .carrier_throttled
+            .get_or_create(&label)
+            .set(health.is_throttled.into());
+        self.engine
+            .shared
+            .readiness
+            .carriers
+            .lock()
+            .insert(carrier, (name, health));
+    }
+}
+
+/// Commits what the webhooks have finished, and refills them when they have room again.
+async fn finish_webhooks(engine: Engine, mut reports: mpsc::Receiver<Vec<Report>>) {
+    while let Some(batch) = reports.recv().await {
+        let mut done: Vec<(Id, StatusSet)> = Vec::new();
+        for report in batch {
+            match report {
+                Report::Finished(finished) => {
+                    let result = finished.outcome.code().map_or("ok", |code| code.title());
+                    engine
+                        .metrics()
+                        .webhooks
+                        .get_or_create(&ResultLabel { result })
+                        .inc();
+                    done.push((finished.message, finished.statuses));
+                }
+                Report::Overflowed { authority } => {
+                    tracing::warn!(?authority, "webhooks wait on disk: their endpoint is slow");
+                }
+                Report::WantsRefill { .. } => {
+                    tokio::spawn(offer_due_callbacks(engine.clone()));
+                }
+            }
+        }
+        if !done.is_empty()
+            && engine
+                .shared
+                .dispatch
+                .send(Input::CallbacksDone(done))
+                .await
+                .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Offers every callback that is due in the store, oldest first. Those in memory already are
+/// ignored by the webhooks.
+async fn offer_due_callbacks(engine: Engine) {
+    const PAGE: usize = 1_000;
+    let mut after = None;
+    loop {
+        let store = engine.shared.store.clone();
+        let Ok(page) = engine
+            .blocking(move || store.callbacks_due(after, PAGE))
+            .await
+        else {
+            return;
+        };
+        for message in &page {
+            engine.call_back_now(message);
+        }
+        after = page.last().map(|message| message.sid.id);
+        if page.len() < PAGE {
+            return;
+        }
+    }
+}
+
+/// Queue lengths of what a former process left, counted beside the work.
+async fn load_depths(engine: Engine) {
+    let store = engine.shared.store.clone();
+    let Ok(depths) = engine.blocking(move || store.queue_depths()).await else {
+        return;
+    };
+    engine.shared.acceptor.loads.with(|table| {
+        for depth in depths {
+            table.get_mut(depth.sender).queued_segments += depth.segments;
+        }
+    });
+}
+
+/// Drops records beyond their retention, file by file.
+async fn forget_old(engine: Engine) {
+    loop {
+        let days = i64::from(engine.limits().retention_days.clamp(7, 400));
+        let before_ms = engine.now_ms() - days * 86_400_000;
+        let store = engine.shared.store.clone();
+        match engine
+            .blocking(move || store.forget_before(before_ms))
+            .await
+        {
+            Ok(0) | Err(_) => {}
+            Ok(count) => tracing::info!(count, days, "message records passed their retention"),
+        }
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+    }
+}

@@ -1,0 +1,578 @@
+//! Operations on settings: validate, persist, then take effect, in that order.
+//!
+//! One at a time (the `settings_lock`), so that what was checked still holds when it is written.
+//! Rules about one parameter's spelling live in the HTTP layer; rules about the whole live here.
+
+use std::sync::Arc;
+
+use postrider_core::country::Country;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
+use postrider_core::message::SenderNo;
+use postrider_core::phone_number::PhoneNumber;
+use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
+use postrider_core::settings::{
+    Account, AccountStatus, ApiKey, Capabilities, Document, HttpMethod, IncomingNumber, PoolMember,
+    PoolSenderSid, Sender, SenderWebhooks, Service, ShortCodeEntry,
+};
+use postrider_core::sid::{
+    AccountSid, AlphaSenderSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
+};
+use postrider_core::validity::MAX_VALIDITY_PERIOD_S;
+use postrider_store::DocumentChange;
+
+use crate::Engine;
+use crate::secrets;
+
+/// A sender to be added to a pool.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NewPoolEntry {
+    Number(PhoneNumberSid),
+    ShortCode(ShortCodeSid),
+    Alpha(AlphaSenderId),
+    DestinationAlpha(AlphaSenderId, Country),
+}
+
+fn not_found(what: &str, sid: impl std::fmt::Display) -> Fault {
+    Fault::because(
+        ErrorCode::NotFound,
+        format!("The requested {what} {sid} was not found"),
+    )
+}
+
+/// Accounts and keys.
+impl Engine {
+    /// Creates the very first account, or one with given credentials; `None` draws them.
+    /// Returns the account and its token.
+    pub async fn create_main_account(
+        &self,
+        sid: Option<AccountSid>,
+        token: Option<String>,
+        friendly_name: &str,
+    ) -> Result<(Arc<Account>, String), Fault> {
+        let _lock = self.settings_lock().await;
+        let sid = sid.unwrap_or_else(|| AccountSid(self.ids().next()));
+        if self.directory().account(sid).is_some() {
+            return Err(Fault::because(
+                ErrorCode::Conflict,
+                format!("Account {sid} exists"),
+            ));
+        }
+        let token = token.unwrap_or_else(|| self.ids().auth_token());
+        let account = self.new_account(sid, None, friendly_name.to_owned(), &token);
+        self.write(vec![DocumentChange::Put(Document::Account(account))])
+            .await?;
+        Ok((self.account(sid)?, token))
+    }
+
+    pub async fn create_account(
+        &self,
+        parent: AccountSid,
+        friendly_name: Option<String>,
+    ) -> Result<Arc<Account>, Fault> {
+        let _lock = self.settings_lock().await;
+        let parent_account = self.account(parent)?;
+        if parent_account.parent.is_some() {
+            let text = "A subaccount can't have subaccounts of its own";
+            return Err(Fault::because(ErrorCode::Forbidden, text));
+        }
+        let sid = AccountSid(self.ids().next());
+        let name = friendly_name.unwrap_or_else(|| format!("SubAccount {sid}"));
+        let account = self.new_account(sid, Some(parent), name, &self.ids().auth_token());
+        self.write(vec![DocumentChange::Put(Document::Account(account))])
+            .await?;
+        self.account(sid)
+    }
+
+    pub async fn update_account(
+        &self,
+        sid: AccountSid,
+        change: impl FnOnce(&mut Account) + Send,
+    ) -> Result<Arc<Account>, Fault> {
+        let _lock = self.settings_lock().await;
+        let mut account = Account::clone(&*self.account(sid)?);
+        let before = account.status;
+        change(&mut account);
+        if before == AccountStatus::Closed && account.status != AccountStatus::Closed {
+            let text = "A closed account can't be opened again";
+            return Err(Fault::because(ErrorCode::AccountNotActive, text));
+        }
+        if account.parent.is_none() && account.status != AccountStatus::Active {
+            let text = "A main account can't be suspended or closed through the API";
+            return Err(Fault::because(ErrorCode::Forbidden, text));
+        }
+        account.updated_ms = self.now_ms();
+        self.write(vec![DocumentChange::Put(Document::Account(account))])
+            .await?;
+        self.account(sid)
+    }
+
+    fn new_account(
+        &self,
+        sid: AccountSid,
+        parent: Option<AccountSid>,
+        friendly_name: String,
+        token: &str,
+    ) -> Account {
+        let mut nonce = [0; 12];
+        self.ids().fill(&mut nonce);
+        let now_ms = self.now_ms();
+        Account {
+            sid,
+            no: self.directory().next_account_no(),
+            parent,
+            friendly_name,
+            status: AccountStatus::Active,
+            auth_token_hash: secrets::hash(token),
+            auth_token_sealed: self.directory().vault().seal(token, nonce),
+            created_ms: now_ms,
+            updated_ms: now_ms,
+        }
+    }
+
+    fn account(&self, sid: AccountSid) -> Result<Arc<Account>, Fault> {
+        self.directory()
+            .account(sid)
+            .ok_or_else(|| not_found("account", sid))
+    }
+
+    /// The account's auth token in the clear.
+    pub fn auth_token(&self, account: &Account) -> String {
+        self.directory()
+            .auth_token(account.sid)
+            .as_deref()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Creates a key; its secret is returned here and never again.
+    pub async fn create_key(
+        &self,
+        account: AccountSid,
+        friendly_name: String,
+    ) -> Result<(Arc<ApiKey>, String), Fault> {
+        let _lock = self.settings_lock().await;
+        let sid = KeySid(self.ids().next());
+        let secret = self.ids().key_secret();
+        let now_ms = self.now_ms();
+        let key = ApiKey {
+            sid,
+            account,
+            friendly_name,
+            secret_hash: secrets::hash(&secret),
+            created_ms: now_ms,
+            updated_ms: now_ms,
+        };
+        self.write(vec![DocumentChange::Put(Document::Key(key))])
+            .await?;
+        Ok((self.key(sid)?, secret))
+    }
+
+    pub async fn update_key(
+        &self,
+        sid: KeySid,
+        change: impl FnOnce(&mut ApiKey) + Send,
+    ) -> Result<Arc<ApiKey>, Fault> {
+        let _lock = self.settings_lock().await;
+        let mut key = ApiKey::clone(&*self.key(sid)?);
+        change(&mut key);
+        key.updated_ms = self.now_ms();
+        self.write(vec![DocumentChange::Put(Document::Key(key))])
+            .await?;
+        self.key(sid)
+    }
+
+    pub async fn delete_key(&self, sid: KeySid) -> Result<(), Fault> {
+        let _lock = self.settings_lock().await;
+        let key = self.key(sid)?;
+        self.write(vec![DocumentChange::Delete(
+            Document::Key(ApiKey::clone(&key)).key(),
+        )])
+        .await
+    }
+
+    fn key(&self, sid: KeySid) -> Result<Arc<ApiKey>, Fault> {
+        self.directory()
+            .key(sid)
+            .ok_or_else(|| not_found("key", sid))
+    }
+}
+
+/// Numbers and short codes.
+impl Engine {
+    /// Takes a number the operator owns into an account. The same account again updates it.
+    pub async fn register_number(
+        &self,
+        account: AccountSid,
+        number: PhoneNumber,
+        change: impl FnOnce(&mut IncomingNumber) + Send,
+    ) -> Result<Arc<IncomingNumber>, Fault> {
+        let _lock = self.settings_lock().await;
+        let now_ms = self.now_ms();
+        let mut changes = Vec::new();
+        let mut entry = match self.directory().number_by_digits(number) {
+            Some(known) if known.account == account => IncomingNumber::clone(&known),
+            Some(_) => {
+                let text = format!("{number} belongs to another account");
+                return Err(Fault::because(ErrorCode::Conflict, text));
+            }
+            None => IncomingNumber {
+                sid: PhoneNumberSid(self.ids().next()),
+                account,
+                sender: self.sender_for(account, SenderAddress::Number(number), &mut changes),
+                number,
+                friendly_name: number.to_string(),
+                capabilities: Capabilities {
+                    sms: true,
+                    mms: false,
+                    voice: false,
+                },
+                webhooks: SenderWebhooks::default(),
+                pace: None,
+                created_ms: now_ms,
+                updated_ms: now_ms,
+            },
+        };
+        change(&mut entry);
+        entry.updated_ms = now_ms;
+        let sid = entry.sid;
+        changes.push(DocumentChange::Put(Document::Number(entry)));
+        self.write(changes).await?;
+        self.number(sid)
+    }
+
+    pub async fn update_number(
+        &self,
+        sid: PhoneNumberSid,
+        change: impl FnOnce(&mut IncomingNumber) + Send,
+    ) -> Result<Arc<IncomingNumber>, Fault> {
+        let _lock = self.settings_lock().await;
+        let mut number = IncomingNumber::clone(&*self.number(sid)?);
+        change(&mut number);
+        number.updated_ms = self.now_ms();
+        self.write(vec![DocumentChange::Put(Document::Number(number))])
+            .await?;
+        self.number(sid)
+    }
+
+    /// Gives a number up; it leaves its pool with it.
+    pub async fn delete_number(&self, sid: PhoneNumberSid) -> Result<(), Fault> {
+        let _lock = self.settings_lock().await;
+        let number = self.number(sid)?;
+        let mut changes = self.leave_pool(&sid.to_string());
+        changes.push(DocumentChange::Delete(
+            Document::Number(IncomingNumber::clone(&number)).key(),
+        ));
+        self.write(changes).await
+    }
+
+    fn number(&self, sid: PhoneNumberSid) -> Result<Arc<IncomingNumber>, Fault> {
+        self.directory()
+            .number(sid)
+            .ok_or_else(|| not_found("phone number", sid))
+    }
+
+    /// Takes a short code into an account. The same code and country again updates it.
+    pub async fn register_short_code(
+        &self,
+        account: AccountSid,
+        code: ShortCode,
+        country: Country,
+        change: impl FnOnce(&mut ShortCodeEntry) + Send,
+    ) -> Result<Arc<ShortCodeEntry>, Fault> {
+        let _lock = self.settings_lock().await;
+        let now_ms = self.now_ms();
+        let mut changes = Vec::new();
+        let known = self
+            .directory()
+            .short_code_by_digits(account, &code, Some(country))
+            .filter(|entry| entry.country == country);
+        let mut entry = match known {
+            Some(known) => ShortCodeEntry::clone(&known),
+            None => ShortCodeEntry {
+                sid: ShortCodeSid(self.ids().next()),
+                account,
+                sender: self.sender_for(
+                    account,
+                    SenderAddress::ShortCode(code.clone()),
+                    &mut changes,
+                ),
+                friendly_name: code.to_string(),
+                code,
+                country,
+                capabilities: Capabilities {
+                    sms: true,
+                    mms: false,
+                    voice: false,
+                },
+                webhooks: SenderWebhooks::default(),
+                pace: None,
+                created_ms: now_ms,
+                updated_ms: now_ms,
+            },
+        };
+        change(&mut entry);
+        entry.updated_ms = now_ms;
+        let sid = entry.sid;
+        changes.push(DocumentChange::Put(Document::ShortCode(entry)));
+        self.write(changes).await?;
+        self.short_code(sid)
+    }
+
+    pub async fn update_short_code(
+        &self,
+        sid: ShortCodeSid,
+        change: impl FnOnce(&mut ShortCodeEntry) + Send,
+    ) -> Result<Arc<ShortCodeEntry>, Fault> {
+        let _lock = self.settings_lock().await;
+        let mut code = ShortCodeEntry::clone(&*self.short_code(sid)?);
+        change(&mut code);
+        code.updated_ms = self.now_ms();
+        self.write(vec![DocumentChange::Put(Document::ShortCode(code))])
+            .await?;
+        self.short_code(sid)
+    }
+
+    /// Gives a short code up; it leaves its pool with it.
+    pub async fn delete_short_code(&self, sid: ShortCodeSid) -> Result<(), Fault> {
+        let _lock = self.settings_lock().await;
+        let code = self.short_code(sid)?;
+        let mut changes = self.leave_pool(&sid.to_string());
+        changes.push(DocumentChange::Delete(
+            Document::ShortCode(ShortCodeEntry::clone(&code)).key(),
+        ));
+        self.write(changes).await
+    }
+
+    fn short_code(&self, sid: ShortCodeSid) -> Result<Arc<ShortCodeEntry>, Fault> {
+        self.directory()
+            .short_code(sid)
+            .ok_or_else(|| not_found("short code", sid))
+    }
+
+    /// The queue identity of an address, made on first use.
+    pub(crate) fn sender_for(
+        &self,
+        account: AccountSid,
+        address: SenderAddress,
+        changes: &mut Vec<DocumentChange>,
+    ) -> SenderNo {
+        if let Some(no) = self.directory().sender_no(account, &address) {
+            return no;
+        }
+        let no = self.directory().next_sender_no();
+        changes.push(DocumentChange::Put(Document::Sender(Sender {
+            no,
+            account,
+            address,
+        })));
+        no
+    }
+}
+
+/// Services and their pools.
+impl Engine {
+    /// Creates a service from the defaults and what `change` sets.
+    pub async fn create_service(
+        &self,
+        account: AccountSid,
+        change: impl FnOnce(&mut Service) + Send,
+    ) -> Result<Arc<Service>, Fault> {
+        let _lock = self.settings_lock().await;
+        let now_ms = self.now_ms();
+        let mut service = Service {
+            sid: ServiceSid(self.ids().next()),
+            account,
+            friendly_name: String::new(),
+            inbound_request_url: None,
+            inbound_method: HttpMethod::Post,
+            fallback_url: None,
+            fallback_method: HttpMethod::Post,
+            use_inbound_webhook_on_number: true,
+            status_callback: None,
+            sticky_sender: true,
+            area_code_geomatch: true,
+            smart_encoding: true,
+            mms_converter: true,
+            validity_period_s: MAX_VALIDITY_PERIOD_S,
+            scan_message_content: "inherit".to_owned(),
+            usecase: "undeclared".to_owned(),
+            fallback_to_long_code: false,
+            synchronous_validation: false,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+        };
+        change(&mut service);
+        let sid = service.sid;
+        self.write(vec![DocumentChange::Put(Document::Service(service))])
+            .await?;
+        self.service(sid)
+    }
+
+    pub async fn update_service(
+        &self,
+        sid: ServiceSid,
+        change: impl FnOnce(&mut Service) + Send,
+    ) -> Result<Arc<Service>, Fault> {
+        let _lock = self.settings_lock().await;
+        let mut service = Service::clone(&*self.service(sid)?);
+        change(&mut service);
+        service.updated_ms = self.now_ms();
+        self.write(vec![DocumentChange::Put(Document::Service(service))])
+            .await?;
+        self.service(sid)
+    }
+
+    /// Frees the senders; messages already queued still go.
+    pub async fn delete_service(&self, sid: ServiceSid) -> Result<(), Fault> {
+        let _lock = self.settings_lock().await;
+        let service = self.service(sid)?;
+        let members = self.directory().pool_members(sid);
+        let mut changes: Vec<_> = members
+            .iter()
+            .map(|member| Document::PoolMember(PoolMember::clone(member)).key())
+            .map(DocumentChange::Delete)
+            .collect();
+        changes.push(DocumentChange::Delete(
+            Document::Service(Service::clone(&service)).key(),
+        ));
+        self.write(changes).await
+    }
+
+    fn service(&self, sid: ServiceSid) -> Result<Arc<Service>, Fault> {
+        self.directory()
+            .service(sid)
+            .ok_or_else(|| not_found("messaging service", sid))
+    }
+
+    pub async fn add_to_pool(
+        &self,
+        service: ServiceSid,
+        entry: NewPoolEntry,
+    ) -> Result<Arc<PoolMember>, Fault> {
+        let _lock = self.settings_lock().await;
+        let account = self.service(service)?.account;
+        let members = self.directory().pool_members(service);
+        let mut changes = Vec::new();
+        let sender = match entry {
+            NewPoolEntry::Number(sid) => {
+                let number = self
+                    .number(sid)
+                    .ok()
+                    .filter(|number| number.account == account);
+                let number = number.ok_or_else(|| not_found("phone number", sid))?;
+                check_capabilities(number.capabilities)?;
+                PoolSenderSid::Number(sid)
+            }
+            NewPoolEntry::ShortCode(sid) => {
+                let code = self
+                    .short_code(sid)
+                    .ok()
+                    .filter(|code| code.account == account);
+                let code = code.ok_or_else(|| not_found("short code", sid))?;
+                check_capabilities(code.capabilities)?;
+                PoolSenderSid::ShortCode(sid)
+            }
+            NewPoolEntry::Alpha(id) => {
+                refuse_known_alpha(&members, &id, None)?;
+                let address = SenderAddress::Alpha(id.clone());
+                let sender = self.sender_for(account, address, &mut changes);
+                PoolSenderSid::Alpha {
+                    sid: AlphaSenderSid(self.ids().next()),
+                    id,
+                    sender,
+                }
+            }
+            NewPoolEntry::DestinationAlpha(id, country) => {
+                refuse_known_alpha(&members, &id, Some(country))?;
+                let address = SenderAddress::Alpha(id.clone());
+                let sender = self.sender_for(account, address, &mut changes);
+                let sid = AlphaSenderSid(self.ids().next());
+                PoolSenderSid::DestinationAlpha {
+                    sid,
+                    id,
+                    sender,
+                    country,
+                }
+            }
+        };
+        if let Some(member) = self.directory().membership(&sender.to_string()) {
+            let text = format!("{sender} is in the sender pool of {}", member.service);
+            return Err(if member.service == service {
+                Fault::because(ErrorCode::SenderAlreadyInService, text)
+            } else {
+                Fault::because(ErrorCode::SenderInOtherService, text)
+            });
+        }
+        if members.len() >= self.limits().pool_size_max {
+            let text = format!(
+                "A sender pool holds {} senders at most",
+                self.limits().pool_size_max
+            );
+            return Err(Fault::because(ErrorCode::ServicePoolFull, text));
+        }
+        let member = PoolMember {
+            service,
+            sender,
+            added_ms: self.now_ms(),
+            position: members.last().map_or(0, |last| last.position + 1),
+        };
+        let sender = member.sender.to_string();
+        changes.push(DocumentChange::Put(Document::PoolMember(member)));
+        self.write(changes).await?;
+        self.directory()
+            .membership(&sender)
+            .ok_or_else(|| not_found("sender", sender))
+    }
+
+    pub async fn remove_from_pool(
+        &self,
+        service: ServiceSid,
+        sender_sid: &str,
+    ) -> Result<(), Fault> {
+        let _lock = self.settings_lock().await;
+        let member = self.directory().membership(sender_sid);
+        if member.is_none_or(|member| member.service != service) {
+            return Err(not_found("sender", sender_sid));
+        }
+        let changes = self.leave_pool(sender_sid);
+        self.write(changes).await
+    }
+
+    fn leave_pool(&self, sender_sid: &str) -> Vec<DocumentChange> {
+        let member = self.directory().membership(sender_sid);
+        member
+            .map(|member| Document::PoolMember(PoolMember::clone(&member)).key())
+            .map(DocumentChange::Delete)
+            .into_iter()
+            .collect()
+    }
+}
+
+fn check_capabilities(capabilities: Capabilities) -> Result<(), Fault> {
+    if capabilities.sms || capabilities.mms {
+        return Ok(());
+    }
+    let text = "A sender needs the SMS or the MMS capability to join a pool";
+    Err(Fault::because(ErrorCode::SenderLacksCapability, text))
+}
+
+/// Alpha senders get a new SID per pool entry, so only their text can be compared.
+fn refuse_known_alpha(
+    members: &[Arc<PoolMember>],
+    wanted: &AlphaSenderId,
+    wanted_country: Option<Country>,
+) -> Result<(), Fault> {
+    let is_known = members.iter().any(|member| match &member.sender {
+        PoolSenderSid::Alpha { id, .. } => id == wanted && wanted_country.is_none(),
+        PoolSenderSid::DestinationAlpha { id, country, .. } => {
+            id == wanted && wanted_country == Some(*country)
+        }
+        PoolSenderSid::Number(_) | PoolSenderSid::ShortCode(_) => false,
+    });
+    if is_known {
+        let text = format!("The alpha sender {wanted} is in this sender pool already");
+        return Err(Fault::because(ErrorCode::SenderAlreadyInService, text));
+    }
+    Ok(())
+}
