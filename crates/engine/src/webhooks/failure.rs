@@ -9,8 +9,10 @@ use postrider_core::error_code::ErrorCode;
 pub enum AttemptFailure {
     #[error("the host name does not resolve")]
     HostUnknown,
-    #[error("the host's address is in a network that webhooks may not reach")]
+    #[error("the URL's address is in a network that webhooks may not reach")]
     AddressRefused,
+    #[error("the host name leads only to networks that webhooks may not reach")]
+    HostRefused,
     #[error("the connection was refused or reset")]
     ConnectFailed,
     #[error("no connection within the connect timeout")]
@@ -56,7 +58,7 @@ pub enum FailureClass {
 impl AttemptFailure {
     pub fn code(self) -> ErrorCode {
         match self {
-            Self::HostUnknown => ErrorCode::WebhookHostUnknown,
+            Self::HostUnknown | Self::HostRefused => ErrorCode::WebhookHostUnknown,
             // 11205 names "URLs that reference private IP addresses or localhost" as a cause.
             Self::AddressRefused | Self::ConnectFailed | Self::ConnectTimeout => {
                 ErrorCode::WebhookConnectionFailed
@@ -90,6 +92,7 @@ impl AttemptFailure {
             Self::Status(400..=499) => Some(FailureClass::ClientError),
             Self::Status(500..=599) => Some(FailureClass::ServerError),
             Self::AddressRefused
+            | Self::HostRefused
             | Self::BadHttp
             | Self::TooManyRedirects
             | Self::BadRedirect
@@ -103,6 +106,7 @@ impl AttemptFailure {
         match self {
             Self::HostUnknown => "host_unknown",
             Self::AddressRefused => "address_refused",
+            Self::HostRefused => "host_refused",
             Self::ConnectFailed => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::TlsFailed => "tls_failed",

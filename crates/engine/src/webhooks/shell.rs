@@ -171,20 +171,20 @@ impl Shell {
         let now_ms = self.wiring.clock.now_ms();
         let mut next = Some(joined);
         while let Some(joined) = next {
-            let (id, result) = match joined {
+            let landed = match joined {
                 Ok((task, landed)) => {
                     self.attempt_of.remove(&task);
-                    landed
+                    Some(landed)
                 }
                 Err(error) => {
-                    let Some(id) = self.attempt_of.remove(&error.id()) else {
-                        return;
-                    };
                     tracing::error!(%error, "an attempt at a webhook has panicked");
-                    (id, Err(AttemptFailure::Abandoned))
+                    let id = self.attempt_of.remove(&error.id());
+                    id.map(|id| (id, Err(AttemptFailure::Abandoned)))
                 }
             };
-            self.scheduler.on_result(id, result, now_ms);
+            if let Some((id, result)) = landed {
+                self.scheduler.on_result(id, result, now_ms);
+            }
             next = self.attempts.try_join_next_with_id();
         }
         self.scheduler.drain_reports(&mut self.pending);

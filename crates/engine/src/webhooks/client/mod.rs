@@ -191,10 +191,13 @@ impl Client {
 
     /// The addresses that may be connected to: what was judged here is what is used.
     async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, AttemptFailure> {
-        let known: Arc<[IpAddr]> = match target.host.parse() {
-            Ok(address) => Arc::new([address]),
-            Err(_) => self.resolver.resolve(&target.host).await,
-        };
+        if let Ok(address) = target.host.parse() {
+            let is_permitted = self.guard.permits(address);
+            return is_permitted
+                .then(|| vec![address])
+                .ok_or(AttemptFailure::AddressRefused);
+        }
+        let known = self.resolver.resolve(&target.host).await;
         if known.is_empty() {
             return Err(AttemptFailure::HostUnknown);
         }
@@ -204,7 +207,7 @@ impl Client {
             .filter(|&address| self.guard.permits(address));
         let permitted = permitted.take(ADDRESSES_MAX).collect::<Vec<_>>();
         if permitted.is_empty() {
-            return Err(AttemptFailure::AddressRefused);
+            return Err(AttemptFailure::HostRefused);
         }
         Ok(permitted)
     }

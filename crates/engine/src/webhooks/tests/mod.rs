@@ -3,3 +3,4 @@
 mod delivery;
 mod safety;
 mod server;
+mod tls;

@@ -18,9 +18,11 @@ use postrider_core::clock::{Clock, Millis};
 use postrider_core::message::Status;
 use postrider_core::settings::HttpMethod;
 use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use crate::webhooks::{
     AttemptRecord, AttemptResult, AuthToken, Client, Config, Content, Event, Finished, Handle, Job,
@@ -52,24 +54,48 @@ impl Server {
     }
 
     pub(super) async fn start_at(address: &str) -> Self {
+        Self::listen(address, None).await
+    }
+
+    pub(super) async fn start_tls(acceptor: TlsAcceptor) -> Self {
+        Self::listen("127.0.0.1:0", Some(acceptor)).await
+    }
+
+    async fn listen(address: &str, acceptor: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
             seen: Arc::default(),
             connections: Arc::default(),
         };
-        tokio::spawn(server.clone().serve(listener));
+        tokio::spawn(server.clone().accept(listener, acceptor));
         server
     }
 
-    async fn serve(self, listener: TcpListener) {
+    async fn accept(self, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             self.connections.fetch_add(1, Ordering::Relaxed);
-            let server = self.clone();
-            let service = service_fn(move |request| server.clone().answer(request));
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            let (server, acceptor) = (self.clone(), acceptor.clone());
+            tokio::spawn(async move {
+                match acceptor {
+                    None => server.serve(stream).await,
+                    Some(acceptor) => {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            server.serve(stream).await;
+                        }
+                    }
+                }
+            });
         }
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
+        let service = service_fn(move |request| self.clone().answer(request));
+        // The client may go at any time.
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
     }
 
     async fn answer(
