@@ -21,6 +21,8 @@ pub mod runtime;
 pub mod schedule;
 pub mod secrets;
 pub mod settings;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod webhooks;
 
 use std::sync::Arc;
