@@ -1,0 +1,75 @@
+//! One authenticated request, as handlers see it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use postrider_core::settings::Account;
+use postrider_engine::{Directory, Engine};
+
+use crate::App;
+use crate::auth::{Access, Caller};
+use crate::error::Refusal;
+use crate::form::Form;
+use crate::product::Base;
+
+/// The methods that resources offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Delete,
+    Other,
+}
+
+impl Method {
+    /// HEAD is GET here: hyper leaves the body away.
+    pub(crate) fn new(method: &http::Method) -> Self {
+        match *method {
+            http::Method::GET | http::Method::HEAD => Self::Get,
+            http::Method::POST => Self::Post,
+            http::Method::DELETE => Self::Delete,
+            _ => Self::Other,
+        }
+    }
+
+    pub(crate) fn access(self) -> Access {
+        match self {
+            Self::Get => Access::Read,
+            Self::Post | Self::Delete | Self::Other => Access::Write,
+        }
+    }
+}
+
+pub(crate) struct Call<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) method: Method,
+    pub(crate) caller: Caller,
+    pub(crate) base: Base<'a>,
+    pub(crate) query: &'a str,
+    /// Empty unless the method is POST.
+    pub(crate) body: Bytes,
+}
+
+impl Call<'_> {
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.app.engine
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        self.app.engine.directory()
+    }
+
+    pub(crate) fn form(&self) -> Result<Form<'_>, Refusal> {
+        Form::parse(&self.body)
+    }
+
+    pub(crate) fn query(&self) -> Result<Form<'_>, Refusal> {
+        Form::parse(self.query.as_bytes())
+    }
+
+    /// The account named in a 2010 path.
+    pub(crate) fn account_in_path(&self, sid: &str) -> Result<Arc<Account>, Refusal> {
+        self.caller
+            .account_in_path(self.directory(), sid, self.method.access())
+    }
+}
