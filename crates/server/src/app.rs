@@ -1,0 +1,251 @@
+//! One request from head to answer: product, credentials, body, handler, headers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONTENT_TYPE, HOST,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Body;
+use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
+use postrider_engine::Engine;
+
+use crate::auth::Caller;
+use crate::call::{Call, Method};
+use crate::error::Refusal;
+use crate::ops::Ops;
+use crate::product::{Arrival, Base, Product};
+use crate::proxy::TrustedProxies;
+use crate::reply::{Answer, Reply};
+use crate::request_id::{RequestId, RequestIds};
+use crate::traffic::Traffic;
+use crate::x_v1::simulator::SimulatorControl;
+use crate::{api_v2010, form, messaging_v1, ops, x_v1};
+
+/// What the binary gives.
+pub struct Setup {
+    pub engine: Engine,
+    pub ops: Ops,
+    /// The simulated carrier's handle, where there is one.
+    pub simulator: Option<Arc<dyn SimulatorControl>>,
+    pub trusted_proxies: TrustedProxies,
+    /// Random, another at each start.
+    pub request_id_seed: u64,
+}
+
+/// The whole API, independent of how requests come in.
+pub struct App {
+    pub(crate) engine: Engine,
+    pub(crate) ops: Ops,
+    pub(crate) simulator: Option<Arc<dyn SimulatorControl>>,
+    trusted_proxies: TrustedProxies,
+    request_ids: RequestIds,
+    pub(crate) traffic: Traffic,
+}
+
+/// Where a request came from, as its connection knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub address: Option<IpAddr>,
+    pub scheme: Scheme,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// In place of a host that a request doesn't name (HTTP/1.0).
+const NO_HOST: &str = "localhost";
+
+impl App {
+    pub fn new(setup: Setup) -> Self {
+        let Setup {
+            engine,
+            ops,
+            simulator,
+            trusted_proxies,
+            request_id_seed,
+        } = setup;
+        Self {
+            engine,
+            ops,
+            simulator,
+            trusted_proxies,
+            request_ids: RequestIds::new(request_id_seed),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let (head, body) = request.into_parts();
+        if let Some(answer) = ops::answer(self, &head.method, head.uri.path()) {
+            return response(answer.unwrap_or_else(Reply::from));
+        }
+        let started_ms = self.engine.now_ms();
+        let in_flight = self.traffic.enter();
+        let arrived = self.arrive(&head, peer);
+        let answer = self.answer(&head, body, &arrived).await;
+        let reply = answer.unwrap_or_else(Reply::from);
+
+        let request_id = self.request_ids.next();
+        let duration_ms = self.engine.now_ms() - started_ms;
+        self.traffic.record(reply.status, duration_ms);
+        let (method, path, status) = (&head.method, head.uri.path(), reply.status);
+        if status >= 500 {
+            tracing::error!(%request_id, %method, path, status, duration_ms, "request failed");
+        } else {
+            tracing::debug!(%request_id, %method, path, status, duration_ms, "request answered");
+        }
+        let mut response = response(reply);
+        let headers = response.headers_mut();
+        add_request_headers(headers, request_id, duration_ms, in_flight.concurrent);
+        if arrived.arrival.product == Some(Product::Api) {
+            add_cors_headers(headers);
+        }
+        response
+    }
+
+    fn arrive<'a>(&'a self, head: &'a Parts, peer: Peer) -> Arrived<'a> {
+        let (scheme, host) = self.trusted_proxies.forwarded(peer.address, &head.headers);
+        // A request to a proxy names its host in the target.
+        let host = host
+            .or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
+            .or_else(|| head.headers.get(HOST)?.to_str().ok())
+            .unwrap_or(NO_HOST);
+        let arrival = Arrival::new(host, head.uri.path());
+        let base = Base {
+            scheme: scheme.unwrap_or(peer.scheme.as_str()),
+            host,
+            prefix: arrival.prefix,
+        };
+        Arrived { arrival, base }
+    }
+
+    async fn answer<B>(&self, head: &Parts, body: B, arrived: &Arrived<'_>) -> Answer
+    where
+        B: Body<Data = Bytes>,
+    {
+        let Some(product) = arrived.arrival.product else {
+            return Err(Refusal::not_found());
+        };
+        if product == Product::Api && head.method == http::Method::OPTIONS {
+            return Ok(preflight());
+        }
+        let method = Method::new(&head.method);
+        let directory = self.engine.directory();
+        let caller = Caller::authenticate(directory, &head.headers, method.access())?;
+        let body = match method {
+            Method::Post => form::read_body(&head.headers, body).await?,
+            // Some SDKs send an empty form with these.
+            Method::Get | Method::Delete | Method::Other => Bytes::new(),
+        };
+        let call = Call {
+            app: self,
+            method,
+            caller,
+            base: arrived.base,
+            query: head.uri.query().unwrap_or_default(),
+            body,
+        };
+        let path = arrived.arrival.path.as_slice();
+        match product {
+            Product::Api => api_v2010::route(&call, path).await,
+            Product::Messaging => messaging_v1::route(&call, path).await,
+            Product::Extensions => x_v1::route(&call, path).await,
+            Product::Conversations | Product::Content | Product::Monitor | Product::Accounts => {
+                Err(ErrorCode::NotFound.into())
+            }
+        }
+    }
+}
+
+/// What the request's head says before anything else is looked at.
+struct Arrived<'a> {
+    arrival: Arrival<'a>,
+    base: Base<'a>,
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(reply.body));
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    if let Some(content_type) = reply.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, value) in reply.headers {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Read by support engineers and dashboards.
+fn add_request_headers(
+    headers: &mut HeaderMap,
+    request_id: RequestId,
+    duration_ms: Millis,
+    concurrent: usize,
+) {
+    const REQUEST_ID: HeaderName = HeaderName::from_static("twilio-request-id");
+    const REQUEST_DURATION: HeaderName = HeaderName::from_static("twilio-request-duration");
+    const CONCURRENT_REQUESTS: HeaderName = HeaderName::from_static("twilio-concurrent-requests");
+    let duration_ms = duration_ms.max(0);
+    let duration = format!("{}.{:03}", duration_ms / 1000, duration_ms % 1000);
+    for (name, value) in [
+        (REQUEST_ID, HeaderValue::try_from(request_id.to_string())),
+        (REQUEST_DURATION, HeaderValue::try_from(duration)),
+    ] {
+        headers.insert(
+            name,
+            value.expect("letters, digits and a point are a header's value"),
+        );
+    }
+    headers.insert(CONCURRENT_REQUESTS, HeaderValue::from(concurrent));
+}
+
+/// Web pages may call the 2010 API, as they may at Twilio.
+fn add_cors_headers(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static(
+            "ETag, Twilio-Request-Id, Twilio-Request-Duration, Twilio-Concurrent-Requests",
+        ),
+    );
+}
+
+fn preflight() -> Reply {
+    let mut reply = Reply::no_content();
+    reply.headers.extend([
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE, OPTIONS"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, \
+             If-Unmodified-Since, Idempotency-Key",
+        ),
+        (ACCESS_CONTROL_MAX_AGE, "86400"),
+    ]);
+    reply
+}

@@ -1,0 +1,132 @@
+//! Connections: accept, serve HTTP/1.1 on each, and stop without breaking an answer off.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::app::{App, Peer, Scheme};
+
+/// What one listener takes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time; more wait in the kernel's backlog.
+    pub connections: usize,
+    /// For a request's head to arrive, and for a connection to stay idle between two requests.
+    pub header_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_timeout: Duration::from_secs(75),
+        }
+    }
+}
+
+/// Octets of a request's head. Twilio's longest paths with every filter stay under two thousand.
+const MAX_HEAD_OCTETS: usize = 64 * 1024;
+
+/// After an accept that failed for want of file descriptors, until some are free again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop` is complete, then finishes what is in flight and returns. The caller limits
+/// how long it waits for that.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let mut stop = pin!(stop);
+    let (stopping, is_stopping) = watch::channel(false);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            // Collects what ended, so that the set holds open connections only.
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, address, place)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let connection =
+            serve_connection(stream, address, app.clone(), limits, is_stopping.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let _ = stopping.send(true);
+    while connections.join_next().await.is_some() {}
+}
+
+type Place = tokio::sync::OwnedSemaphorePermit;
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, Place)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, address)) => Some((stream, address, place)),
+        Err(error) => {
+            tracing::warn!(%error, "could not accept a connection");
+            None
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    app: Arc<App>,
+    limits: Limits,
+    mut is_stopping: watch::Receiver<bool>,
+) {
+    // Answers are small and complete: waiting for more to send only delays them.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer {
+        address: Some(address.ip()),
+        scheme: Scheme::Http,
+    };
+    let app = app.as_ref();
+    let service =
+        service_fn(
+            move |request| async move { Ok::<_, Infallible>(app.handle(request, peer).await) },
+        );
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(MAX_HEAD_OCTETS)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let stop = async {
+        // The sender lives as long as the listener's loop; if it is gone, stop too.
+        let _ = is_stopping.wait_for(|&is_stopping| is_stopping).await;
+    };
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, %address, "connection broke off");
+    }
+}

@@ -1,0 +1,156 @@
+//! `/x/v1/Explain/{MessageSid}`: why a message came from the sender it came from.
+//!
+//! The reasons were stored with the message when its sender was chosen; nothing is decided again
+//! here. Addresses are today's: a sender that left the pool since is still named.
+
+use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
+use postrider_core::message::Message;
+use postrider_core::select::{Candidate, Decision, Outcome, Pool, Step};
+use postrider_core::sender::SenderAddress;
+use postrider_core::sid::{MessageSid, ServiceSid};
+use postrider_engine::Directory;
+use serde::Serialize;
+
+use crate::call::{Call, Method};
+use crate::error::Refusal;
+use crate::reply::{Answer, Reply};
+
+pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
+    if call.method != Method::Get {
+        return Err(Refusal::method_not_allowed("GET"));
+    }
+    let sid: MessageSid = sid.parse().map_err(|_| ErrorCode::NotFound)?;
+    let account = call.caller.account.no;
+    let message = call.engine().message(account, sid).await?;
+    let decision = message.decision.as_deref().ok_or_else(|| {
+        let text =
+            "no sender was chosen for this message: the request named it, or it is scheduled";
+        Fault::because(ErrorCode::NotFound, text)
+    })?;
+    let decision = Decision::from_bytes(decision).map_err(|error| {
+        tracing::error!(%sid, %error, "a stored decision cannot be read");
+        ErrorCode::InternalError
+    })?;
+    let json = ExplanationJson::new(call.directory(), &message, &decision);
+    Ok(Reply::ok(&json))
+}
+
+#[derive(Serialize)]
+struct ExplanationJson<'a> {
+    #[serde(serialize_with = "crate::reply::as_text")]
+    message_sid: MessageSid,
+    messaging_service_sid: Option<ServiceSid>,
+    to: &'a str,
+    from: Option<&'a str>,
+    decision: DecisionJson,
+    candidates: Vec<CandidateJson>,
+}
+
+#[derive(Serialize)]
+struct DecisionJson {
+    /// In one line.
+    summary: String,
+    /// The winner's rule; null without a winner.
+    rule: Option<&'static str>,
+    error_code: Option<u32>,
+    country: Option<String>,
+    area_code: Option<String>,
+    is_converted_to_sms: bool,
+    warning_code: Option<u32>,
+    /// How the choice narrowed down.
+    steps: Vec<StepJson>,
+    /// Candidates that lost and are not listed one by one, by rule.
+    unlisted: Vec<UnlistedJson>,
+}
+
+#[derive(Serialize)]
+struct StepJson {
+    rule: &'static str,
+    left: u32,
+}
+
+#[derive(Serialize)]
+struct UnlistedJson {
+    rule: &'static str,
+    count: u32,
+}
+
+#[derive(Serialize)]
+struct CandidateJson {
+    sender: Option<SenderAddress>,
+    outcome: &'static str,
+    rule: &'static str,
+    reason: String,
+}
+
+impl<'a> ExplanationJson<'a> {
+    fn new(directory: &Directory, message: &'a Message, decision: &Decision) -> Self {
+        let service = message
+            .service
+            .and_then(|service| directory.service_and_pool(service));
+        let candidates = match service {
+            Some((_, pool)) => decision.explain(&pool),
+            None => decision.explain(&Pool::default()),
+        };
+        Self {
+            message_sid: message.sid,
+            messaging_service_sid: message.service,
+            to: &message.to,
+            from: message.from.as_deref(),
+            decision: DecisionJson::new(decision),
+            candidates: candidates
+                .into_iter()
+                .map(|candidate| CandidateJson::new(directory, candidate))
+                .collect(),
+        }
+    }
+}
+
+impl DecisionJson {
+    fn new(decision: &Decision) -> Self {
+        let (rule, error) = match decision.outcome {
+            Outcome::Chosen { rule, .. } => (Some(rule.as_str()), None),
+            Outcome::None { error } => (None, Some(error.code())),
+        };
+        let step = |step: &Step| StepJson {
+            rule: step.rule.as_str(),
+            left: step.left,
+        };
+        Self {
+            summary: decision.summary(),
+            rule,
+            error_code: error,
+            country: decision
+                .recipient_country
+                .map(|country| country.to_string()),
+            area_code: decision.recipient_area_code.map(|code| code.to_string()),
+            is_converted_to_sms: decision.is_converted_to_sms,
+            warning_code: decision.warning.map(ErrorCode::code),
+            steps: decision.path.iter().map(step).collect(),
+            unlisted: decision
+                .unlisted
+                .iter()
+                .map(|&(rule, count)| UnlistedJson {
+                    rule: rule.as_str(),
+                    count,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl CandidateJson {
+    fn new(directory: &Directory, candidate: Candidate) -> Self {
+        let address = candidate.address.or_else(|| {
+            let sender = directory.sender(candidate.sender)?;
+            Some(sender.address.clone())
+        });
+        Self {
+            sender: address,
+            outcome: candidate.outcome.as_str(),
+            rule: candidate.rule.as_str(),
+            reason: candidate.reason,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Postrider's own operations, under `/x/v1/`, where no path of Twilio's can ever collide.
+//!
+//! The same style as v1: names in PascalCase in, snake_case out, HTTP Basic, the credential's own
+//! account.
+
+use crate::call::Call;
+use crate::error::Refusal;
+use crate::reply::Answer;
+
+mod explain;
+mod short_codes;
+pub(crate) mod simulator;
+
+pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
+    match *path {
+        ["v1", "ShortCodes"] => short_codes::collection(call).await,
+        ["v1", "ShortCodes", sid] => short_codes::instance(call, sid).await,
+        ["v1", "Explain", sid] => explain::instance(call, sid).await,
+        ["v1", "Simulator", "Rules"] => simulator::rules(call),
+        ["v1", "Simulator", "Handsets", number] => simulator::handset(call, number),
+        _ => Err(Refusal::not_found()),
+    }
+}

@@ -1,0 +1,197 @@
+//! `/x/v1/Simulator`: orders to the simulated carrier, and what its handsets saw.
+//!
+//! The carrier is the binary's; here is only its door. Without one every path is a 404.
+
+use percent_encoding::percent_decode_str;
+use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
+use postrider_core::phone_number::PhoneNumber;
+use serde::Serialize;
+
+use crate::call::{Call, Method};
+use crate::date::Iso8601;
+use crate::error::Refusal;
+use crate::form::Form;
+use crate::reply::{Answer, Reply};
+
+/// What the binary offers when there is a simulated carrier.
+pub trait SimulatorControl: Send + Sync {
+    /// From now on messages to this handset fare so.
+    fn add_rule(&self, rule: SimulatorRule);
+
+    /// What a handset saw, newest message first.
+    fn handset(&self, number: PhoneNumber) -> Handset;
+}
+
+/// How messages to one handset will fare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulatorRule {
+    pub to: PhoneNumber,
+    pub outcome: SimulatedOutcome,
+    /// For an outcome that fails; the outcome's usual one when `None`.
+    pub error: Option<ErrorCode>,
+    pub delay_ms: u64,
+    /// How many messages it is for; `None` = all.
+    pub times: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimulatedOutcome {
+    Delivered,
+    Undelivered,
+    /// The carrier refuses it at once.
+    Rejected,
+    /// The handset gets it, the receipt is lost.
+    LostReceipt,
+    /// The carrier asks to slow down.
+    Throttle,
+    /// The connection dies before the carrier answers.
+    Unknown,
+}
+
+impl SimulatedOutcome {
+    const ALL: [(&'static str, Self); 6] = [
+        ("delivered", Self::Delivered),
+        ("undelivered", Self::Undelivered),
+        ("rejected", Self::Rejected),
+        ("lost_receipt", Self::LostReceipt),
+        ("throttle", Self::Throttle),
+        ("unknown", Self::Unknown),
+    ];
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, outcome)| outcome)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL
+            .into_iter()
+            .find(|(_, outcome)| *outcome == self)
+            .map_or("", |(name, _)| name)
+    }
+}
+
+/// A simulated phone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handset {
+    pub messages: Vec<HandsetMessage>,
+}
+
+/// A message as a phone shows it: its segments joined again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandsetMessage {
+    pub from: String,
+    pub body: String,
+    pub segments: u16,
+    pub received_ms: Millis,
+}
+
+fn control<'a>(call: &'a Call<'_>) -> Result<&'a dyn SimulatorControl, Refusal> {
+    call.app
+        .simulator
+        .as_deref()
+        .ok_or_else(|| ErrorCode::NotFound.into())
+}
+
+pub(super) fn rules(call: &Call<'_>) -> Answer {
+    let control = control(call)?;
+    if call.method != Method::Post {
+        return Err(Refusal::method_not_allowed("POST"));
+    }
+    let rule = read_rule(&call.form()?)?;
+    control.add_rule(rule.clone());
+    Ok(Reply::created(&RuleJson {
+        to: rule.to,
+        outcome: rule.outcome.name(),
+        error_code: rule.error.map(ErrorCode::code),
+        delay_ms: rule.delay_ms,
+        times: rule.times,
+    }))
+}
+
+fn read_rule(form: &Form<'_>) -> Result<SimulatorRule, Refusal> {
+    let to = read_number(form.required("To")?)?;
+    let outcome = SimulatedOutcome::parse(form.required("Outcome")?).ok_or_else(|| {
+        let names = SimulatedOutcome::ALL.map(|(name, _)| name).join(", ");
+        invalid(format!("'Outcome' must be one of {names}"))
+    })?;
+    let error = number(form, "ErrorCode")?
+        .map(|code| {
+            ErrorCode::try_from(code).map_err(|error| invalid(format!("'ErrorCode': {error}")))
+        })
+        .transpose()?;
+    Ok(SimulatorRule {
+        to,
+        outcome,
+        error,
+        delay_ms: number(form, "DelayMs")?.unwrap_or(0).into(),
+        times: number(form, "Times")?,
+    })
+}
+
+fn read_number(text: &str) -> Result<PhoneNumber, Refusal> {
+    PhoneNumber::parse(text).map_err(|error| {
+        Fault::because(ErrorCode::InvalidTo, format!("not a phone number: {error}")).into()
+    })
+}
+
+fn number(form: &Form<'_>, name: &str) -> Result<Option<u32>, Refusal> {
+    form.text(name)
+        .map(|text| {
+            text.parse()
+                .map_err(|_| invalid(format!("'{name}' must be a whole number")))
+        })
+        .transpose()
+}
+
+fn invalid(text: String) -> Refusal {
+    Fault::because(ErrorCode::InvalidParameter, text).into()
+}
+
+pub(super) fn handset(call: &Call<'_>, number: &str) -> Answer {
+    let control = control(call)?;
+    if call.method != Method::Get {
+        return Err(Refusal::method_not_allowed("GET"));
+    }
+    let number = percent_decode_str(number).decode_utf8_lossy();
+    let number = read_number(&number)?;
+    let messages = control
+        .handset(number)
+        .messages
+        .into_iter()
+        .map(|message| HandsetMessageJson {
+            from: message.from,
+            body: message.body,
+            num_segments: message.segments,
+            date_received: Iso8601(message.received_ms),
+        })
+        .collect();
+    Ok(Reply::ok(&HandsetJson { number, messages }))
+}
+
+#[derive(Serialize)]
+struct RuleJson {
+    to: PhoneNumber,
+    outcome: &'static str,
+    error_code: Option<u32>,
+    delay_ms: u64,
+    times: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct HandsetJson {
+    number: PhoneNumber,
+    messages: Vec<HandsetMessageJson>,
+}
+
+#[derive(Serialize)]
+struct HandsetMessageJson {
+    from: String,
+    body: String,
+    num_segments: u16,
+    date_received: Iso8601,
+}
