@@ -32,7 +32,7 @@ const OUTPUT_MAX: usize = 1024 * 1024;
 /// How long the last words of a closed session may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// TCP keepalive, for what lies between us and the SMSC; `enquire_link` watches the SMSC itself.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 /// The longest sleep, so that a clock that was set back costs little.
 const SLEEP_MAX_MS: i64 = 60_000;
 
@@ -300,7 +300,7 @@ impl<'a> Conversation<'a> {
                 _ = stop.changed(), if !is_stopping => Woken::Stop,
                 () = sleep(nap) => Woken::Other,
             };
-            self.on_woken(woken);
+            self.on_woken(&woken);
         }
     }
 
@@ -393,11 +393,11 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn on_woken(&mut self, woken: Woken) {
+    fn on_woken(&mut self, woken: &Woken) {
         let now_ms = self.time.now_ms();
         match woken {
-            Woken::Read(Ok(length)) if length > 0 => {
-                self.session.on_bytes(&self.input[..length], now_ms, &mut self.session_events);
+            Woken::Read(Ok(length)) if *length > 0 => {
+                self.session.on_bytes(&self.input[..*length], now_ms, &mut self.session_events);
             }
             Woken::Written(Ok(0)) => {
                 self.output.clear();

@@ -26,6 +26,7 @@ use crate::correlation::{IdForm, IdForms};
 /// An SMPP carrier as the operator writes it. Seconds unless a key says otherwise.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file with two values")]
 pub struct Config {
     /// Name of the carrier in routes, logs and metrics. Required.
     pub name: String,

@@ -127,16 +127,12 @@ impl<'a> Reader<'a> {
     }
 
     fn u8(&mut self) -> u8 {
-        match self.rest {
-            [first, rest @ ..] => {
-                self.rest = rest;
-                *first
-            }
-            [] => {
-                self.is_short = true;
-                0
-            }
-        }
+        let Some((first, rest)) = self.rest.split_first() else {
+            self.is_short = true;
+            return 0;
+        };
+        self.rest = rest;
+        *first
     }
 
     /// Octets up to a NUL of any length. Without a NUL, whatever is left: some SMSCs forget it

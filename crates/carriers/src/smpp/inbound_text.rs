@@ -40,7 +40,7 @@ pub fn inbound_text(message: &ShortMessage<'_>, wire: Gsm7Wire) -> InboundText {
     InboundText {
         text,
         encoding,
-        concat: header.concat.or_else(|| sar(message)).filter(is_a_segment_of_several),
+        concat: header.concat.or_else(|| sar(message)).filter(|concat| is_a_segment_of_several(*concat)),
         port: header.port.or_else(|| message.tlvs.get_u16(tlv::DESTINATION_PORT)),
     }
 }
@@ -64,7 +64,7 @@ fn sar(message: &ShortMessage<'_>) -> Option<Concat> {
 }
 
 /// Senseless numbers mean a message of its own, not a lost one.
-fn is_a_segment_of_several(concat: &Concat) -> bool {
+fn is_a_segment_of_several(concat: Concat) -> bool {
     concat.total > 1 && (1..=concat.total).contains(&concat.sequence)
 }
 
@@ -129,7 +129,6 @@ fn alphabet(data_coding: u8) -> Alphabet {
         0x03 => Alphabet::Latin1,
         0x06 => Alphabet::Cyrillic,
         0x07 => Alphabet::Hebrew,
-        0x08 => Alphabet::Ucs2,
         0x02 | 0x04 | 0x05 | 0x09 | 0x0A | 0x0D | 0x0E => Alphabet::Binary,
         // General groups: bits 2 and 3 name the alphabet.
         0x10..=0x7F => match (data_coding >> 2) & 0b11 {
@@ -137,7 +136,7 @@ fn alphabet(data_coding: u8) -> Alphabet {
             0b10 => Alphabet::Ucs2,
             _ => Alphabet::Gsm7,
         },
-        0xE0..=0xEF => Alphabet::Ucs2,
+        0x08 | 0xE0..=0xEF => Alphabet::Ucs2,
         0xF0..=0xFF if data_coding & 0b100 != 0 => Alphabet::Binary,
         0x00 | 0x0B | 0x0C | 0x0F | 0x80..=0xDF | 0xF0..=0xFF => Alphabet::Gsm7,
     }

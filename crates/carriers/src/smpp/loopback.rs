@@ -180,7 +180,7 @@ async fn thousands_of_messages_get_an_outcome_each_over_several_binds() {
         })
         .await;
         world.until("all bound", |world| world.capacity == 300).await;
-        world.submit(&["hello"; 3_000]);
+        world.submit(&vec!["hello"; 3_000]);
         world.until_outcomes(3_000).await;
         assert!(world.outcomes.values().all(|o| matches!(o, Outcome::Accepted { .. })));
     }
@@ -285,7 +285,7 @@ async fn a_slow_engine_stops_the_reading_and_loses_nothing() {
         config.response_timeout_s = 1;
     })
     .await;
-    world.submit(&["hello"; 5_000]);
+    world.submit(&vec!["hello"; 5_000]);
     // Nobody empties the channel for longer than the response timeout.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     world.until_outcomes(5_000).await;

@@ -32,6 +32,8 @@ mod tls;
 pub mod testing;
 
 #[cfg(test)]
+mod codec_tests;
+#[cfg(test)]
 mod loopback;
 
 pub use carrier::SmppCarrier;

@@ -40,6 +40,8 @@ impl CommandId {
     pub const ENQUIRE_LINK_RESP: Self = Self::ENQUIRE_LINK.response();
     pub const DATA_SM_RESP: Self = Self::DATA_SM.response();
 
+    /// The id of the answer to this request.
+    #[must_use]
     pub const fn response(self) -> Self {
         Self(self.0 | 0x8000_0000)
     }

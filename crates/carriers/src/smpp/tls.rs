@@ -33,7 +33,7 @@ impl Tls {
         let verifier = verifier(config, carrier, &provider)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(tls_error)?
+            .map_err(|error| tls_error(&error))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let client = match (&config.certificate_file, &config.key_file) {
@@ -41,7 +41,7 @@ impl Tls {
                 let chain = certificates("tls.certificate_file", certificate)?;
                 let key = PrivateKeyDer::from_pem_file(key)
                     .map_err(|error| ConfigError::Tls(format!("key_file: {error}")))?;
-                builder.with_client_auth_cert(chain, key).map_err(tls_error)?
+                builder.with_client_auth_cert(chain, key).map_err(|error| tls_error(&error))?
             }
             (None, None) => builder.with_no_client_auth(),
             _ => {
@@ -90,7 +90,7 @@ fn roots(config: &TlsConfig) -> Result<RootCertStore, ConfigError> {
     match &config.ca_file {
         Some(path) => {
             for certificate in certificates("tls.ca_file", path)? {
-                roots.add(certificate).map_err(tls_error)?;
+                roots.add(certificate).map_err(|error| tls_error(&error))?;
             }
         }
         None => {
@@ -113,7 +113,7 @@ fn certificates(
         .map_err(|error| ConfigError::Tls(format!("{key} {}: {error}", path.display())))
 }
 
-fn tls_error(error: Error) -> ConfigError {
+fn tls_error(error: &Error) -> ConfigError {
     ConfigError::Tls(error.to_string())
 }
 
@@ -126,9 +126,9 @@ struct OneCertificate {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the certificate's SHA-256 is {found}, not the pinned one")]
+#[error("the certificate's SHA-256 is {found:02x?}, not the pinned one")]
 struct NotThePinned {
-    found: String,
+    found: Box<[u8]>,
 }
 
 impl ServerCertVerifier for OneCertificate {
@@ -143,7 +143,7 @@ impl ServerCertVerifier for OneCertificate {
         let digest = Sha256::digest(end_entity);
         match &self.pin {
             Some(pin) if digest.as_slice() != pin => {
-                let found = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+                let found = digest.as_slice().into();
                 Err(Error::Other(OtherError(Arc::new(NotThePinned { found }))))
             }
             _ => Ok(ServerCertVerified::assertion()),

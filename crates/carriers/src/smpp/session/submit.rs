@@ -47,19 +47,15 @@ impl Session {
                 }
             }
             let Some(key) = self.current else { return };
-            while !self.window.is_full()
-                && let Some(index) = self.messages.get(key).next_unsent()
-            {
-                self.write_segment(key, index, now_ms, events);
-            }
-            if self.current != Some(key) {
-                // It failed to encode and has been reported.
+            let Some(index) = self.messages.get(key).next_unsent() else {
+                self.current = None;
                 continue;
-            }
-            if self.messages.get(key).next_unsent().is_some() {
+            };
+            if self.window.is_full() {
                 return;
             }
-            self.current = None;
+            // A segment that cannot be encoded ends the message, and its turn.
+            self.write_segment(key, index, now_ms, events);
         }
     }
 
