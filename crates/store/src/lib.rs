@@ -2,10 +2,16 @@
 //!
 //! The contract ([`contract`]) is shaped by the domain and written for single ownership: the engine
 //! decides, the store records, in order, durably, and nothing is read to be written back. It blocks;
-//! callers are threads that may block. `sqlite` is the embedded store; [`memory`] is the model the
-//! simulations run on. Whoever implements the contract must pass `conformance`.
+//! callers are threads that may block. [`sqlite`] is the embedded store; [`memory`] is the model the
+//! simulations run on. Whoever implements the contract must pass
+//! `conformance` (behind the feature `testing`).
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 pub mod contract;
 pub mod memory;
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub use contract::*;

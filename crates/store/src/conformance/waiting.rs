@@ -1,0 +1,194 @@
+//! Work that waits on disk: queues and their refill, deadlines, schedules, the outbox.
+
+use postrider_core::message::{AccountNo, SenderNo, Status, StatusSet};
+
+use super::sample::{created_ms, id, message, message_with, scheduled, update};
+use super::{Backend, Case, apply, insert, numbers, ok};
+use crate::contract::{Applied, Change, QueueDepth, is_waiting};
+
+pub(super) const CASES: &[Case] = &[
+    ("a queue is refilled in order", a_queue_is_refilled_in_order),
+    (
+        "every status is in a queue or is not",
+        every_status_waits_or_not,
+    ),
+    ("depths count messages and segments", depths),
+    ("backlog expires by deadline", backlog_expires),
+    ("schedules come due by their time", schedules),
+    ("the outbox is read in order", the_outbox),
+    (
+        "work that was not there is seen when it comes",
+        late_work_is_seen,
+    ),
+];
+
+fn a_queue_is_refilled_in_order(backend: &dyn Backend) {
+    let store = backend.open();
+    for number in 0..40 {
+        let sender = SenderNo(number % 2);
+        insert(
+            &*store,
+            &[message_with(number, |m| m.sender = Some(sender))],
+        );
+    }
+    let queue = |after, limit| numbers(&ok(store.queued(SenderNo(0), after, limit)));
+    assert_eq!(queue(None, 4), [0, 2, 4, 6]);
+    assert_eq!(queue(Some(id(6)), 3), [8, 10, 12]);
+    assert_eq!(queue(Some(id(35)), 9), [36, 38]);
+    assert_eq!(queue(Some(id(38)), 9), [0_u32; 0]);
+    assert_eq!(queue(None, 0), [0_u32; 0]);
+    for number in [0, 2, 6] {
+        apply(&*store, Change::Update(update(number, Status::Sent)));
+    }
+    assert_eq!(queue(None, 3), [4, 8, 10]);
+    assert_eq!(numbers(&ok(store.queued(SenderNo(1), None, 2))), [1, 3]);
+    assert!(ok(store.queued(SenderNo(2), None, 2)).is_empty());
+    assert_eq!(ok(store.queued_senders()), [SenderNo(0), SenderNo(1)]);
+}
+
+fn every_status_waits_or_not(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut waiting = Vec::new();
+    for (number, status) in (0..).zip(Status::ALL) {
+        insert(&*store, &[message_with(number, |m| m.status = status)]);
+        if is_waiting(status) {
+            waiting.push(number);
+        }
+    }
+    assert_eq!(numbers(&ok(store.queued(SenderNo(1), None, 99))), waiting);
+    // Nobody's queue: it waits for a sender.
+    insert(&*store, &[message_with(50, |m| m.sender = None)]);
+    assert_eq!(numbers(&ok(store.queued(SenderNo(1), None, 99))), waiting);
+    assert_eq!(ok(store.queued_senders()), [SenderNo(1)]);
+}
+
+fn depths(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(ok(store.queue_depths()), []);
+    assert_eq!(ok(store.queued_senders()), []);
+    for number in 0..30 {
+        let message = message_with(number, |message| {
+            message.sender = (number % 3 > 0).then_some(SenderNo(number % 3 * 10));
+            message.num_segments = 2;
+        });
+        insert(&*store, &[message]);
+    }
+    apply(&*store, Change::Update(update(1, Status::Failed)));
+    apply(&*store, Change::Update(update(4, Status::Sending)));
+    let depth = |sender, messages, segments| QueueDepth {
+        sender: SenderNo(sender),
+        messages,
+        segments,
+    };
+    assert_eq!(
+        ok(store.queue_depths()),
+        [depth(10, 9, 18), depth(20, 10, 20)]
+    );
+    assert_eq!(ok(store.queued_senders()), [SenderNo(10), SenderNo(20)]);
+}
+
+fn backlog_expires(backend: &dyn Backend) {
+    let store = backend.open();
+    // The later made, the sooner it expires.
+    for number in 0..20 {
+        let message = message_with(number, |message| {
+            message.is_backlog = number % 2 == 0;
+            message.deadline_ms = created_ms(1_000 - number);
+        });
+        insert(&*store, &[message]);
+    }
+    let expiring = |before, limit| numbers(&ok(store.expiring(before, limit)));
+    assert_eq!(expiring(created_ms(1_000 - 14_u32), 9), [18, 16]);
+    assert_eq!(expiring(created_ms(1_000 - 14_u32) + 1, 9), [18, 16, 14]);
+    assert_eq!(expiring(i64::MAX, 1), [18]);
+    for number in [18, 16] {
+        apply(&*store, Change::Update(update(number, Status::Failed)));
+    }
+    assert_eq!(expiring(i64::MAX, 2), [14, 12]);
+    assert_eq!(expiring(i64::MIN, 2), [0_u32; 0]);
+}
+
+fn schedules(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(ok(store.next_scheduled()), None);
+    for number in 0..20 {
+        // Pairs with the same time; accounts in turn, so that neither decides the order.
+        let at_ms = created_ms(500 - number / 2);
+        let mut message = scheduled(number, at_ms);
+        message.account = AccountNo((number + 1) % 2);
+        insert(&*store, &[message]);
+    }
+    insert(&*store, &[message_with(30, |m| m.send_at_ms = Some(1))]);
+    assert_eq!(ok(store.next_scheduled()), Some(created_ms(491_u32)));
+    let due = |before, limit| numbers(&ok(store.scheduled(before, limit)));
+    assert_eq!(due(created_ms(492_u32), 9), [18, 19]);
+    assert_eq!(due(created_ms(492_u32) + 1, 9), [18, 19, 16, 17]);
+    assert_eq!(due(i64::MAX, 3), [18, 19, 16]);
+    assert_eq!(ok(store.scheduled_count(AccountNo(0))), 10);
+    assert_eq!(ok(store.scheduled_count(AccountNo(9))), 0);
+    for number in [18, 19] {
+        let cancel = Change::Cancel {
+            id: id(number),
+            at_ms: 1,
+            callbacks_due: StatusSet::EMPTY,
+        };
+        assert_eq!(apply(&*store, cancel), Applied::Yes);
+    }
+    assert_eq!(ok(store.next_scheduled()), Some(created_ms(492_u32)));
+    assert_eq!(ok(store.scheduled_count(AccountNo(0))), 9);
+}
+
+fn the_outbox(backend: &dyn Backend) {
+    let store = backend.open();
+    for number in 0..30 {
+        let message = message_with(number, |message| {
+            if number % 3 == 0 {
+                message.callbacks_due = StatusSet::of(Status::Queued);
+            }
+        });
+        insert(&*store, &[message]);
+    }
+    let due = |after, limit| numbers(&ok(store.callbacks_due(after, limit)));
+    assert_eq!(due(None, 3), [0, 3, 6]);
+    assert_eq!(due(Some(id(6)), 3), [9, 12, 15]);
+    assert_eq!(due(Some(id(26)), 3), [27]);
+    let done = Change::CallbacksDone {
+        id: id(3),
+        done: StatusSet::of(Status::Queued),
+    };
+    apply(&*store, done);
+    assert_eq!(due(None, 2), [0, 6]);
+}
+
+/// A store may remember where there was nothing to do. It must notice when there is.
+fn late_work_is_seen(backend: &dyn Backend) {
+    let store = backend.open();
+    for number in 0..30 {
+        insert(
+            &*store,
+            &[message_with(number, |m| m.status = Status::Sent)],
+        );
+    }
+    insert(&*store, &[scheduled(30, created_ms(90_u32))]);
+    let all = || {
+        (
+            ok(store.callbacks_due(None, 9)).len(),
+            ok(store.queued(SenderNo(1), None, 9)).len(),
+            ok(store.expiring(i64::MAX, 9)).len(),
+            ok(store.scheduled(i64::MAX, 9)).len(),
+        )
+    };
+    assert_eq!(all(), (0, 0, 0, 1));
+    assert_eq!(all(), (0, 0, 0, 1));
+    // A receipt for an old message.
+    let mut delivered = update(2, Status::Delivered);
+    delivered.callbacks_due = StatusSet::of(Status::Delivered);
+    apply(&*store, Change::Update(delivered));
+    assert_eq!(all(), (1, 0, 0, 1));
+    // A release of an old message, into the backlog.
+    let released = message_with(30, |m| m.is_backlog = true);
+    apply(&*store, Change::Release(Box::new(released)));
+    assert_eq!(all(), (1, 1, 1, 0));
+    insert(&*store, &[message(31)]);
+    assert_eq!(all(), (1, 2, 1, 0));
+}

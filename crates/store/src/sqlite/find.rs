@@ -1,0 +1,79 @@
+//! Single messages: by SID, and by the id a carrier gave them.
+
+use postrider_core::clock::Millis;
+use postrider_core::message::Message;
+use postrider_core::sid::Id;
+use rusqlite::Connection;
+
+use crate::contract::{Result, SubmittedKey};
+use crate::sqlite::Shared;
+use crate::sqlite::keys::submitted_ref;
+use crate::sqlite::row::{self, COLUMNS};
+use crate::sqlite::shard::{last_ms, route};
+
+pub(super) fn message(shared: &Shared, id: Id) -> Result<Option<Message>> {
+    let shards = shared.shards.all();
+    let Some(place) = route(&shards, id.key()) else {
+        return Ok(None);
+    };
+    let found = shared
+        .readers
+        .with(&shards[place], |conn| by_key(conn, id.key()))?;
+    // The tail is the part of a SID that nobody can guess.
+    Ok(found.filter(|message| message.sid.id == id))
+}
+
+fn by_key(conn: &Connection, key: i64) -> Result<Option<Message>> {
+    let mut statement =
+        conn.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE key = ?"))?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(row::read).transpose()
+}
+
+/// Looks from the newest shard back to the one that `since_ms` is in.
+pub(super) fn submitted(
+    shared: &Shared,
+    key: &SubmittedKey,
+    since_ms: Millis,
+) -> Result<Option<(Message, u16)>> {
+    let shards = shared.shards.all();
+    let reference = submitted_ref(key);
+    let since_ms = since_ms.clamp(0, (1 << 43) - 1);
+    for (place, shard) in shards.iter().enumerate().rev() {
+        if last_ms(&shards, place) < since_ms {
+            break;
+        }
+        let found = shared.readers.with(shard, |conn| {
+            in_shard(conn, reference, key, Id::first_key_at(since_ms))
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn in_shard(
+    conn: &Connection,
+    reference: i64,
+    key: &SubmittedKey,
+    from_key: i64,
+) -> Result<Option<(Message, u16)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT key, segment FROM submitted \
+         WHERE ref = ? AND key >= ? AND carrier_id = ? ORDER BY key DESC, segment DESC",
+    )?;
+    let mut rows = statement.query((reference, from_key, &*key.carrier_id))?;
+    let mut found: Option<(Message, u16)> = None;
+    while let Some(row) = rows.next()? {
+        let (row_key, segment): (i64, u16) = (row.get(0)?, row.get(1)?);
+        match &mut found {
+            // Of one message's segments the first.
+            Some((message, first)) if message.sid.id.key() == row_key => *first = segment,
+            Some(_) => break,
+            // A deleted message leaves its rows here; they mean nothing without it.
+            None => found = by_key(conn, row_key)?.map(|message| (message, segment)),
+        }
+    }
+    Ok(found)
+}

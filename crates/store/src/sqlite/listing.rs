@@ -1,0 +1,235 @@
+//! Listings: the newest first, shard after shard, until the page is full.
+//!
+//! In each shard the narrowest index that fits the filter gives rows in the order of their keys, so a
+//! page costs a page; the rest of the filter is checked on the rows. Dates of sending are the one
+//! filter whose index has another order than the answer, see [`way`].
+
+use postrider_core::clock::Millis;
+use postrider_core::message::Message;
+use postrider_core::sid::Id;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::contract::{Cursor, MessageFilter, Result};
+use crate::sqlite::Shared;
+use crate::sqlite::keys::address_key;
+use crate::sqlite::row::{self, COLUMNS};
+use crate::sqlite::shard::last_ms;
+
+/// Up to so many messages of a shard sent in the wanted time are fetched and sorted; if there are
+/// more, they are dense enough to be met by walking. At a page of 50 and 750,000 messages a shard both
+/// ways then cost about 6,000 steps at worst.
+const SORTED_AT_MOST: i64 = 5_000;
+
+/// How a shard's rows are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By the rows themselves, in the order of their keys.
+    Rows,
+    Account,
+    To,
+    From,
+    /// By the date of sending, then sorted.
+    Sent,
+    /// Nothing in this shard can match.
+    Nothing,
+}
+
+impl Way {
+    fn index(self) -> &'static str {
+        match self {
+            Self::Rows | Self::Nothing => "NOT INDEXED",
+            Self::Account => "INDEXED BY by_account",
+            Self::To => "INDEXED BY by_to",
+            Self::From => "INDEXED BY by_from",
+            Self::Sent => "INDEXED BY by_sent",
+        }
+    }
+}
+
+/// Keys strictly between these two, in one direction.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    above: i64,
+    below: i64,
+    is_ascending: bool,
+}
+
+pub(super) fn list(
+    shared: &Shared,
+    filter: &MessageFilter,
+    cursor: Cursor,
+    limit: usize,
+) -> Result<Vec<Message>> {
+    let stretch = stretch(filter, cursor);
+    let shards = shared.shards.all();
+    let mut places: Vec<usize> = (0..shards.len())
+        .filter(|&place| {
+            // The first shard also holds whatever is older than its name says.
+            let from = if place == 0 {
+                0
+            } else {
+                shards[place].name.first_ms
+            };
+            let to_key = match last_ms(&shards, place) {
+                Millis::MAX => i64::MAX,
+                last_ms => Id::first_key_at(last_ms + 1),
+            };
+            Id::first_key_at(from) < stretch.below && to_key > stretch.above
+        })
+        .collect();
+    if !stretch.is_ascending {
+        places.reverse();
+    }
+    let mut page = Vec::new();
+    for place in places {
+        let missing = limit - page.len();
+        if missing == 0 {
+            break;
+        }
+        shared.readers.with(&shards[place], |conn| {
+            let way = way(conn, filter)?;
+            select(conn, way, filter, stretch, missing, &mut page)
+        })?;
+    }
+    if stretch.is_ascending {
+        page.reverse();
+    }
+    Ok(page)
+}
+
+fn stretch(filter: &MessageFilter, cursor: Cursor) -> Stretch {
+    let (above, below, is_ascending) = match cursor {
+        Cursor::Start => (-1, i64::MAX, false),
+        Cursor::After(id) => (-1, id.key(), false),
+        Cursor::Before(id) => (id.key(), i64::MAX, true),
+    };
+    Stretch {
+        above,
+        // A message is sent after it was made: what was sent before an instant was made before it.
+        below: filter
+            .sent_before_ms
+            .map_or(below, |ms| below.min(first_key_at(ms))),
+        is_ascending,
+    }
+}
+
+/// Row keys have 43 bits for the milliseconds; a caller's instant may have more.
+fn first_key_at(ms: Millis) -> i64 {
+    Id::first_key_at(ms.clamp(0, (1 << 43) - 1))
+}
+
+/// The way through one shard. With dates of sending it depends on how much of the shard they cover:
+/// few messages are fetched by their date and sorted; of many, enough are met on the way along the
+/// keys; a shard without any costs one look.
+fn way(conn: &Connection, filter: &MessageFilter) -> Result<Way> {
+    let Some(account) = filter.account else {
+        return Ok(Way::Rows);
+    };
+    if filter.to.is_some() {
+        return Ok(Way::To);
+    }
+    if filter.sent_from_ms.is_some() || filter.sent_before_ms.is_some() {
+        let sent: i64 = conn
+            .prepare_cached(
+                "SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY by_sent \
+                 WHERE account_no = ?1 AND sent_ms >= ?2 AND sent_ms < ?3 LIMIT ?4)",
+            )?
+            .query_row(
+                (
+                    account.0,
+                    filter.sent_from_ms.unwrap_or(Millis::MIN),
+                    filter.sent_before_ms.unwrap_or(Millis::MAX),
+                    SORTED_AT_MOST + 1,
+                ),
+                |row| row.get(0),
+            )?;
+        if sent == 0 {
+            return Ok(Way::Nothing);
+        }
+        if sent <= SORTED_AT_MOST {
+            return Ok(Way::Sent);
+        }
+    }
+    Ok(if filter.from.is_some() {
+        Way::From
+    } else {
+        Way::Account
+    })
+}
+
+fn select(
+    conn: &Connection,
+    way: Way,
+    filter: &MessageFilter,
+    stretch: Stretch,
+    limit: usize,
+    page: &mut Vec<Message>,
+) -> Result<()> {
+    if way == Way::Nothing {
+        return Ok(());
+    }
+    let mut conditions = Conditions::default();
+    if let Some(account) = filter.account {
+        conditions.and("account_no = ?", account.0);
+    }
+    if let Some(to) = &filter.to {
+        conditions.and("to_key = ?", address_key(to));
+        conditions.and("to_addr = ?", to.to_string());
+    }
+    if let Some(from) = &filter.from {
+        conditions.and("from_key = ?", address_key(from));
+        conditions.and("from_addr = ?", from.to_string());
+    }
+    if let Some(status) = filter.status {
+        conditions.and("status = ?", status as u8);
+    }
+    if let Some(from_ms) = filter.sent_from_ms {
+        conditions.and("sent_ms >= ?", from_ms);
+    }
+    if let Some(before_ms) = filter.sent_before_ms {
+        conditions.and("sent_ms < ?", before_ms);
+    }
+    conditions.and("key > ?", stretch.above);
+    conditions.and("key < ?", stretch.below);
+    let Conditions { text, mut values } = conditions;
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    let order = if stretch.is_ascending { "ASC" } else { "DESC" };
+    // Sorting takes the keys alone; the rows of the page are fetched afterwards.
+    let sql = if way == Way::Sent {
+        format!(
+            "SELECT {COLUMNS} FROM messages WHERE key IN \
+             (SELECT key FROM messages {} WHERE {text} ORDER BY key {order} LIMIT ?) \
+             ORDER BY key {order}",
+            way.index()
+        )
+    } else {
+        format!(
+            "SELECT {COLUMNS} FROM messages {} WHERE {text} ORDER BY key {order} LIMIT ?",
+            way.index()
+        )
+    };
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        page.push(row::read(row)?);
+    }
+    Ok(())
+}
+
+/// Conditions that all hold, and their values in order.
+#[derive(Default)]
+struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn and(&mut self, condition: &str, value: impl Into<Value>) {
+        if !self.text.is_empty() {
+            self.text.push_str(" AND ");
+        }
+        self.text.push_str(condition);
+        self.values.push(value.into());
+    }
+}

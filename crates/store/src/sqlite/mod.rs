@@ -1,0 +1,272 @@
+//! The embedded store: SQLite files in one directory, one process.
+//!
+//! `docs/storage.md` says what is where, what is promised, and what it costs. In short: settings in
+//! `control.db`; messages in time-ordered shards (`messages/`), which keeps every index small enough
+//! to stay in memory however much is stored and makes retention the deletion of a file; one committing
+//! thread with one connection for each open shard; a checkpoint thread beside it; read-only connections
+//! for everyone else.
+
+mod checkpoint;
+mod connection;
+mod directory;
+mod failure;
+mod find;
+mod keys;
+mod listing;
+mod migrations;
+mod parked;
+mod readers;
+mod retention;
+mod room;
+mod row;
+mod settings;
+mod shard;
+mod statements;
+mod work;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use postrider_core::clock::{Clock, Millis};
+use postrider_core::message::{AccountNo, Message, SenderNo};
+use postrider_core::settings::Document;
+use postrider_core::sid::Id;
+
+pub use self::directory::OpenError;
+pub use self::room::{DiskSpace, SystemDiskSpace};
+
+use self::checkpoint::Checkpointer;
+use self::connection::CacheKib;
+use self::directory::Directory;
+use self::failure::About;
+use self::parked::Parked;
+use self::readers::Readers;
+use self::room::Room;
+use self::settings::Settings;
+use self::shard::{Shard, Shards};
+use self::writer::{Writer, refused};
+use crate::contract::{
+    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
+    Store, StoreError, SubmittedKey,
+};
+
+/// How a store is set up. The defaults are measured ones (`docs/storage.md`); tests use small shards
+/// and a disk of their own.
+#[derive(Clone)]
+pub struct Options {
+    /// A new file is begun after so many messages.
+    pub messages_per_shard: u64,
+    /// Pages of files that are created from now on.
+    pub page_size: u32,
+    /// Memory for pages of each of the two newest shards while writing.
+    pub writer_cache_kib: u32,
+    /// Memory for pages of each connection that reads.
+    pub reader_cache_kib: u32,
+    /// Reading connections kept open; each takes two or three open files.
+    pub readers: usize,
+    /// Below this much free space new messages are refused ([`Store::room`]).
+    pub reserve_bytes: u64,
+    pub checkpoint_every: Duration,
+    /// A log longer than this is started afresh.
+    pub log_limit_bytes: u64,
+    pub disk_space: Arc<dyn DiskSpace>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            messages_per_shard: 750_000,
+            page_size: 4096,
+            writer_cache_kib: 64 << 10,
+            reader_cache_kib: 1 << 10,
+            readers: 64,
+            reserve_bytes: 256 << 20,
+            checkpoint_every: Duration::from_millis(250),
+            log_limit_bytes: 256 << 20,
+            disk_space: Arc::new(SystemDiskSpace),
+        }
+    }
+}
+
+/// The embedded store. Dropping it copies the logs into the databases and gives the directory back.
+pub struct SqliteStore {
+    // Dropped in this order: whoever uses the files first, the lock (in `shared`) last.
+    checkpointer: Option<Checkpointer>,
+    /// Held for the whole of a commit, so commits have one order.
+    writer: Mutex<Writer>,
+    settings: Settings,
+    room: Room,
+    shared: Arc<Shared>,
+}
+
+/// What the store's threads share.
+struct Shared {
+    shards: Shards,
+    readers: Readers,
+    options: Options,
+    /// The first write that failed. From then on everything is refused: what the disk holds is no
+    /// longer known, and a flush that failed once must not be trusted when repeated.
+    failure: OnceLock<String>,
+    directory: Directory,
+}
+
+impl Shared {
+    fn fail(&self, error: &StoreError) {
+        if self.failure.set(error.to_string()).is_ok() {
+            tracing::error!(%error, "a write failed: the store refuses everything from now on");
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        self.failure
+            .get()
+            .map_or(Ok(()), |first| Err(refused(first)))
+    }
+}
+
+impl SqliteStore {
+    /// Opens a directory, creating it if need be. Reads no messages.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Self, OpenError> {
+        let directory = Directory::open(dir)?;
+        let shards = directory
+            .shards()?
+            .into_iter()
+            .map(|name| Arc::new(Shard::new(name, directory.shard(name))))
+            .collect();
+        let room = Room::new(
+            dir,
+            Arc::clone(&options.disk_space),
+            clock,
+            options.reserve_bytes,
+        );
+        let settings = Settings::open(directory.control())?;
+        let parked = Parked::open(directory.parked())?;
+        directory.sync()?;
+        let cache = CacheKib(options.reader_cache_kib);
+        let shared = Arc::new(Shared {
+            shards: Shards::new(shards),
+            readers: Readers::new(options.readers, cache, options.page_size),
+            options,
+            failure: OnceLock::new(),
+            directory,
+        });
+        let writer = Writer::open(Arc::clone(&shared), parked)?;
+        let checkpointer =
+            Checkpointer::start(Arc::clone(&shared)).map_err(|source| OpenError::Io {
+                path: dir.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            checkpointer: Some(checkpointer),
+            writer: Mutex::new(writer),
+            settings,
+            room,
+            shared,
+        })
+    }
+
+    /// Runs a write; if it fails, nothing is accepted any more.
+    fn write<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.shared.check()?;
+        write().inspect_err(|error| self.shared.fail(error))
+    }
+
+    fn shared(&self) -> Result<&Shared> {
+        self.shared.check()?;
+        Ok(&self.shared)
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // Before the connections: it holds the shared part, and with it the directory's lock.
+        drop(self.checkpointer.take());
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, changes: &[Change]) -> Result<Vec<Applied>> {
+        let mut writer = self.writer.lock();
+        self.write(|| writer.commit(changes))
+    }
+
+    fn room(&self) -> Result<()> {
+        self.shared()?;
+        self.room.check()
+    }
+
+    fn message(&self, id: Id) -> Result<Option<Message>> {
+        find::message(self.shared()?, id)
+    }
+
+    fn list(&self, filter: &MessageFilter, cursor: Cursor, limit: usize) -> Result<Vec<Message>> {
+        listing::list(self.shared()?, filter, cursor, limit)
+    }
+
+    fn find_submitted(
+        &self,
+        key: &SubmittedKey,
+        since_ms: Millis,
+    ) -> Result<Option<(Message, u16)>> {
+        find::submitted(self.shared()?, key, since_ms)
+    }
+
+    fn parked(&self) -> Result<Vec<ParkedReceipt>> {
+        self.shared()?;
+        let writer = self.writer.lock();
+        writer.parked.all().about(writer.parked.path())
+    }
+
+    fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>> {
+        work::queued(self.shared()?, sender, after, limit)
+    }
+
+    fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
+        work::queue_depths(self.shared()?)
+    }
+
+    fn queued_senders(&self) -> Result<Vec<SenderNo>> {
+        work::queued_senders(self.shared()?)
+    }
+
+    fn expiring(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+        work::expiring(self.shared()?, before_ms, limit)
+    }
+
+    fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+        work::scheduled(self.shared()?, before_ms, limit)
+    }
+
+    fn next_scheduled(&self) -> Result<Option<Millis>> {
+        work::next_scheduled(self.shared()?)
+    }
+
+    fn scheduled_count(&self, account: AccountNo) -> Result<u64> {
+        work::scheduled_count(self.shared()?, account)
+    }
+
+    fn callbacks_due(&self, after: Option<Id>, limit: usize) -> Result<Vec<Message>> {
+        work::callbacks_due(self.shared()?, after, limit)
+    }
+
+    fn last_id(&self) -> Result<Option<Id>> {
+        retention::last_id(self.shared()?)
+    }
+
+    fn forget_before(&self, created_before_ms: Millis) -> Result<u64> {
+        let mut writer = self.writer.lock();
+        self.write(|| retention::forget_before(&self.shared, &mut writer, created_before_ms))
+    }
+
+    fn documents(&self) -> Result<Vec<Document>> {
+        self.shared()?;
+        self.settings.documents().about(self.settings.path())
+    }
+
+    fn commit_documents(&self, changes: &[DocumentChange]) -> Result<()> {
+        self.write(|| self.settings.commit(changes).about(self.settings.path()))
+    }
+}

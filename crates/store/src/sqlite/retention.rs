@@ -1,0 +1,66 @@
+//! What a whole shard answers for: the newest id ever, and being forgotten.
+
+use postrider_core::clock::Millis;
+use postrider_core::sid::Id;
+
+use crate::contract::Result;
+use crate::sqlite::Shared;
+use crate::sqlite::shard::{Work, last_ms};
+use crate::sqlite::work;
+use crate::sqlite::writer::Writer;
+
+/// From the newest shard; from an older one only when a crash left the newest empty.
+pub(super) fn last_id(shared: &Shared) -> Result<Option<Id>> {
+    for shard in shared.shards.all().iter().rev() {
+        let (key, tail): (i64, i64) = shared.readers.with(shard, |conn| {
+            Ok(conn
+                .prepare_cached("SELECT newest_key, newest_tail FROM totals")?
+                .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?)
+        })?;
+        if key >= 0 {
+            return Ok(Some(Id::from_key(key, tail)));
+        }
+    }
+    Ok(None)
+}
+
+/// Deletes the files of shards that are old enough and have nothing left to do. The newest shard
+/// stays, whatever its age: it knows the newest id and the next file's number.
+pub(super) fn forget_before(
+    shared: &Shared,
+    writer: &mut Writer,
+    created_before_ms: Millis,
+) -> Result<u64> {
+    let shards = shared.shards.all();
+    let mut forgotten = 0;
+    for (place, shard) in shards.iter().enumerate() {
+        let is_old = place + 1 < shards.len() && last_ms(&shards, place) < created_before_ms;
+        if !is_old {
+            break;
+        }
+        let (has_work, stored) = shared.readers.with(shard, |conn| {
+            let mut has_work = false;
+            for kind in Work::ALL {
+                has_work |= work::has(conn, kind)?;
+            }
+            let stored: i64 = conn.query_row("SELECT stored FROM totals", (), |row| row.get(0))?;
+            Ok((has_work, stored))
+        })?;
+        if has_work {
+            continue;
+        }
+        // Whoever reads it at this moment still has it open and may finish.
+        shared.shards.remove(shard.name.number);
+        shared.readers.close(shard);
+        writer.close(shard.name.number);
+        shared.directory.remove(shard.name)?;
+        let count = u64::try_from(stored).unwrap_or_default();
+        tracing::info!(
+            shard = shard.name.number,
+            messages = count,
+            "forgot a file of messages"
+        );
+        forgotten += count;
+    }
+    Ok(forgotten)
+}

@@ -1,0 +1,258 @@
+//! Work that waits on disk: queues, deadlines, schedules, callbacks. Each has its partial index, and
+//! shards known to have none are not asked (see [`Shard::has_none`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use postrider_core::clock::Millis;
+use postrider_core::message::{AccountNo, Message, SenderNo};
+use postrider_core::sid::Id;
+use rusqlite::{Connection, OptionalExtension, Params};
+
+use crate::contract::{QueueDepth, Result};
+use crate::sqlite::Shared;
+use crate::sqlite::row::{self, COLUMNS};
+use crate::sqlite::shard::{Shard, Work, route};
+
+/// Whether a shard has any such work: one step into its index.
+pub(super) fn has(conn: &Connection, work: Work) -> Result<bool> {
+    let condition = match work {
+        Work::Queue => "INDEXED BY queue WHERE status IN (1, 2, 3)",
+        Work::Deadlines => "INDEXED BY deadlines WHERE is_backlog = 1 AND status IN (1, 2, 3)",
+        Work::Schedule => "INDEXED BY schedule WHERE status = 0",
+        Work::Callbacks => "INDEXED BY callbacks WHERE callbacks_due <> 0",
+    };
+    let sql = format!("SELECT 1 FROM messages {condition} LIMIT 1");
+    let found = conn
+        .prepare_cached(&sql)?
+        .query_row((), |_| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Reads from a shard, unless it is known to have no such work; notes it when it turns out so.
+fn look<T>(
+    shared: &Shared,
+    shard: &Shard,
+    work: Work,
+    read: impl FnOnce(&Connection) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
+    let writes = shard.writes.load(Ordering::SeqCst);
+    if shard.has_none(work, writes) {
+        return Ok(Vec::new());
+    }
+    shared.readers.with(shard, |conn| {
+        let found = read(conn)?;
+        if found.is_empty() && !has(conn, work)? {
+            shard.note_none(work, writes);
+        }
+        Ok(found)
+    })
+}
+
+fn messages(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Message>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut messages = Vec::new();
+    while let Some(row) = rows.next()? {
+        messages.push(row::read(row)?);
+    }
+    Ok(messages)
+}
+
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) fn queued(
+    shared: &Shared,
+    sender: SenderNo,
+    after: Option<Id>,
+    limit: usize,
+) -> Result<Vec<Message>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages INDEXED BY queue \
+         WHERE sender_no = ? AND key > ? AND status IN (1, 2, 3) ORDER BY key LIMIT ?"
+    );
+    oldest_first(shared, Work::Queue, after, limit, |conn, after, limit| {
+        messages(conn, &sql, (sender.0, after, limit))
+    })
+}
+
+pub(super) fn callbacks_due(
+    shared: &Shared,
+    after: Option<Id>,
+    limit: usize,
+) -> Result<Vec<Message>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages INDEXED BY callbacks \
+         WHERE key > ? AND callbacks_due <> 0 ORDER BY key LIMIT ?"
+    );
+    oldest_first(
+        shared,
+        Work::Callbacks,
+        after,
+        limit,
+        |conn, after, limit| messages(conn, &sql, (after, limit)),
+    )
+}
+
+/// Shard after shard from the one where `after` is, until there are enough.
+fn oldest_first(
+    shared: &Shared,
+    work: Work,
+    after: Option<Id>,
+    limit: usize,
+    read: impl Fn(&Connection, i64, i64) -> Result<Vec<Message>>,
+) -> Result<Vec<Message>> {
+    let shards = shared.shards.all();
+    let after = after.map_or(-1, Id::key);
+    let first = route(&shards, after).unwrap_or_default();
+    let mut found = Vec::new();
+    for shard in shards.iter().skip(first) {
+        let missing = limit - found.len();
+        if missing == 0 {
+            break;
+        }
+        found.extend(look(shared, shard, work, |conn| {
+            read(conn, after, sql_limit(missing))
+        })?);
+    }
+    Ok(found)
+}
+
+pub(super) fn expiring(shared: &Shared, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages INDEXED BY deadlines \
+         WHERE deadline_ms < ? AND is_backlog = 1 AND status IN (1, 2, 3) \
+         ORDER BY deadline_ms, key LIMIT ?"
+    );
+    by_time(shared, Work::Deadlines, &sql, before_ms, limit, |message| {
+        message.deadline_ms
+    })
+}
+
+pub(super) fn scheduled(shared: &Shared, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+    // The account stands between time and key in the index, so equal times are put in order here.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM messages INDEXED BY schedule \
+         WHERE send_at_ms < ? AND status = 0 ORDER BY send_at_ms, key LIMIT ?"
+    );
+    by_time(shared, Work::Schedule, &sql, before_ms, limit, |message| {
+        message.send_at_ms.unwrap_or(Millis::MAX)
+    })
+}
+
+/// The first by time of all shards: each gives its first ones, the earliest of those are taken.
+fn by_time(
+    shared: &Shared,
+    work: Work,
+    sql: &str,
+    before_ms: Millis,
+    limit: usize,
+    time: impl Fn(&Message) -> Millis,
+) -> Result<Vec<Message>> {
+    let mut found = Vec::new();
+    for shard in &*shared.shards.all() {
+        found.extend(look(shared, shard, work, |conn| {
+            messages(conn, sql, (before_ms, sql_limit(limit)))
+        })?);
+        found.sort_by_key(|message| (time(message), message.sid.id));
+        found.truncate(limit);
+    }
+    Ok(found)
+}
+
+pub(super) fn next_scheduled(shared: &Shared) -> Result<Option<Millis>> {
+    let mut next = None;
+    for shard in &*shared.shards.all() {
+        let first: Vec<Millis> = look(shared, shard, Work::Schedule, |conn| {
+            let first: Option<Millis> = conn
+                .prepare_cached(
+                    "SELECT send_at_ms FROM messages INDEXED BY schedule \
+                     WHERE status = 0 AND send_at_ms IS NOT NULL ORDER BY send_at_ms LIMIT 1",
+                )?
+                .query_row((), |row| row.get(0))
+                .optional()?;
+            Ok(Vec::from_iter(first))
+        })?;
+        next = next.into_iter().chain(first).min();
+    }
+    Ok(next)
+}
+
+pub(super) fn scheduled_count(shared: &Shared, account: AccountNo) -> Result<u64> {
+    let mut total = 0;
+    for shard in &*shared.shards.all() {
+        let counts: Vec<i64> = look(shared, shard, Work::Schedule, |conn| {
+            let count: i64 = conn
+                .prepare_cached(
+                    "SELECT count(*) FROM messages INDEXED BY schedule \
+                     WHERE status = 0 AND send_at_ms IS NOT NULL AND account_no = ?",
+                )?
+                .query_row([account.0], |row| row.get(0))?;
+            Ok(if count == 0 { Vec::new() } else { vec![count] })
+        })?;
+        total += counts.into_iter().sum::<i64>();
+    }
+    Ok(u64::try_from(total).unwrap_or_default())
+}
+
+pub(super) fn queue_depths(shared: &Shared) -> Result<Vec<QueueDepth>> {
+    let mut depths: BTreeMap<SenderNo, QueueDepth> = BTreeMap::new();
+    for shard in &*shared.shards.all() {
+        for (sender, messages, segments) in look(shared, shard, Work::Queue, depths_of)? {
+            let depth = depths.entry(sender).or_insert(QueueDepth {
+                sender,
+                messages: 0,
+                segments: 0,
+            });
+            depth.messages += messages;
+            depth.segments += segments;
+        }
+    }
+    Ok(depths.into_values().collect())
+}
+
+fn depths_of(conn: &Connection) -> Result<Vec<(SenderNo, u64, u64)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT sender_no, count(*), sum(num_segments) FROM messages INDEXED BY queue \
+         WHERE status IN (1, 2, 3) AND sender_no IS NOT NULL GROUP BY sender_no",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut depths = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (messages, segments): (i64, i64) = (row.get(1)?, row.get(2)?);
+        depths.push((
+            SenderNo(row.get(0)?),
+            messages.unsigned_abs(),
+            segments.unsigned_abs(),
+        ));
+    }
+    Ok(depths)
+}
+
+pub(super) fn queued_senders(shared: &Shared) -> Result<Vec<SenderNo>> {
+    let mut senders = BTreeSet::new();
+    for shard in &*shared.shards.all() {
+        senders.extend(look(shared, shard, Work::Queue, senders_of)?);
+    }
+    Ok(senders.into_iter().collect())
+}
+
+/// Jumps from sender to sender through the index: as many steps as senders, not as messages.
+fn senders_of(conn: &Connection) -> Result<Vec<SenderNo>> {
+    let mut next = conn.prepare_cached(
+        "SELECT sender_no FROM messages INDEXED BY queue \
+         WHERE sender_no > ? AND status IN (1, 2, 3) ORDER BY sender_no LIMIT 1",
+    )?;
+    let mut senders: Vec<SenderNo> = Vec::new();
+    loop {
+        let last = senders.last().map_or(-1, |sender| i64::from(sender.0));
+        let sender: Option<u32> = next.query_row([last], |row| row.get(0)).optional()?;
+        match sender {
+            Some(sender) => senders.push(SenderNo(sender)),
+            None => return Ok(senders),
+        }
+    }
+}
