@@ -11,9 +11,9 @@ use postrider_core::text::count_segments;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::config::{Bind, Config};
+use super::config::{Bind, Config, TlsConfig};
 use super::pdu::CommandStatus;
-use super::testing::{Behavior, Dialect, Listening, Reaction, ReceiptPlan, Timing, listen};
+use super::testing::{Behavior, Dialect, Listening, Reaction, ReceiptPlan, Timing, listen, listen_tls};
 use super::{ConfigError, SmppCarrier};
 use crate::contract::{
     Carrier as _, CarrierNo, Event, EventBatch, Health, Outcome, Receipt, Submission, Ticket,
@@ -50,6 +50,10 @@ impl World {
     async fn new(behavior: Behavior, change: impl FnOnce(&mut Config)) -> Self {
         let clock = clock();
         let smsc = listen(behavior, clock.clone()).await.unwrap();
+        Self::against(smsc, clock, change)
+    }
+
+    fn against(smsc: Listening, clock: Arc<dyn Clock>, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             name: "acme".into(),
             host: "127.0.0.1".into(),
@@ -291,6 +295,115 @@ async fn a_slow_engine_stops_the_reading_and_loses_nothing() {
     world.until_outcomes(5_000).await;
     world.until("delivered", |world| world.receipts.len() == 5_000).await;
     assert!(world.outcomes.values().all(|o| matches!(o, Outcome::Accepted { .. })));
+}
+
+/// An authority, a server certificate of it for `localhost`, and a client certificate of it.
+struct Certificates {
+    folder: tempfile::TempDir,
+    server: Arc<rustls::ServerConfig>,
+    server_sha256: String,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        let ca_key = rcgen::KeyPair::generate().unwrap();
+        let mut ca_parameters = rcgen::CertificateParams::new([]).unwrap();
+        ca_parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca = ca_parameters.self_signed(&ca_key).unwrap();
+        write("ca.pem", ca.pem());
+        let issuer = rcgen::Issuer::new(ca_parameters, ca_key);
+
+        let issue = |name: &str| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+            (parameters.signed_by(&key, &issuer).unwrap(), key)
+        };
+        let (client, client_key) = issue("postrider");
+        write("client.pem", client.pem());
+        write("client.key", client_key.serialize_pem());
+        let (server, server_key) = issue("localhost");
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(server.der());
+        let server_sha256 = digest.iter().fold(String::new(), |text, octet| {
+            text + &format!("{octet:02X}")
+        });
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(ca.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            provider.clone(),
+        )
+        .allow_unauthenticated()
+        .build()
+        .unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(server_key.serialize_der().into());
+        let server = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![server.der().clone()], key)
+            .unwrap();
+        Self { folder, server: Arc::new(server), server_sha256 }
+    }
+
+    fn path(&self, name: &str) -> Option<std::path::PathBuf> {
+        Some(self.folder.path().join(name))
+    }
+}
+
+#[tokio::test]
+async fn tls_trusts_whom_the_operator_says() {
+    let own = Certificates::new();
+    let other = Certificates::new();
+    let base = TlsConfig { server_name: Some("localhost".into()), ..TlsConfig::default() };
+    let pin = |pin: &str| Some(pin.to_owned());
+    for (name, tls, is_trusted) in [
+        ("own authority", TlsConfig { ca_file: own.path("ca.pem"), ..base.clone() }, true),
+        ("another authority", TlsConfig { ca_file: other.path("ca.pem"), ..base.clone() }, false),
+        (
+            "wrong name",
+            TlsConfig {
+                ca_file: own.path("ca.pem"),
+                server_name: Some("smsc.example.net".into()),
+                ..base.clone()
+            },
+            false,
+        ),
+        ("pinned", TlsConfig { pinned_sha256: pin(&own.server_sha256), ..base.clone() }, true),
+        (
+            "another pin",
+            TlsConfig { pinned_sha256: pin(&other.server_sha256), ..base.clone() },
+            false,
+        ),
+        ("not verified", TlsConfig { verify: false, ..base.clone() }, true),
+        (
+            "client certificate",
+            TlsConfig {
+                ca_file: own.path("ca.pem"),
+                certificate_file: own.path("client.pem"),
+                key_file: own.path("client.key"),
+                ..base.clone()
+            },
+            true,
+        ),
+    ] {
+        let clock = clock();
+        let smsc =
+            listen_tls(Behavior::default(), clock.clone(), own.server.clone()).await.unwrap();
+        let mut world = World::against(smsc, clock, |config| config.tls = Some(tls));
+        if is_trusted {
+            world.until(name, |world| world.capacity > 0).await;
+        }
+        world.submit(&["hello"]);
+        world.until_outcomes(1).await;
+        let is_accepted = matches!(world.outcomes[&1], Outcome::Accepted { .. });
+        assert_eq!(is_accepted, is_trusted, "{name}");
+    }
 }
 
 #[test]

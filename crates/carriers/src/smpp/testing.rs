@@ -8,9 +8,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use postrider_core::clock::Clock;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::decode::{Cut, Frame, cut, decode};
 use super::encode::encode;
@@ -392,6 +393,23 @@ pub struct Listening {
 
 /// Listens on loopback and plays `behavior` on every connection.
 pub async fn listen(behavior: Behavior, clock: Arc<dyn Clock>) -> std::io::Result<Listening> {
+    listen_with(behavior, clock, None).await
+}
+
+/// The same behind TLS.
+pub async fn listen_tls(
+    behavior: Behavior,
+    clock: Arc<dyn Clock>,
+    tls: Arc<rustls::ServerConfig>,
+) -> std::io::Result<Listening> {
+    listen_with(behavior, clock, Some(TlsAcceptor::from(tls))).await
+}
+
+async fn listen_with(
+    behavior: Behavior,
+    clock: Arc<dyn Clock>,
+    tls: Option<TlsAcceptor>,
+) -> std::io::Result<Listening> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let record = Arc::new(Mutex::new(Record::default()));
@@ -401,19 +419,34 @@ pub async fn listen(behavior: Behavior, clock: Arc<dyn Clock>) -> std::io::Resul
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let smsc = Smsc::new(behavior.clone(), shared.clone());
-            connections.spawn(play(smsc, stream, clock.clone()));
+            let (clock, tls) = (clock.clone(), tls.clone());
+            connections.spawn(async move {
+                match tls {
+                    None => play(smsc, stream, clock).await,
+                    Some(tls) => {
+                        // A client that refuses us is what some tests are about.
+                        if let Ok(stream) = tls.accept(stream).await {
+                            play(smsc, stream, clock).await;
+                        }
+                    }
+                }
+            });
         }
     });
     Ok(Listening { address, record, _task: task })
 }
 
-async fn play(mut smsc: Smsc, mut stream: TcpStream, clock: Arc<dyn Clock>) {
+async fn play(
+    mut smsc: Smsc,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    clock: Arc<dyn Clock>,
+) {
     let mut input = vec![0; 64 * 1024];
     let mut output = Vec::new();
     while !smsc.is_closed() {
         smsc.poll(clock.now_ms());
         smsc.take_output(&mut output);
-        if stream.write_all(&output).await.is_err() {
+        if stream.write_all(&output).await.is_err() || stream.flush().await.is_err() {
             return;
         }
         output.clear();
