@@ -6,6 +6,7 @@
 //! [`forget_before`]: crate::contract::Store::forget_before
 
 mod finding;
+mod keeping;
 mod listing;
 pub mod sample;
 mod waiting;
@@ -36,8 +37,9 @@ type Case = (&'static str, fn(&dyn Backend));
 /// messages), so that the cases cross their borders.
 #[expect(clippy::print_stdout, reason = "tells which case failed")]
 pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
-    let groups: [&[Case]; 4] = [
+    let groups: [&[Case]; 5] = [
         writing::CASES,
+        keeping::CASES,
         finding::CASES,
         listing::CASES,
         waiting::CASES,

@@ -16,11 +16,6 @@ use crate::sqlite::keys::address_key;
 use crate::sqlite::row::{self, COLUMNS};
 use crate::sqlite::shard::last_ms;
 
-/// Up to so many messages of a shard sent in the wanted time are fetched and sorted; if there are
-/// more, they are dense enough to be met by walking. At a page of 50 and 750,000 messages a shard both
-/// ways then cost about 6,000 steps at worst.
-const SORTED_AT_MOST: i64 = 5_000;
-
 /// How a shard's rows are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -88,7 +83,7 @@ pub(super) fn list(
             break;
         }
         shared.readers.with(&shards[place], |conn| {
-            let way = way(conn, filter)?;
+            let way = way(conn, filter, shared.options.sort_at_most)?;
             select(conn, way, filter, stretch, missing, &mut page)
         })?;
     }
@@ -122,7 +117,7 @@ fn first_key_at(ms: Millis) -> i64 {
 /// The way through one shard. With dates of sending it depends on how much of the shard they cover:
 /// few messages are fetched by their date and sorted; of many, enough are met on the way along the
 /// keys; a shard without any costs one look.
-fn way(conn: &Connection, filter: &MessageFilter) -> Result<Way> {
+fn way(conn: &Connection, filter: &MessageFilter, sort_at_most: u32) -> Result<Way> {
     let Some(account) = filter.account else {
         return Ok(Way::Rows);
     };
@@ -140,14 +135,14 @@ fn way(conn: &Connection, filter: &MessageFilter) -> Result<Way> {
                     account.0,
                     filter.sent_from_ms.unwrap_or(Millis::MIN),
                     filter.sent_before_ms.unwrap_or(Millis::MAX),
-                    SORTED_AT_MOST + 1,
+                    i64::from(sort_at_most) + 1,
                 ),
                 |row| row.get(0),
             )?;
         if sent == 0 {
             return Ok(Way::Nothing);
         }
-        if sent <= SORTED_AT_MOST {
+        if sent <= i64::from(sort_at_most) {
             return Ok(Way::Sent);
         }
     }
@@ -169,6 +164,16 @@ fn select(
     if way == Way::Nothing {
         return Ok(());
     }
+    let (sql, values) = query(way, filter, stretch, limit);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        page.push(row::read(row)?);
+    }
+    Ok(())
+}
+
+fn query(way: Way, filter: &MessageFilter, stretch: Stretch, limit: usize) -> (String, Vec<Value>) {
     let mut conditions = Conditions::default();
     if let Some(account) = filter.account {
         conditions.and("account_no = ?", account.0);
@@ -194,27 +199,19 @@ fn select(
     conditions.and("key < ?", stretch.below);
     let Conditions { text, mut values } = conditions;
     values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    let index = way.index();
     let order = if stretch.is_ascending { "ASC" } else { "DESC" };
-    // Sorting takes the keys alone; the rows of the page are fetched afterwards.
     let sql = if way == Way::Sent {
+        // Sorting takes the keys alone; the rows of the page are fetched afterwards.
         format!(
             "SELECT {COLUMNS} FROM messages WHERE key IN \
-             (SELECT key FROM messages {} WHERE {text} ORDER BY key {order} LIMIT ?) \
-             ORDER BY key {order}",
-            way.index()
+             (SELECT key FROM messages {index} WHERE {text} ORDER BY key {order} LIMIT ?) \
+             ORDER BY key {order}"
         )
     } else {
-        format!(
-            "SELECT {COLUMNS} FROM messages {} WHERE {text} ORDER BY key {order} LIMIT ?",
-            way.index()
-        )
+        format!("SELECT {COLUMNS} FROM messages {index} WHERE {text} ORDER BY key {order} LIMIT ?")
     };
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        page.push(row::read(row)?);
-    }
-    Ok(())
+    (sql, values)
 }
 
 /// Conditions that all hold, and their values in order.
@@ -231,5 +228,95 @@ impl Conditions {
         }
         self.text.push_str(condition);
         self.values.push(value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::message::AccountNo;
+
+    use super::*;
+    use crate::sqlite::migrations::{Kind, migrate};
+
+    fn plan(way: Way, filter: &MessageFilter, is_ascending: bool) -> String {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate(&conn, Kind::Messages).unwrap();
+        let stretch = Stretch {
+            above: -1,
+            below: i64::MAX,
+            is_ascending,
+        };
+        let (sql, values) = query(way, filter, stretch, 50);
+        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = explain
+            .query_map(params_from_iter(values), |row| row.get::<_, String>(3))
+            .unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The promise of a page for a page, as SQLite's planner understands it: rows come out of the
+    /// index in the order asked for, from the place of the cursor on, and nothing is sorted.
+    #[test]
+    fn pages_come_in_order_from_an_index() {
+        let account = MessageFilter {
+            account: Some(AccountNo(1)),
+            ..MessageFilter::default()
+        };
+        let to = MessageFilter {
+            to: Some("+447700900123".into()),
+            ..account.clone()
+        };
+        let from = MessageFilter {
+            from: Some("ACME".into()),
+            sent_from_ms: Some(1),
+            ..account.clone()
+        };
+        let nothing = MessageFilter::default();
+        let cases = [
+            (
+                Way::Rows,
+                nothing,
+                "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+            ),
+            (
+                Way::Account,
+                account,
+                "by_account (account_no=? AND rowid>? AND rowid<?)",
+            ),
+            (
+                Way::To,
+                to,
+                "by_to (account_no=? AND to_key=? AND rowid>? AND rowid<?)",
+            ),
+            (
+                Way::From,
+                from,
+                "by_from (account_no=? AND from_key=? AND rowid>? AND rowid<?)",
+            ),
+        ];
+        for (way, filter, search) in cases {
+            for is_ascending in [false, true] {
+                let plan = plan(way, &filter, is_ascending);
+                assert!(
+                    plan.contains(search) && !plan.contains("TEMP B-TREE"),
+                    "{plan}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn dates_of_sending_sort_keys_only() {
+        let filter = MessageFilter {
+            account: Some(AccountNo(1)),
+            sent_from_ms: Some(1),
+            sent_before_ms: Some(2),
+            ..MessageFilter::default()
+        };
+        let plan = plan(Way::Sent, &filter, false);
+        assert!(
+            plan.contains("COVERING INDEX by_sent (account_no=? AND sent_ms>? AND sent_ms<?)"),
+            "{plan}"
+        );
     }
 }

@@ -70,4 +70,8 @@ impl Readers {
         let mut at_rest = self.at_rest.lock();
         at_rest.retain(|(number, _)| *number != shard.name.number);
     }
+
+    pub(super) fn close_all(&self) {
+        self.at_rest.lock().clear();
+    }
 }

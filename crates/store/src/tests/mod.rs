@@ -1,6 +1,8 @@
 //! Tests of the stores: the conformance suite on both, a model test of one against the other, and
 //! what only files can do (crash, fill up, be opened twice, age).
 
+mod crash;
+mod files;
 mod model;
 mod suite;
 
@@ -46,11 +48,10 @@ fn open(dir: &Path, options: &Options) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(dir, Arc::new(ManualClock::default()), options.clone())
 }
 
-/// Seven messages a file, few readers, eager checkpoints and short logs: every border is met often.
+/// Seven messages a file, eager checkpoints and short logs: every border is met often.
 fn tiny() -> Options {
     Options {
         messages_per_shard: 7,
-        readers: 3,
         checkpoint_every: Duration::from_millis(5),
         log_limit_bytes: 64 << 10,
         ..Options::default()

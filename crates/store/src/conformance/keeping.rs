@@ -1,0 +1,155 @@
+//! What is kept: parked receipts, documents, and everything across a reopening.
+
+use postrider_core::error_code::ErrorCode;
+use postrider_core::message::{AccountNo, Message, SenderNo, Status};
+use postrider_core::sender::{SenderAddress, ShortCode};
+use postrider_core::settings::{Account, AccountStatus, Document, Sender};
+use postrider_core::sid::{AccountSid, Id};
+use smallvec::smallvec;
+
+use super::sample::{self, id, message, sent_as, update};
+use super::{Backend, Case, apply, insert, ok};
+use crate::contract::Applied::{Missing, Stale, Yes};
+use crate::contract::{Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt};
+
+pub(super) const CASES: &[Case] = &[
+    (
+        "parked receipts come back in order until unparked",
+        parked_receipts,
+    ),
+    (
+        "everything acknowledged survives reopening",
+        everything_survives_reopening,
+    ),
+    (
+        "documents are put, replaced and deleted together",
+        documents,
+    ),
+    ("an empty commit is nothing", an_empty_commit),
+];
+
+fn receipt(parked: u64) -> ParkedReceipt {
+    ParkedReceipt {
+        parked,
+        received_ms: 5,
+        group: "acme".into(),
+        candidates: smallvec!["00ff".into(), "255".into()],
+        handset: Some(447_700_900_123),
+        is_delivered: false,
+        error: Some(ErrorCode::ALL[0]),
+        done_date: Some("2611240930".into()),
+    }
+}
+
+fn parked_receipts(backend: &dyn Backend) {
+    let store = backend.open();
+    let bare = ParkedReceipt {
+        candidates: smallvec![],
+        handset: None,
+        is_delivered: true,
+        error: None,
+        done_date: None,
+        ..receipt(2)
+    };
+    let answers = ok(store.commit(&[
+        Change::Park(receipt(u64::MAX)),
+        Change::Park(bare.clone()),
+        Change::Insert(Box::new(message(1))),
+        Change::Park(receipt(1)),
+        Change::Park(receipt(2)),
+        Change::Unpark { parked: 9 },
+    ]));
+    assert_eq!(answers, [Yes, Yes, Yes, Yes, Stale, Missing]);
+    assert_eq!(ok(store.parked()), [receipt(1), bare, receipt(u64::MAX)]);
+    assert_eq!(apply(&*store, Change::Unpark { parked: 2 }), Yes);
+    assert_eq!(apply(&*store, Change::Unpark { parked: 2 }), Missing);
+    drop(store);
+    let parked = ok(backend.open().parked());
+    assert_eq!(parked, [receipt(1), receipt(u64::MAX)]);
+}
+
+fn everything_survives_reopening(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(ok(store.last_id()), None);
+    let messages: Vec<Message> = (0..40).map(message).collect();
+    insert(&*store, &messages);
+    // One commit that meets old and new messages.
+    let changes: Vec<Change> = (0..40)
+        .map(|number| Change::Update(sent_as(number, &[&format!("id{number}")])))
+        .chain((40..60).map(|number| Change::Insert(Box::new(message(number)))))
+        .collect();
+    assert!(
+        ok(store.commit(&changes))
+            .iter()
+            .all(|&a| a == Applied::Yes)
+    );
+    let before = ok(store.list(&MessageFilter::default(), Cursor::Start, 100));
+    assert_eq!(before.len(), 60);
+    drop(store);
+
+    let store = backend.open();
+    assert_eq!(ok(store.last_id()), Some(id(59)));
+    let now = ok(store.list(&MessageFilter::default(), Cursor::Start, 100));
+    assert_eq!(now, before);
+    assert_eq!(ok(store.queued(SenderNo(1), None, 100)).len(), 20);
+    let found = ok(store.find_submitted(&sample::key("acme", "id7"), 0));
+    assert_eq!(found.map(|(message, _)| message.sid.id), Some(id(7)));
+    // And it goes on where it stopped.
+    insert(&*store, &[message(60)]);
+    assert_eq!(ok(store.last_id()), Some(id(60)));
+    assert_eq!(
+        apply(&*store, Change::Update(update(3, Status::Delivered))),
+        Applied::Yes
+    );
+}
+
+fn account(no: u32, name: &str) -> Document {
+    Document::Account(Account {
+        sid: AccountSid(Id::from_u128(u128::from(no))),
+        no: AccountNo(no),
+        parent: None,
+        friendly_name: name.to_owned(),
+        status: AccountStatus::Active,
+        auth_token_hash: String::new(),
+        auth_token_sealed: String::new(),
+        created_ms: 1,
+        updated_ms: 2,
+    })
+}
+
+fn sender(no: u32) -> Document {
+    let code = ShortCode::parse("12345").expect("a short code");
+    Document::Sender(Sender {
+        no: SenderNo(no),
+        account: AccountSid(Id::from_u128(1)),
+        address: SenderAddress::ShortCode(code),
+    })
+}
+
+fn documents(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(ok(store.documents()), []);
+    let put = DocumentChange::Put;
+    ok(store.commit_documents(&[put(sender(1)), put(account(2, "b")), put(account(1, "a"))]));
+    // By kind, then key.
+    let all = ok(store.documents());
+    assert_eq!(all, [account(1, "a"), account(2, "b"), sender(1)]);
+    let delete = |document: Document| DocumentChange::Delete(document.key());
+    ok(store.commit_documents(&[
+        put(account(1, "renamed")),
+        delete(account(2, "b")),
+        delete(sender(9)),
+        put(sender(2)),
+        delete(sender(2)),
+    ]));
+    ok(store.commit_documents(&[]));
+    drop(store);
+    let all = ok(backend.open().documents());
+    assert_eq!(all, [account(1, "renamed"), sender(1)]);
+}
+
+fn an_empty_commit(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(ok(store.commit(&[])), []);
+    ok(store.room());
+}

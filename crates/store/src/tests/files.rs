@@ -1,0 +1,268 @@
+//! What only files can do: be open already, be newer, be damaged, fill the disk, fail to be written,
+//! and be deleted.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use postrider_core::clock::ManualClock;
+use postrider_core::message::Status;
+use rusqlite::Connection;
+
+use super::{Directory, tiny};
+use crate::conformance::sample::{created_ms, id, message, message_with, update};
+use crate::contract::{Applied, Change, Cursor, MessageFilter, Store, StoreError};
+use crate::sqlite::{DiskSpace, OpenError, Options, SqliteStore};
+
+fn insert(store: &SqliteStore, numbers: impl IntoIterator<Item = u32>, status: Status) {
+    for number in numbers {
+        let message = message_with(number, |message| message.status = status);
+        store.commit(&[Change::Insert(Box::new(message))]).unwrap();
+    }
+}
+
+/// The shard files, oldest first.
+fn shards(dir: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(dir.join("messages"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "db"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn a_directory_is_open_once() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    assert!(matches!(
+        directory.try_sqlite(),
+        Err(OpenError::InUse { .. })
+    ));
+    drop(store);
+    directory.sqlite();
+}
+
+#[test]
+fn a_newer_layout_is_refused_with_a_reason() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    insert(&store, 0..20, Status::Sent);
+    drop(store);
+    let age = |path: &Path, version: u32| {
+        let conn = Connection::open(path).unwrap();
+        conn.pragma_update(None, "user_version", version).unwrap();
+    };
+    // An old shard is found out when it is first asked.
+    let oldest = &shards(directory.path())[0];
+    age(oldest, 99);
+    let store = directory.sqlite();
+    let error = store.message(id(0)).unwrap_err().to_string();
+    assert!(
+        error.contains("newer version") && error.contains("000001-"),
+        "{error}"
+    );
+    assert!(store.message(id(19)).unwrap().is_some());
+    drop(store);
+    // The newest, and the settings, at once.
+    age(oldest, 1);
+    age(&directory.path().join("control.db"), 99);
+    let error = directory.try_sqlite().err().unwrap().to_string();
+    assert!(
+        error.contains("control.db") && error.contains("newer version"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_row_is_an_error_not_a_panic() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    insert(&store, 0..3, Status::Sent);
+    let conn = Connection::open(&shards(directory.path())[0]).unwrap();
+    for damage in [
+        "status = 99",
+        "status = -1",
+        "error = 1",
+        "direction = 9",
+        "encoding = 2",
+        "kind = 2",
+        "service = x'00'",
+        "options = '{'",
+        "account_no = -5",
+        "num_segments = 70000",
+        "callbacks_due = 1000000",
+        "to_addr = CAST(x'ff' AS TEXT)",
+    ] {
+        conn.execute_batch(&format!("SAVEPOINT s; UPDATE messages SET {damage}"))
+            .unwrap();
+        conn.execute_batch("RELEASE s").unwrap();
+        let answer = store.message(id(1));
+        assert!(
+            matches!(answer, Err(StoreError::Corrupt(_))),
+            "{damage}: {answer:?}"
+        );
+        conn.execute_batch(
+            "UPDATE messages SET status = 4, error = NULL, direction = 0, encoding = 0, kind = 0, \
+             service = NULL, options = NULL, account_no = 1, num_segments = 1, callbacks_due = 0, \
+             to_addr = '+447700900123'",
+        )
+        .unwrap();
+        assert!(store.message(id(1)).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_corrupt() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    insert(&store, 0..20, Status::Sent);
+    drop(store);
+    fs::write(
+        &shards(directory.path())[0],
+        "not a database, but as long as one".repeat(500),
+    )
+    .unwrap();
+    let store = directory.sqlite();
+    assert!(matches!(store.message(id(0)), Err(StoreError::Corrupt(_))));
+    assert!(store.message(id(19)).unwrap().is_some());
+}
+
+#[test]
+fn after_a_failed_commit_everything_is_refused() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    insert(&store, 0..2, Status::Queued);
+    let conn = Connection::open(&shards(directory.path())[0]).unwrap();
+    conn.execute_batch("ALTER TABLE totals RENAME TO elsewhere")
+        .unwrap();
+    let insert = Change::Insert(Box::new(message(2)));
+    assert!(matches!(
+        store.commit(&[insert]),
+        Err(StoreError::Failed(_))
+    ));
+    conn.execute_batch("ALTER TABLE elsewhere RENAME TO totals")
+        .unwrap();
+    let update = Change::Update(update(0, Status::Sent));
+    assert!(matches!(
+        store.commit(&[update]),
+        Err(StoreError::Failed(_))
+    ));
+    assert!(matches!(store.message(id(0)), Err(StoreError::Failed(_))));
+    assert!(matches!(store.room(), Err(StoreError::Failed(_))));
+    assert!(matches!(store.documents(), Err(StoreError::Failed(_))));
+    assert!(matches!(
+        store.commit_documents(&[]),
+        Err(StoreError::Failed(_))
+    ));
+    drop((store, conn));
+    let store = directory.sqlite();
+    assert_eq!(store.last_id().unwrap(), Some(id(1)));
+    assert_eq!(store.message(id(2)).unwrap(), None);
+}
+
+/// A disk with as much room as the test says.
+struct FakeDisk(AtomicU64);
+
+impl DiskSpace for FakeDisk {
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        match self.0.load(Ordering::SeqCst) {
+            u64::MAX => Err(io::Error::other("gone")),
+            free => Ok(free),
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_new_messages_and_takes_receipts() {
+    let directory = Directory::new();
+    let disk = Arc::new(FakeDisk(AtomicU64::new(11 << 20)));
+    let clock = Arc::new(ManualClock::at(5_000));
+    let options = Options {
+        reserve_bytes: 10 << 20,
+        disk_space: Arc::clone(&disk) as Arc<dyn DiskSpace>,
+        ..tiny()
+    };
+    let store = SqliteStore::open(directory.path(), Arc::clone(&clock) as _, options).unwrap();
+    store.room().unwrap();
+    insert(&store, 0..3, Status::Queued);
+
+    disk.0.store(10 << 20, Ordering::SeqCst);
+    clock.advance(999);
+    store.room().unwrap();
+    clock.advance(1);
+    assert!(matches!(
+        store.room(),
+        Err(StoreError::Full { reserve_mib: 10 })
+    ));
+    // The reserve is for these.
+    let answers = store
+        .commit(&[Change::Update(update(1, Status::Sent))])
+        .unwrap();
+    assert_eq!(answers, [Applied::Yes]);
+
+    disk.0.store(11 << 20, Ordering::SeqCst);
+    // A clock that was set back does not keep it full.
+    clock.set(0);
+    store.room().unwrap();
+    disk.0.store(u64::MAX, Ordering::SeqCst);
+    clock.advance(1_000);
+    assert!(matches!(store.room(), Err(StoreError::Failed(_))));
+}
+
+#[test]
+fn the_system_knows_its_free_space() {
+    let directory = Directory::new();
+    let free = crate::sqlite::SystemDiskSpace
+        .free_bytes(directory.path())
+        .unwrap();
+    assert!(free > 0);
+    directory.sqlite().room().unwrap();
+}
+
+#[test]
+fn forgetting_deletes_files_and_what_a_crash_left_of_them() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    insert(&store, 0..30, Status::Delivered);
+    let before = shards(directory.path());
+    assert_eq!(before.len(), 5);
+    // One too late for the first shard, then just in time.
+    assert_eq!(store.forget_before(created_ms(6_u32)).unwrap(), 0);
+    assert_eq!(store.forget_before(created_ms(6_u32) + 1).unwrap(), 7);
+    assert_eq!(store.forget_before(i64::MAX).unwrap(), 21);
+    assert_eq!(shards(directory.path()), before[4..]);
+    drop(store);
+
+    let orphan = before[0].with_extension("db-wal");
+    fs::write(&orphan, "left over").unwrap();
+    let store = directory.sqlite();
+    assert!(!orphan.exists());
+    let page = store
+        .list(&MessageFilter::default(), Cursor::Start, 99)
+        .unwrap();
+    assert_eq!(page.len(), 2);
+    insert(&store, 30..40, Status::Delivered);
+    assert!(shards(directory.path()).last().unwrap() > before.last().unwrap());
+}
+
+#[test]
+fn a_clean_stop_leaves_databases_only() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    insert(&store, 0..20, Status::Queued);
+    assert_eq!(store.queue_depths().unwrap().len(), 1);
+    drop(store);
+    for dir in [
+        directory.path().to_owned(),
+        directory.path().join("messages"),
+    ] {
+        for entry in fs::read_dir(dir).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(!name.contains("-wal") && !name.contains("-shm"), "{name}");
+        }
+    }
+}
