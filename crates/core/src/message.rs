@@ -216,7 +216,8 @@ pub struct Message {
     pub carrier: Option<Box<str>>,
     /// Times it was handed to a carrier.
     pub attempts: u16,
-    /// It was handed over again without knowing what became of the time before.
+    /// A carrier may have got it once more than this record shows: it was handed over again, or given
+    /// up, without knowing what became of a time before.
     pub is_possible_duplicate: bool,
     /// What the carrier said of each segment.
     pub segments: Segments,

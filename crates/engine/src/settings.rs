@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use postrider_core::clock::Millis;
 use postrider_core::country::Country;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
@@ -21,8 +22,9 @@ use postrider_core::sid::{
 use postrider_core::validity::MAX_VALIDITY_PERIOD_S;
 use postrider_store::DocumentChange;
 
-use crate::Engine;
-use crate::secrets;
+use crate::directory::Directory;
+use crate::ids::IdGenerator;
+use crate::{Engine, secrets};
 
 /// A sender to be added to a pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,32 @@ fn not_found(what: &str, sid: impl std::fmt::Display) -> Fault {
         ErrorCode::NotFound,
         format!("The requested {what} {sid} was not found"),
     )
+}
+
+/// Composes an account's record, its token hashed and sealed. Operators' commands make accounts so,
+/// on a store that no engine runs on.
+pub fn new_account(
+    directory: &Directory,
+    ids: &IdGenerator,
+    now_ms: Millis,
+    sid: AccountSid,
+    parent: Option<AccountSid>,
+    friendly_name: String,
+    token: &str,
+) -> Account {
+    let mut nonce = [0; 12];
+    ids.fill(&mut nonce);
+    Account {
+        sid,
+        no: directory.next_account_no(),
+        parent,
+        friendly_name,
+        status: AccountStatus::Active,
+        auth_token_hash: secrets::hash(token),
+        auth_token_sealed: directory.vault().seal(token, nonce),
+        created_ms: now_ms,
+        updated_ms: now_ms,
+    }
 }
 
 /// Accounts and keys.
@@ -114,20 +142,16 @@ impl Engine {
         friendly_name: String,
         token: &str,
     ) -> Account {
-        let mut nonce = [0; 12];
-        self.ids().fill(&mut nonce);
-        let now_ms = self.now_ms();
-        Account {
+        let (directory, now_ms) = (self.directory(), self.now_ms());
+        new_account(
+            directory,
+            self.ids(),
+            now_ms,
             sid,
-            no: self.directory().next_account_no(),
             parent,
             friendly_name,
-            status: AccountStatus::Active,
-            auth_token_hash: secrets::hash(token),
-            auth_token_sealed: self.directory().vault().seal(token, nonce),
-            created_ms: now_ms,
-            updated_ms: now_ms,
-        }
+            token,
+        )
     }
 
     fn account(&self, sid: AccountSid) -> Result<Arc<Account>, Fault> {

@@ -56,8 +56,14 @@ pub fn engine_over(store: Arc<dyn Store>) -> TestEngine {
         store,
         limits: Limits::default(),
         dispatch_limits: DispatchLimits::default(),
-        paces: PaceSettings { long_code: Some(0.0), ..PaceSettings::default() },
-        routes: Routes(vec![Route { carriers: vec![0], ..Route::default() }]),
+        paces: PaceSettings {
+            long_code: Some(0.0),
+            ..PaceSettings::default()
+        },
+        routes: Routes(vec![Route {
+            carriers: vec![0],
+            ..Route::default()
+        }]),
         carriers: vec![(policy, carrier)],
         events,
         webhooks: webhooks::Config::default(),
@@ -65,7 +71,11 @@ pub fn engine_over(store: Arc<dyn Store>) -> TestEngine {
         metrics: Arc::new(Metrics::default()),
     };
     let (engine, running) = start(setup).expect("a new memory store starts");
-    TestEngine { engine, clock, running }
+    TestEngine {
+        engine,
+        clock,
+        running,
+    }
 }
 
 /// A carrier that accepts and delivers everything.
@@ -75,9 +85,18 @@ struct Agreeable {
 
 impl Agreeable {
     fn new(events: EventSender) -> Self {
-        let health = Health { links_configured: 1, links_bound: 1, ..Health::default() };
-        let carrier = Self { events: parking_lot::Mutex::new(Some(events)) };
-        carrier.tell(vec![Event::Capacity { segments: 1_000, health }]);
+        let health = Health {
+            links_configured: 1,
+            links_bound: 1,
+            ..Health::default()
+        };
+        let carrier = Self {
+            events: parking_lot::Mutex::new(Some(events)),
+        };
+        carrier.tell(vec![Event::Capacity {
+            segments: 1_000,
+            health,
+        }]);
         carrier
     }
 
@@ -85,7 +104,10 @@ impl Agreeable {
     fn tell(&self, events: Vec<Event>) {
         if let Some(sender) = &*self.events.lock() {
             sender
-                .try_send(EventBatch { carrier: CarrierNo(0), events })
+                .try_send(EventBatch {
+                    carrier: CarrierNo(0),
+                    events,
+                })
                 .expect("the test's event channel has room");
         }
     }
@@ -100,7 +122,9 @@ impl Carrier for Agreeable {
                 .collect();
             events.push(Event::Outcome {
                 ticket: submission.ticket,
-                outcome: Outcome::Accepted { ids: ids.clone().into() },
+                outcome: Outcome::Accepted {
+                    ids: ids.clone().into(),
+                },
             });
             for (id, sequence) in ids.into_iter().zip(0..) {
                 let receipt = Receipt {
@@ -112,7 +136,13 @@ impl Carrier for Agreeable {
                     handset: Some(submission.to),
                     detail: "".into(),
                 };
-                events.push(Event::Receipt { receipt, ack: AckToken { session: 0, sequence } });
+                events.push(Event::Receipt {
+                    receipt,
+                    ack: AckToken {
+                        session: 0,
+                        sequence,
+                    },
+                });
             }
         }
         self.tell(events);
@@ -150,16 +180,28 @@ mod tests {
     #[tokio::test]
     async fn a_message_through_a_service_is_delivered() {
         let test = engine();
-        let (account, _) =
-            test.engine.create_main_account(None, None, "Test").await.unwrap();
-        let number = PhoneNumber::parse("+14155550101").unwrap();
-        let number = test.engine.register_number(account.sid, number, |_| {}).await.unwrap();
-        let service = test
+        let (account, _) = test
             .engine
-            .create_service(account.sid, |service| service.friendly_name = "S".to_owned())
+            .create_main_account(None, None, "Test")
             .await
             .unwrap();
-        test.engine.add_to_pool(service.sid, NewPoolEntry::Number(number.sid)).await.unwrap();
+        let number = PhoneNumber::parse("+14155550101").unwrap();
+        let number = test
+            .engine
+            .register_number(account.sid, number, |_| {})
+            .await
+            .unwrap();
+        let service = test
+            .engine
+            .create_service(account.sid, |service| {
+                service.friendly_name = "S".to_owned()
+            })
+            .await
+            .unwrap();
+        test.engine
+            .add_to_pool(service.sid, NewPoolEntry::Number(number.sid))
+            .await
+            .unwrap();
         let request = CreateMessage {
             to: Some("+14155550199".to_owned()),
             messaging_service: Some(service.sid.to_string()),

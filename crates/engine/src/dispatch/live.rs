@@ -37,7 +37,7 @@ pub(super) enum Stage {
     Intent,
     /// The carrier's answer.
     Submitted(Ticket),
-    /// A late answer, or a receipt, that settles whether the carrier has it.
+    /// A late answer that settles whether the carrier has it.
     Doubt(Ticket),
     /// Its receipts.
     Sent,

@@ -52,8 +52,6 @@ pub struct DispatchLimits {
     pub awaiting_receipt: usize,
     /// Commits on their way at once.
     pub commits: usize,
-    /// Changes in one commit.
-    pub commit_size: usize,
 }
 
 impl Default for DispatchLimits {
@@ -63,7 +61,6 @@ impl Default for DispatchLimits {
             page: 1_000,
             awaiting_receipt: 100_000,
             commits: 4,
-            commit_size: 4_096,
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{Deferred, Dispatch, Effect, Timer, callback_job};
 /// Waits between tries with the same carrier.
 const RETRY_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
 
-/// How long a late answer, or a receipt naming the handset, may settle a doubt.
+/// How long a late answer may settle a doubt.
 const DOUBT_MS: Millis = 60_000;
 
 impl Dispatch {
@@ -200,11 +200,7 @@ impl Dispatch {
         if !refusal.accepted.is_empty() {
             // Trying again would repeat the segments that were taken.
             self.metrics.partial_messages.inc();
-            self.apply(
-                id,
-                &Event::CarrierRefused { code: refusal.code },
-                now_ms,
-            );
+            self.apply(id, &Event::CarrierRefused { code: refusal.code }, now_ms);
             return;
         }
         let final_event = Event::CarrierRefused { code: refusal.code };
@@ -292,6 +288,12 @@ impl Dispatch {
 
     /// We end it before any carrier took it.
     pub(super) fn give_up(&mut self, id: Id, code: ErrorCode, now_ms: Millis) {
+        if let Some(live) = self.live.get_mut(id) {
+            let policy = &self.carriers[usize::from(live.lane.0)].policy;
+            let is_on_record = policy.unknown_outcome == UnknownOutcome::Fail;
+            // A former process may have submitted it and died before it could say so.
+            live.message.is_possible_duplicate |= live.is_recovered && !is_on_record;
+        }
         self.apply(id, &Event::GaveUp { code }, now_ms);
     }
 

@@ -3,6 +3,10 @@
 //! Looked for in memory first, then in the store. A receipt may be faster than the answer to its
 //! submit, so one that finds nothing is *parked*: stored, acknowledged, and tried again with every
 //! answer that comes in. The carrier is answered only when what it told us is durable.
+//!
+//! A receipt is never matched by its handset alone. It is tempting where the answer to a submit was
+//! lost, but with two messages to one handset it reports the wrong one delivered, and that one is
+//! then never sent (the simulation found it).
 
 use std::collections::BTreeMap;
 
@@ -222,7 +226,6 @@ impl Dispatch {
         self.end_read(load);
         match known {
             Some((id, segment)) => self.apply_receipt(id, segment, &receipt, now_ms),
-            None if self.settle_doubt(carrier, &receipt, now_ms) => {}
             None => self.park(carrier, &receipt, now_ms),
         }
         self.after.push(Deferred::Ack(carrier, ack));
@@ -246,30 +249,6 @@ impl Dispatch {
         };
         let done_date = receipt.done_date.clone();
         self.apply_with(id, &event, smallvec::SmallVec::new(), done_date, now_ms);
-    }
-
-    /// A receipt with an unknown id that names the handset of the one message in doubt at this
-    /// carrier tells what the lost answer would have: the carrier has it.
-    fn settle_doubt(&mut self, carrier: CarrierNo, receipt: &Receipt, now_ms: Millis) -> bool {
-        let Some(handset) = receipt.handset else {
-            return false;
-        };
-        let mut matching = self.receipts.in_doubt.iter().filter(|(_, id)| {
-            self.live
-                .get(**id)
-                .is_some_and(|live| live.lane == carrier && is_for(Some(handset), &live.message))
-        });
-        let Some((&ticket, &id)) = matching.next() else {
-            return false;
-        };
-        if matching.next().is_some() {
-            return false;
-        }
-        self.receipts.take_doubt(ticket);
-        let ids = [receipt.carrier_id.clone()];
-        self.carrier_accepted(id, carrier, &ids, now_ms);
-        self.apply_receipt(id, 0, receipt, now_ms);
-        true
     }
 
     fn park(&mut self, carrier: CarrierNo, receipt: &Receipt, now_ms: Millis) {

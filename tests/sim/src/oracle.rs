@@ -1,0 +1,218 @@
+//! The oracle: every promise of the engine, checked on what carriers, customer and store saw.
+
+use std::collections::BTreeMap;
+
+use postrider_carriers::UnknownOutcome;
+use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::message::{Message, Status};
+use postrider_store::Store;
+
+use crate::carrier::{Carrier, Fate, Taken};
+use crate::customer::Customer;
+
+/// What happened in a run, for the curious and for comparing two runs of one seed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub messages: usize,
+    pub crashes: usize,
+    pub statuses: BTreeMap<&'static str, usize>,
+    pub duplicates: usize,
+    pub callbacks: usize,
+    pub steps: u64,
+}
+
+/// What the oracle looks at.
+pub(crate) struct Evidence<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) carriers: &'a [Carrier],
+    pub(crate) customer: &'a Customer,
+    pub(crate) policy: UnknownOutcome,
+    /// Segments per second, by sender.
+    pub(crate) rates: &'a BTreeMap<String, f64>,
+}
+
+/// Panics with the broken promise.
+pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
+    let mut taken: BTreeMap<&str, Vec<&Taken>> = BTreeMap::new();
+    for entry in evidence.carriers.iter().flat_map(|carrier| &carrier.taken) {
+        taken.entry(&entry.body).or_default().push(entry);
+    }
+    report.messages = evidence.customer.created.len();
+    for (body, created) in &evidence.customer.created {
+        let message = evidence
+            .store
+            .message(created.sid.id)
+            .expect("the store reads")
+            .unwrap_or_else(|| panic!("{} was answered with 201 and is gone", created.sid));
+        *report.statuses.entry(message.status.as_str()).or_default() += 1;
+        let taken = taken.get(body.as_str()).map_or(&[][..], Vec::as_slice);
+        check_fate(&message, taken);
+        check_duplicates(&message, taken, evidence.policy, report);
+        check_callbacks(&message, created, evidence.customer, report);
+        check_deadline(&message, taken);
+    }
+    check_pace(evidence);
+    assert!(evidence.store.parked().expect("the store reads").len() <= report.messages);
+    assert_eq!(
+        evidence
+            .store
+            .callbacks_due(None, 10)
+            .expect("the store reads"),
+        [],
+        "callbacks are due"
+    );
+}
+
+/// The message ended as the carrier said, and nowhere in between.
+fn check_fate(message: &Message, taken: &[&Taken]) {
+    let sid = message.sid;
+    match message.status {
+        Status::Delivered => {
+            assert!(
+                taken.iter().any(|taken| taken.fate == Fate::Delivered),
+                "{sid} delivered by nobody"
+            );
+        }
+        Status::Sent => {
+            assert!(
+                taken.iter().any(|taken| taken.fate == Fate::Silent),
+                "{sid} is still sent although its carrier receipted it: {taken:?}"
+            );
+        }
+        Status::Undelivered => {
+            assert!(
+                message.error.is_some(),
+                "{sid} is undelivered without a reason"
+            );
+        }
+        Status::Failed => {
+            assert!(message.error.is_some(), "{sid} failed without a reason");
+        }
+        Status::Canceled => assert!(taken.is_empty(), "{sid} was canceled and sent"),
+        status => panic!("{sid} is {status:?} for ever ({:?})", message.error),
+    }
+    if message.status == Status::Failed {
+        // A resend may fail after an earlier try that nobody answered.
+        assert!(
+            taken.is_empty() || message.is_possible_duplicate || message.attempts > 1,
+            "{sid} failed ({:?}) although a carrier took it: {taken:?}",
+            message.error
+        );
+    }
+}
+
+/// Nothing is taken twice without being marked; with the policy `fail`, nothing at all.
+fn check_duplicates(
+    message: &Message,
+    taken: &[&Taken],
+    policy: UnknownOutcome,
+    report: &mut Report,
+) {
+    if taken.len() < 2 {
+        return;
+    }
+    report.duplicates += taken.len() - 1;
+    assert_eq!(
+        policy,
+        UnknownOutcome::Resend,
+        "{} was taken twice under `fail`",
+        message.sid
+    );
+    assert!(
+        message.is_possible_duplicate,
+        "{} was taken {} times and does not say so",
+        message.sid,
+        taken.len()
+    );
+}
+
+/// Every status the message went through was called back at least once, none that it did not.
+fn check_callbacks(
+    message: &Message,
+    created: &crate::customer::Created,
+    customer: &Customer,
+    report: &mut Report,
+) {
+    let heard = customer
+        .heard
+        .get(&message.sid.id)
+        .cloned()
+        .unwrap_or_default();
+    report.callbacks += heard.len();
+    let mut wanted = vec![message.status];
+    if message.sent_ms.is_some() {
+        wanted.push(Status::Sent);
+    }
+    if created.through_service && message.sender.is_some() {
+        wanted.push(Status::Queued);
+    }
+    if created.was_scheduled && message.status != Status::Canceled {
+        wanted.push(Status::Accepted);
+    }
+    for status in &wanted {
+        assert!(
+            heard.contains(status),
+            "{} never called {status:?} back: {heard:?}",
+            message.sid
+        );
+    }
+    for status in &heard {
+        assert!(
+            wanted.contains(status),
+            "{} called {status:?} back and is {:?}",
+            message.sid,
+            message.status
+        );
+    }
+}
+
+/// Nothing is handed over after its deadline; what expired, expired near it.
+fn check_deadline(message: &Message, taken: &[&Taken]) {
+    for taken in taken {
+        assert!(
+            taken.at_ms <= taken.deadline_ms,
+            "{} was submitted after its deadline",
+            message.sid
+        );
+    }
+    if message.error == Some(ErrorCode::ValidityPeriodExpired) {
+        assert!(
+            message.updated_ms >= message.deadline_ms,
+            "{} expired early",
+            message.sid
+        );
+    }
+}
+
+/// No sender is faster than its pace: in any window, at most rate x time plus one second's burst
+/// and the largest message. Crashes reset the bucket, which is why they are counted.
+fn check_pace(evidence: &Evidence<'_>) {
+    for (sender, &rate) in evidence.rates {
+        let mut times: Vec<(Millis, u16)> = evidence
+            .carriers
+            .iter()
+            .flat_map(|carrier| &carrier.taken)
+            .filter(|taken| taken.from == *sender)
+            .map(|taken| (taken.at_ms, taken.segments))
+            .collect();
+        times.sort_unstable();
+        for (start, &(from_ms, _)) in times.iter().enumerate() {
+            let mut segments = 0.0;
+            for &(at_ms, count) in times[start..]
+                .iter()
+                .take_while(|(at_ms, _)| at_ms - from_ms < 10_000)
+            {
+                segments += f64::from(count);
+                #[expect(clippy::cast_precision_loss, reason = "ten seconds in milliseconds")]
+                let allowed =
+                    rate * ((at_ms - from_ms) as f64 / 1000.0) + 2.0 * rate.max(4.0) + 1.0;
+                assert!(
+                    segments <= allowed,
+                    "{sender} sent {segments} segments in {} ms at {rate}/s",
+                    at_ms - from_ms
+                );
+            }
+        }
+    }
+}
