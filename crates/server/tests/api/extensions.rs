@@ -1,0 +1,227 @@
+//! Our own operations: short codes, explanations, the simulator's door.
+
+use std::sync::{Arc, Mutex};
+
+use postrider_core::error_code::ErrorCode;
+use postrider_core::phone_number::PhoneNumber;
+use postrider_server::{
+    Handset, HandsetMessage, Ops, SimulatedOutcome, SimulatorControl, SimulatorRule,
+};
+use serde_json::{Value, json};
+
+use crate::world::{World, column, keys, list_of_v1};
+
+#[tokio::test]
+async fn short_codes_are_registered_changed_and_given_up() {
+    let world = World::new().await;
+    let fields = [
+        ("ShortCode", "55501"),
+        ("IsoCountry", "us"),
+        ("FriendlyName", "Alerts"),
+        ("MmsEnabled", "true"),
+        ("Pace", "30"),
+    ];
+    let code = world.post("/x/v1/ShortCodes", &fields).await.created();
+    assert_eq!(code["short_code"], "55501");
+    assert_eq!(code["iso_country"], "US");
+    assert_eq!(code["friendly_name"], "Alerts");
+    assert_eq!(
+        code["capabilities"],
+        json!({"sms": true, "mms": true, "voice": false})
+    );
+    assert_eq!(code["pace"], 30.0);
+    assert_eq!(code["date_created"], "2026-01-01T00:00:00Z");
+    let url = code["url"].as_str().unwrap();
+    let path = url.strip_prefix("http://localhost:8080").unwrap();
+    assert!(path.starts_with("/x/v1/ShortCodes/SC"), "{path}");
+    assert_eq!(world.get(path).await.ok(), code);
+
+    // The same code and country again is an update.
+    let again = world.post("/x/v1/ShortCodes", &fields[..2]).await.created();
+    assert_eq!(again["sid"], code["sid"]);
+    let updated = world.post(path, &[("Pace", "")]).await.ok();
+    assert_eq!(updated["pace"], Value::Null);
+    let page = world.get("/x/v1/ShortCodes").await.ok();
+    assert_eq!(
+        column(list_of_v1(&page, "short_codes"), "short_code"),
+        ["55501"]
+    );
+    world.delete(path).await.gone();
+    world.get(path).await.refused(404, 20404);
+
+    for fields in [
+        &[("IsoCountry", "US")][..],
+        &[("ShortCode", "55501")],
+        &[("ShortCode", "12"), ("IsoCountry", "US")],
+        &[("ShortCode", "55501"), ("IsoCountry", "USA")],
+        &[("ShortCode", "55501"), ("IsoCountry", "US"), ("Pace", "-1")],
+    ] {
+        world
+            .post("/x/v1/ShortCodes", fields)
+            .await
+            .refused(400, 20001);
+    }
+}
+
+#[tokio::test]
+async fn a_message_explains_its_sender() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    let number = world.number("+447700900101").await;
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    world
+        .post(&pool, &[("PhoneNumberSid", &number)])
+        .await
+        .created();
+    let fields = [
+        ("To", "+447700900199"),
+        ("MessagingServiceSid", &service),
+        ("Body", "Hi"),
+    ];
+    let message = world.post(&world.list("Messages"), &fields).await.created();
+    let sid = message["sid"].as_str().unwrap();
+    let path = format!("/x/v1/Explain/{sid}");
+    let explained = world.get(&path).await.ok();
+    assert_eq!(explained["message_sid"], sid);
+    assert_eq!(explained["from"], "+447700900101");
+    assert_eq!(explained["decision"]["country"], "GB");
+    let candidates = explained["candidates"].as_array().unwrap();
+    assert_eq!(
+        column(candidates, "sender"),
+        ["+447700900101", "+14155550101"]
+    );
+    assert_eq!(column(candidates, "outcome"), ["chosen", "removed"]);
+    assert_eq!(
+        keys(&candidates[0]),
+        ["outcome", "reason", "rule", "sender"]
+    );
+
+    // A sender that leaves the pool is still named.
+    world.delete(&format!("{pool}/{number}")).await.gone();
+    let later = world.get(&path).await.ok();
+    assert_eq!(later["candidates"][0]["sender"], "+447700900101");
+    for sid in ["SM00000000000000000000000000000000", "junk"] {
+        world
+            .get(&format!("/x/v1/Explain/{sid}"))
+            .await
+            .refused(404, 20404);
+    }
+}
+
+/// Keeps the orders it gets, and knows one phone.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<SimulatorRule>>);
+
+impl SimulatorControl for Recorder {
+    fn add_rule(&self, rule: SimulatorRule) {
+        self.0.lock().unwrap().push(rule);
+    }
+
+    fn handset(&self, number: PhoneNumber) -> Handset {
+        if number.to_string() != "+14155550199" {
+            return Handset::default();
+        }
+        let message = HandsetMessage {
+            from: "ACME".to_owned(),
+            body: "Hi".to_owned(),
+            segments: 1,
+            received_ms: postrider_engine::testing::START_MS,
+        };
+        Handset {
+            messages: vec![message],
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_simulator_takes_orders_and_shows_its_phones() {
+    let recorder = Arc::new(Recorder::default());
+    let world = World::with(Ops::default(), Some(recorder.clone())).await;
+    let fields = [
+        ("To", "+14155550199"),
+        ("Outcome", "undelivered"),
+        ("ErrorCode", "30005"),
+        ("DelayMs", "250"),
+        ("Times", "2"),
+    ];
+    let rule = world.post("/x/v1/Simulator/Rules", &fields).await.created();
+    assert_eq!(
+        rule,
+        json!({
+            "to": "+14155550199",
+            "outcome": "undelivered",
+            "error_code": 30005,
+            "delay_ms": 250,
+            "times": 2,
+        })
+    );
+    let to = PhoneNumber::parse("+14155550199").unwrap();
+    assert_eq!(
+        *recorder.0.lock().unwrap(),
+        [SimulatorRule {
+            to,
+            outcome: SimulatedOutcome::Undelivered,
+            error: Some(ErrorCode::HandsetUnknown),
+            delay_ms: 250,
+            times: Some(2),
+        }]
+    );
+    for (fields, code) in [
+        (&[("Outcome", "delivered")][..], 20001),
+        (&[("To", "+14155550199")], 20001),
+        (&[("To", "x"), ("Outcome", "delivered")], 21211),
+        (&[("To", "+14155550199"), ("Outcome", "lost")], 20001),
+        (
+            &[
+                ("To", "+14155550199"),
+                ("Outcome", "rejected"),
+                ("ErrorCode", "1"),
+            ],
+            20001,
+        ),
+        (
+            &[
+                ("To", "+14155550199"),
+                ("Outcome", "unknown"),
+                ("Times", "-1"),
+            ],
+            20001,
+        ),
+    ] {
+        world
+            .post("/x/v1/Simulator/Rules", fields)
+            .await
+            .refused(400, code);
+    }
+    for number in ["+14155550199", "%2B14155550199"] {
+        let handset = world
+            .get(&format!("/x/v1/Simulator/Handsets/{number}"))
+            .await
+            .ok();
+        assert_eq!(
+            handset,
+            json!({
+                "number": "+14155550199",
+                "messages": [{
+                    "from": "ACME",
+                    "body": "Hi",
+                    "num_segments": 1,
+                    "date_received": "2026-01-01T00:00:00Z",
+                }],
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_simulator_there_is_no_door() {
+    let world = World::new().await;
+    world
+        .post("/x/v1/Simulator/Rules", &[])
+        .await
+        .refused(404, 20404);
+    world
+        .get("/x/v1/Simulator/Handsets/+14155550199")
+        .await
+        .refused(404, 20404);
+}

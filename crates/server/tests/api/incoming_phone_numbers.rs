@@ -1,0 +1,164 @@
+//! The operator's numbers.
+
+use serde_json::{Value, json};
+
+use crate::shapes;
+use crate::world::{World, assert_shape, column, list_of};
+
+#[tokio::test]
+async fn a_number_has_every_documented_key() {
+    let world = World::new().await;
+    let fields = [
+        ("PhoneNumber", "+14155550101"),
+        ("FriendlyName", "Desk"),
+        ("SmsUrl", "https://example.com/sms"),
+        ("SmsMethod", "GET"),
+        ("StatusCallback", "https://example.com/status"),
+        ("MmsEnabled", "true"),
+    ];
+    let number = world
+        .post(&world.list("IncomingPhoneNumbers"), &fields)
+        .await
+        .created();
+    assert_shape(&number, shapes::INCOMING_PHONE_NUMBER);
+    assert_eq!(number["phone_number"], "+14155550101");
+    assert_eq!(number["friendly_name"], "Desk");
+    assert_eq!(number["sms_url"], "https://example.com/sms");
+    assert_eq!(number["sms_method"], "GET");
+    assert_eq!(number["sms_fallback_url"], Value::Null);
+    assert_eq!(number["sms_fallback_method"], "POST");
+    assert_eq!(number["status_callback"], "https://example.com/status");
+    assert_eq!(
+        number["capabilities"],
+        json!({"sms": true, "mms": true, "voice": false, "fax": false})
+    );
+    assert_eq!(number["status"], "in-use");
+    assert_eq!(number["type"], "local");
+    let fetched = world.get(number["uri"].as_str().unwrap()).await.ok();
+    assert_eq!(fetched, number);
+}
+
+#[tokio::test]
+async fn the_same_number_again_is_an_update() {
+    let world = World::new().await;
+    let path = world.list("IncomingPhoneNumbers");
+    let first = world.number("+14155550101").await;
+    let fields = [
+        ("PhoneNumber", "(415) 555-0101"),
+        ("SmsUrl", "https://example.com"),
+    ];
+    let again = world.post(&path, &fields).await.created();
+    assert_eq!(again["sid"], first);
+    assert_eq!(again["sms_url"], "https://example.com");
+    assert_eq!(again["status"], "in-use");
+    let page = world.get(&path).await.ok();
+    assert_eq!(list_of(&page, "incoming_phone_numbers").len(), 1);
+}
+
+/// Columns: parameters, code of the refusal.
+const REFUSED: &[(&[(&str, &str)], u32)] = &[
+    (&[], 21619),
+    (&[("PhoneNumber", "hello")], 21401),
+    (&[("PhoneNumber", "+1")], 21401),
+    (&[("AreaCode", "415")], 21452),
+    (&[("AreaCode", "015")], 21451),
+    (&[("AreaCode", "41")], 21451),
+    (
+        &[("PhoneNumber", "+14155550101"), ("SmsUrl", "nowhere")],
+        21402,
+    ),
+    (
+        &[("PhoneNumber", "+14155550101"), ("SmsMethod", "PUT")],
+        21403,
+    ),
+    (
+        &[
+            ("PhoneNumber", "+14155550101"),
+            ("StatusCallback", "http://my_host"),
+        ],
+        21609,
+    ),
+    (
+        &[
+            ("PhoneNumber", "+14155550101"),
+            ("SmsApplicationSid", "AP1"),
+        ],
+        21218,
+    ),
+    (
+        &[("PhoneNumber", "+14155550101"), ("SmsEnabled", "1")],
+        20001,
+    ),
+];
+
+#[tokio::test]
+async fn a_bad_parameter_registers_nothing() {
+    let world = World::new().await;
+    let path = world.list("IncomingPhoneNumbers");
+    for (fields, code) in REFUSED {
+        world.post(&path, fields).await.refused(400, *code);
+    }
+    let page = world.get(&path).await.ok();
+    assert!(list_of(&page, "incoming_phone_numbers").is_empty());
+}
+
+#[tokio::test]
+async fn a_number_is_updated_and_given_up() {
+    let world = World::new().await;
+    let sid = world.number("+14155550101").await;
+    let path = world.list(&format!("IncomingPhoneNumbers/{sid}"));
+    let fields = [("FriendlyName", "New"), ("SmsEnabled", "false")];
+    let updated = world.post(&path, &fields).await.ok();
+    assert_eq!(updated["friendly_name"], "New");
+    assert_eq!(updated["capabilities"]["sms"], false);
+    world.delete(&path).await.gone();
+    world.get(&path).await.refused(404, 20404);
+    assert_ne!(world.number("+14155550101").await, sid);
+}
+
+#[tokio::test]
+async fn numbers_are_listed_filtered_and_sorted_by_type() {
+    let world = World::new().await;
+    for number in ["+14155550101", "+18885550105", "+447911123456"] {
+        world.number(number).await;
+    }
+    for (path, query, numbers) in [
+        (
+            "",
+            "",
+            &["+447911123456", "+18885550105", "+14155550101"][..],
+        ),
+        ("", "PhoneNumber=415", &["+14155550101"]),
+        ("", "PhoneNumber=%2B1*******105", &["+18885550105"]),
+        ("", "FriendlyName=nobody", &[]),
+        ("", "Origin=hosted", &[]),
+        (
+            "",
+            "Beta=false",
+            &["+447911123456", "+18885550105", "+14155550101"],
+        ),
+        ("/Local", "", &["+14155550101"]),
+        ("/TollFree", "", &["+18885550105"]),
+        ("/Mobile", "", &["+447911123456"]),
+    ] {
+        let list = world.list(&format!("IncomingPhoneNumbers{path}"));
+        let page = world.get(&format!("{list}?{query}")).await.ok();
+        let found = list_of(&page, "incoming_phone_numbers");
+        assert_eq!(column(found, "phone_number"), numbers, "{path} {query}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_belongs_to_one_account() {
+    let mut world = World::new().await;
+    let sid = world.number("+14155550101").await;
+    let child = world.post("/2010-04-01/Accounts.json", &[]).await.created();
+    world.ask_as(&child["sid"], &child["auth_token"]);
+    let path = child["subresource_uris"]["incoming_phone_numbers"]
+        .as_str()
+        .unwrap();
+    let answer = world.post(path, &[("PhoneNumber", "+14155550101")]).await;
+    assert!(answer.status >= 400, "{}", answer.text);
+    let path = path.replace(".json", &format!("/{sid}.json"));
+    world.get(&path).await.refused(404, 20404);
+}

@@ -1,0 +1,25 @@
+//! The API as a caller sees it, against the whole app in process: an engine over the memory store,
+//! a clock that stands still, and a carrier that delivers everything. One file per page of
+//! `docs/api.md`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod shapes;
+mod world;
+
+mod authentication;
+mod ops;
+mod paging;
+mod requests;
+mod responses;
+mod routing;
+mod serving;
+
+mod accounts;
+mod extensions;
+mod incoming_phone_numbers;
+mod keys;
+mod messages;
+mod sender_pools;
+mod services;
+mod short_codes;

@@ -1,0 +1,227 @@
+//! The senders of a service: numbers, short codes, alpha senders.
+
+use serde_json::{Value, json};
+
+use crate::shapes;
+use crate::world::{World, assert_shape, column, list_of_v1};
+
+#[tokio::test]
+async fn each_kind_of_sender_has_every_documented_key() {
+    let world = World::new().await;
+    let service = world.service().await;
+    let number = world.number("+447700900101").await;
+    let code = world.short_code("55501").await;
+    for (pool, field, shape, list, shown) in [
+        (
+            "PhoneNumbers",
+            ("PhoneNumberSid", number.as_str()),
+            shapes::POOL_PHONE_NUMBER,
+            "phone_numbers",
+            json!({"phone_number": "+447700900101", "country_code": "GB", "capabilities": ["SMS"], "sid": number}),
+        ),
+        (
+            "ShortCodes",
+            ("ShortCodeSid", code.as_str()),
+            shapes::POOL_SHORT_CODE,
+            "short_codes",
+            json!({"short_code": "55501", "country_code": "US", "capabilities": ["SMS"], "sid": code}),
+        ),
+        (
+            "AlphaSenders",
+            ("AlphaSender", "ACME"),
+            shapes::ALPHA_SENDER,
+            "alpha_senders",
+            json!({"alpha_sender": "ACME", "capabilities": ["SMS"]}),
+        ),
+    ] {
+        let path = format!("/v1/Services/{service}/{pool}");
+        let created = world.post(&path, &[field]).await.created();
+        assert_shape(&created, shape);
+        for (key, value) in shown.as_object().unwrap() {
+            assert_eq!(created[key], *value, "{pool} {key}");
+        }
+        assert_eq!(created["service_sid"], service);
+        assert_eq!(created["account_sid"], world.sid);
+        assert_eq!(created["date_created"], "2026-01-01T00:00:00Z");
+        let entry = format!("{path}/{}", created["sid"].as_str().unwrap());
+        assert_eq!(created["url"], format!("http://localhost:8080{entry}"));
+        assert_eq!(world.get(&entry).await.ok(), created);
+        let page = world.get(&path).await.ok();
+        assert_eq!(list_of_v1(&page, list), [created]);
+
+        world.delete(&entry).await.gone();
+        world.get(&entry).await.refused(404, 20404);
+        world.delete(&entry).await.refused(404, 20404);
+        let page = world.get(&path).await.ok();
+        assert!(list_of_v1(&page, list).is_empty());
+    }
+    // Leaving the pool is not leaving the account.
+    let path = world.list(&format!("IncomingPhoneNumbers/{number}"));
+    world.get(&path).await.ok();
+}
+
+#[tokio::test]
+async fn capabilities_are_listed_by_name() {
+    let world = World::new().await;
+    let fields = [
+        ("PhoneNumber", "+14155550101"),
+        ("MmsEnabled", "true"),
+        ("VoiceEnabled", "true"),
+    ];
+    let number = world
+        .post(&world.list("IncomingPhoneNumbers"), &fields)
+        .await
+        .created();
+    let pool = format!("/v1/Services/{}/PhoneNumbers", world.service().await);
+    let sid = number["sid"].as_str().unwrap();
+    let entry = world
+        .post(&pool, &[("PhoneNumberSid", sid)])
+        .await
+        .created();
+    assert_eq!(entry["capabilities"], json!(["MMS", "SMS", "Voice"]));
+}
+
+#[tokio::test]
+async fn a_sender_is_in_one_pool_at_most() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    let number = world.number("+14155550101").await;
+    let field = [("PhoneNumberSid", number.as_str())];
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    world.post(&pool, &field).await.refused(409, 21710);
+    let other = format!("/v1/Services/{}/PhoneNumbers", world.service().await);
+    world.post(&other, &field).await.refused(409, 21712);
+    // Not there under another service, nor as another kind of sender.
+    world
+        .get(&format!("{other}/{number}"))
+        .await
+        .refused(404, 20404);
+    world
+        .delete(&format!("/v1/Services/{service}/AlphaSenders/{number}"))
+        .await
+        .refused(404, 20404);
+    world.delete(&format!("{pool}/{number}")).await.gone();
+    world.post(&other, &field).await.created();
+}
+
+/// Columns: resource, parameters, status, code.
+type Refused = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    u16,
+    u32,
+);
+
+const REFUSED: &[Refused] = &[
+    ("PhoneNumbers", &[], 400, 20001),
+    ("PhoneNumbers", &[("PhoneNumberSid", "PN1")], 400, 20423),
+    (
+        "PhoneNumbers",
+        &[("PhoneNumberSid", "PN00000000000000000000000000000000")],
+        404,
+        20404,
+    ),
+    (
+        "PhoneNumbers",
+        &[("PhoneNumberSid", "SC00000000000000000000000000000000")],
+        400,
+        20423,
+    ),
+    ("ShortCodes", &[], 400, 20001),
+    (
+        "ShortCodes",
+        &[("ShortCodeSid", "SC00000000000000000000000000000000")],
+        404,
+        20404,
+    ),
+    ("AlphaSenders", &[], 400, 21708),
+    ("AlphaSenders", &[("AlphaSender", "12345")], 400, 21709),
+    (
+        "AlphaSenders",
+        &[("AlphaSender", "TwelveLetter")],
+        400,
+        21709,
+    ),
+    ("AlphaSenders", &[("AlphaSender", "Ünicode")], 400, 21709),
+    (
+        "DestinationAlphaSenders",
+        &[("AlphaSender", "ACME"), ("IsoCountryCode", "Germany")],
+        400,
+        20001,
+    ),
+];
+
+#[tokio::test]
+async fn a_bad_entry_is_refused() {
+    let world = World::new().await;
+    let service = world.service().await;
+    for (resource, fields, status, code) in REFUSED {
+        let path = format!("/v1/Services/{service}/{resource}");
+        world.post(&path, fields).await.refused(*status, *code);
+    }
+    let deaf = world.number("+14155550101").await;
+    let path = world.list(&format!("IncomingPhoneNumbers/{deaf}"));
+    world.post(&path, &[("SmsEnabled", "false")]).await.ok();
+    world
+        .post(
+            &format!("/v1/Services/{service}/PhoneNumbers"),
+            &[("PhoneNumberSid", &deaf)],
+        )
+        .await
+        .refused(400, 21715);
+}
+
+#[tokio::test]
+async fn an_alpha_sender_may_be_for_one_country() {
+    let world = World::new().await;
+    let service = world.service().await;
+    let general = format!("/v1/Services/{service}/AlphaSenders");
+    let by_country = format!("/v1/Services/{service}/DestinationAlphaSenders");
+    world
+        .post(&general, &[("AlphaSender", "ACME")])
+        .await
+        .created();
+    let german = [("AlphaSender", "ACME-DE"), ("IsoCountryCode", "de")];
+    let created = world.post(&by_country, &german).await.created();
+    assert_shape(&created, shapes::DESTINATION_ALPHA_SENDER);
+    assert_eq!(created["iso_country_code"], "DE");
+    world.post(&by_country, &german).await.refused(409, 21710);
+
+    let page = world.get(&by_country).await.ok();
+    let senders = list_of_v1(&page, "alpha_senders");
+    assert_eq!(column(senders, "alpha_sender"), ["ACME-DE", "ACME"]);
+    assert_eq!(senders[1]["iso_country_code"], Value::Null);
+    for (query, found) in [("DE", 1), ("de", 1), ("FR", 0)] {
+        let path = format!("{by_country}?IsoCountryCode={query}");
+        let page = world.get(&path).await.ok();
+        assert_eq!(list_of_v1(&page, "alpha_senders").len(), found, "{query}");
+    }
+    // The plain list has the general one only.
+    let page = world.get(&general).await.ok();
+    let senders = list_of_v1(&page, "alpha_senders");
+    assert_eq!(column(senders, "alpha_sender"), ["ACME"]);
+}
+
+#[tokio::test]
+async fn pools_are_listed_newest_first() {
+    let world = World::new().await;
+    let service = world.service().await;
+    let path = format!("/v1/Services/{service}/PhoneNumbers");
+    // Registered in another order than pooled.
+    let second = world.number("+14155550102").await;
+    let first = world.number("+14155550101").await;
+    for sid in [&first, &second] {
+        world
+            .post(&path, &[("PhoneNumberSid", sid)])
+            .await
+            .created();
+    }
+    let page = world.get(&format!("{path}?PageSize=1")).await.ok();
+    assert_eq!(column(list_of_v1(&page, "phone_numbers"), "sid"), [&second]);
+    let next = page["meta"]["next_page_url"].as_str().unwrap();
+    let page = world
+        .get(next.strip_prefix("http://localhost:8080").unwrap())
+        .await
+        .ok();
+    assert_eq!(column(list_of_v1(&page, "phone_numbers"), "sid"), [&first]);
+}

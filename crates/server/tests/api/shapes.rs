@@ -1,0 +1,207 @@
+//! The keys of every resource, in the order of the published OpenAPI documents
+//! (<https://github.com/twilio/twilio-oai>, `twilio_api_v2010.json` and `twilio_messaging_v1.json`).
+
+pub(crate) const MESSAGE: &[&str] = &[
+    "body",
+    "num_segments",
+    "direction",
+    "from",
+    "to",
+    "date_updated",
+    "price",
+    "error_message",
+    "uri",
+    "account_sid",
+    "num_media",
+    "status",
+    "messaging_service_sid",
+    "sid",
+    "date_sent",
+    "date_created",
+    "error_code",
+    "price_unit",
+    "api_version",
+    "subresource_uris",
+];
+
+pub(crate) const ACCOUNT: &[&str] = &[
+    "auth_token",
+    "date_created",
+    "date_updated",
+    "friendly_name",
+    "owner_account_sid",
+    "sid",
+    "status",
+    "subresource_uris",
+    "type",
+    "uri",
+];
+
+pub(crate) const KEY: &[&str] = &["sid", "friendly_name", "date_created", "date_updated"];
+
+pub(crate) const NEW_KEY: &[&str] = &[
+    "sid",
+    "friendly_name",
+    "date_created",
+    "date_updated",
+    "secret",
+];
+
+pub(crate) const INCOMING_PHONE_NUMBER: &[&str] = &[
+    "account_sid",
+    "address_sid",
+    "address_requirements",
+    "api_version",
+    "beta",
+    "capabilities",
+    "date_created",
+    "date_updated",
+    "friendly_name",
+    "identity_sid",
+    "phone_number",
+    "origin",
+    "sid",
+    "sms_application_sid",
+    "sms_fallback_method",
+    "sms_fallback_url",
+    "sms_method",
+    "sms_url",
+    "status_callback",
+    "status_callback_method",
+    "trunk_sid",
+    "uri",
+    "voice_receive_mode",
+    "voice_application_sid",
+    "voice_caller_id_lookup",
+    "voice_fallback_method",
+    "voice_fallback_url",
+    "voice_method",
+    "voice_url",
+    "emergency_status",
+    "emergency_address_sid",
+    "emergency_address_status",
+    "bundle_sid",
+    "status",
+    "type",
+];
+
+pub(crate) const SHORT_CODE: &[&str] = &[
+    "account_sid",
+    "api_version",
+    "date_created",
+    "date_updated",
+    "friendly_name",
+    "short_code",
+    "sid",
+    "sms_fallback_method",
+    "sms_fallback_url",
+    "sms_method",
+    "sms_url",
+    "uri",
+];
+
+pub(crate) const SERVICE: &[&str] = &[
+    "sid",
+    "account_sid",
+    "friendly_name",
+    "date_created",
+    "date_updated",
+    "inbound_request_url",
+    "inbound_method",
+    "fallback_url",
+    "fallback_method",
+    "status_callback",
+    "sticky_sender",
+    "mms_converter",
+    "smart_encoding",
+    "scan_message_content",
+    "fallback_to_long_code",
+    "area_code_geomatch",
+    "synchronous_validation",
+    "validity_period",
+    "url",
+    "links",
+    "usecase",
+    "us_app_to_person_registered",
+    "use_inbound_webhook_on_number",
+];
+
+pub(crate) const SERVICE_LINKS: &[&str] = &[
+    "phone_numbers",
+    "short_codes",
+    "alpha_senders",
+    "messages",
+    "us_app_to_person",
+    "us_app_to_person_usecases",
+    "channel_senders",
+    "destination_alpha_senders",
+];
+
+pub(crate) const POOL_PHONE_NUMBER: &[&str] = &[
+    "sid",
+    "account_sid",
+    "service_sid",
+    "date_created",
+    "date_updated",
+    "phone_number",
+    "country_code",
+    "capabilities",
+    "url",
+];
+
+pub(crate) const POOL_SHORT_CODE: &[&str] = &[
+    "sid",
+    "account_sid",
+    "service_sid",
+    "date_created",
+    "date_updated",
+    "short_code",
+    "country_code",
+    "capabilities",
+    "url",
+];
+
+pub(crate) const ALPHA_SENDER: &[&str] = &[
+    "sid",
+    "account_sid",
+    "service_sid",
+    "date_created",
+    "date_updated",
+    "alpha_sender",
+    "capabilities",
+    "url",
+];
+
+pub(crate) const DESTINATION_ALPHA_SENDER: &[&str] = &[
+    "sid",
+    "account_sid",
+    "service_sid",
+    "date_created",
+    "date_updated",
+    "alpha_sender",
+    "capabilities",
+    "url",
+    "iso_country_code",
+];
+
+/// Beside the list itself.
+pub(crate) const PAGE_2010: &[&str] = &[
+    "end",
+    "first_page_uri",
+    "next_page_uri",
+    "page",
+    "page_size",
+    "previous_page_uri",
+    "start",
+    "uri",
+];
+
+pub(crate) const META_V1: &[&str] = &[
+    "page",
+    "page_size",
+    "first_page_url",
+    "previous_page_url",
+    "next_page_url",
+    "url",
+    "key",
+];
