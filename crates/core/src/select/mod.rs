@@ -14,6 +14,8 @@ mod procedure;
 mod rule;
 mod scaler;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use decision::{
     Broken, Candidate, CandidateOutcome, Decision, Outcome, Removed, Step, StickyAction,

@@ -1,0 +1,340 @@
+//! The worked examples of the documentation, one row each, and as many again for the corners.
+//!
+//! Columns: number; pool in pool order; settings and state; recipient; the sender chosen, or the
+//! error; the rule that chose it; what else the decision says. Settings: `S` sticky sender, `A`
+//! area-code geomatch, both off unless named; the MMS converter is on unless `M off`. Queues are idle,
+//! mapping counts 0, networks unknown; MMS works within the US and Canada only.
+
+use super::super::*;
+use super::world::{self, NOW_MS, World};
+use crate::phone_number::PhoneNumber;
+use crate::sender::SenderAddress;
+
+#[test]
+fn the_worked_examples() {
+    let rows = check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 |                    | S A                                  | +14155550199            | 400 21704  |                  |
+ 2 | US415              | S A                                  | +14155550199            | US415      | area_code_match  | write
+ 3 | US212, US415       | S A                                  | +14155550199            | US415      | area_code_match  | write
+ 4 | US212, US628       | S A                                  | +14155550199            | US628      | area_code_overlay| write
+ 5 | US628, US415       | S A                                  | +14155550199            | US415      | area_code_match  | write
+ 6 | US212, US415       | S                                    | +14155550199            | US212      | pool_order       | write
+ 7 | US917              | S A                                  | +17185550199            | US917      | area_code_overlay| write
+ 8 | US917, US415       | S A                                  | +12125550199            | US917      | area_code_overlay| write
+ 9 | CA416, US212       | S A                                  | +16475550199            | CA416      | area_code_overlay| write
+10 | US212, CA604       | S A                                  | +16475550199            | CA604      | country_geomatch | write
+11 | US212, UK          | S A                                  | +16475550199            | US212      | us_fallback      | write
+12 | UK, DE             | S A                                  | +16475550199            | UK         | pool_order       | write
+13 | TF888, US212       | S A                                  | +14155550199            | TF888      | pool_order       | write
+14 | TF888, US415       | S A                                  | +14155550199            | US415      | area_code_match  | write
+15 | US415, UK          | S A                                  | +447700900199           | UK         | country_geomatch | write
+16 | US415, DE          | S A                                  | +447700900199           | US415      | us_fallback      | write
+17 | DE, FR             | S A                                  | +447700900199           | DE         | pool_order       | write
+18 | US415, SC-US       | S A                                  | +14155550199            | SC-US      | short_code       | write
+19 | US415, SC-US       | S A; network without SC-US           | +14155550199            | US415      | area_code_match  | write
+20 | SC-US              | S A; network without SC-US           | +14155550199            | fail 21703 |                  |
+21 | SC-US, UK          | S A                                  | +447700900199           | UK         | country_geomatch | write
+22 | SC-US              | S A                                  | +447700900199           | fail 21703 |                  |
+23 | ACME, UK           | S A                                  | +447700900199           | ACME       | alpha_sender     | write
+24 | ACME, UK, SC-UK    | S A                                  | +447700900199           | SC-UK      | short_code       | write
+25 | ACME, US415        | S A                                  | +14155550199            | US415      | area_code_match  | write
+26 | ACME               | S A                                  | +14155550199            | fail 21703 |                  |
+27 | ACME, ACME-DE, DE  | S A                                  | +4915110000099          | ACME-DE    | destination_alpha| write
+28 | ACME, ACME-DE      | S A                                  | +33700000099            | ACME       | alpha_sender     | write
+29 | ACME, US415        | S A; alert                           | +971500000099           | ACME       | alpha_sender     | write, warning 30018
+30 | UK, UKb            | S; mapping UKb                       | +447700900199           | UKb        | sticky_sender    | touch
+31 | UK, UKb            | S; UK 3 mappings; UKb 1 mappings     | +447700900199           | UKb        | fewest_mappings  | write
+32 | UK, UKb            | ; UK 100 queued                      | +447700900199           | UKb        | idle             |
+33 | US415, UK          | S; mapping US415                     | +447700900199           | UK         | country_geomatch | replace
+34 | US415, SC-UK       | S; mapping US415                     | +447700900199           | SC-UK      | short_code       | replace
+35 | UK, SC-UK          | S; mapping UK                        | +447700900199           | UK         | sticky_sender    | touch
+36 | US415, ACME        | S; mapping US415                     | +447700900199           | US415      | sticky_sender    | touch
+37 | UKb                | S; mapping UK                        | +447700900199           | UKb        | country_geomatch | replace
+38 | UK, UKb            | S; mapping UKb 30 days               | +447700900199           | UKb        | sticky_sender    | touch
+39 | UK, UKb            | S; mapping UKb 366 days              | +447700900199           | UK         | pool_order       | replace
+40 | US415, UK          | S A; mapping US415; from UK          | +14155550199            | UK         | explicit_from    |
+41 | US415              | S A; from US212                      | +14155550199            | 400 21711  |                  |
+42 | UK, US415          | S A; media                           | +447700900199           | UK         | country_geomatch | write, as SMS
+43 | UK                 | S A; media; M off                    | +447700900199           | fail 21703 |                  |
+44 | ACME, UK(MMS)      | S A; media                           | +447700900199           | UK(MMS)    | country_geomatch | write, as SMS
+45 | WA-US, US415       | S A                                  | whatsapp:+5511999990000 | WA-US      | us_fallback      |
+46 | WA-US, WA-BR       | S A                                  | whatsapp:+5511999990000 | WA-BR      | country_geomatch |
+47 | WA-US, WA-BR       | S; mapping WA-US                     | whatsapp:+5511999990000 | WA-BR      | country_geomatch |
+48 | US415              | S A                                  | whatsapp:+5511999990000 | fail 21703 |                  |
+49 | US415, JM          | S A                                  | +18765550199            | JM         | country_geomatch | write
+50 | US415              | S A                                  | +17875550199            | US415      | us_fallback      | write
+",
+    );
+    assert_eq!(rows, 50);
+}
+
+#[test]
+fn media_goes_to_who_carries_it_and_otherwise_as_a_link() {
+    check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 | ACME, UK(MMS)      | S A; media; MMS in GB                | +447700900199           | UK(MMS)    | country_geomatch | write
+ 2 | UK, UK(MMS)        | S A; media; MMS in GB                | +447700900199           | UK(MMS)    | country_geomatch | write
+ 3 | UK, UK(MMS)        | S A; media                           | +447700900199           | UK         | pool_order       | write, as SMS
+ 4 | UK(MMS)            | S A; media; M off                    | +447700900199           | fail 21703 |                  |
+ 5 | ACME               | S A; media                           | +447700900199           | ACME       | alpha_sender     | write, as SMS
+ 6 | ACME               | S A; media; M off                    | +447700900199           | fail 21703 |                  |
+ 7 | SC-US2, US415      | S A; media                           | +14155550199            | US415      | area_code_match  | write
+ 8 | SC-US, US415       | S A; media                           | +14155550199            | SC-US      | short_code       | write
+ 9 | US(MMS only)       | S A                                  | +14155550199            | fail 21703 |                  |
+10 | US(MMS only), US212| S A                                  | +14155550199            | US212      | country_geomatch | write
+11 | UK, US415          | S A; media                           | +16475550199            | US415      | us_fallback      | write
+12 | SC-US, DE          | S A; media; network without SC-US    | +14155550199            | DE         | any_country      | write, as SMS
+",
+    );
+}
+
+#[test]
+fn a_mapping_is_kept_where_only_this_message_does_not_fit() {
+    check(
+        "
+ # | pool               | settings, state                          | to                      | chosen     | rule             | also
+ 1 | US415, SC-US2      | S A; mapping SC-US2; media               | +14155550199            | US415      | area_code_match  | keep
+ 2 | US212, SC-US       | S A; mapping SC-US; network without SC-US| +14155550199            | US212      | country_geomatch | keep
+ 3 | UK, ACME           | S A; mapping ACME; media                 | +447700900199           | UK         | country_geomatch | keep, as SMS
+ 4 | US415, UK          | S A; mapping UK; suspended UK            | +447700900199           | US415      | us_fallback      | replace
+ 5 | UK                 | S A; mapping UK; suspended UK            | +447700900199           | fail 21703 |                  | delete
+ 6 | US415, ACME        | S A; mapping ACME                        | +14155550199            | US415      | area_code_match  | replace
+ 7 | US415, UK          | S A; mapping UK 365 days                 | +447700900199           | UK         | sticky_sender    | touch
+ 8 | US415, UK          | A; mapping US415                         | +447700900199           | UK         | country_geomatch |
+ 9 | US212, US415, SC-US| S A; mapping US212                       | +14155550199            | US212      | sticky_sender    | touch
+10 | US415, UK          | S A; mapping US415; UK full              | +447700900199           | fail 30001 |                  | delete
+11 | US212, US415, SC-UK| S; mapping US415; network without SC-UK  | +447700900199           | US415      | sticky_sender    | touch
+",
+    );
+}
+
+#[test]
+fn a_full_queue_is_passed_over_by_the_scaler_only() {
+    check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 | UK, UKb            | S A; UK full                         | +447700900199           | UKb        | country_geomatch | write
+ 2 | UK, UKb            | S A; mapping UK; UK full             | +447700900199           | fail 30001 |                  | keep
+ 3 | UK, UKb            | S A; UK full; UKb full               | +447700900199           | fail 30001 |                  |
+ 4 | UK, US415          | S A; UK full                         | +447700900199           | fail 30001 |                  |
+ 5 | UK, UKb            | S A; UK full; from UK                | +447700900199           | fail 30001 |                  |
+ 6 | ACME, ACME2        | S A; ACME full                       | +447700900199           | ACME2      | pool_order       | write
+ 7 | ACME, ACME-DE      | S A; ACME-DE full                    | +4915110000099          | ACME       | alpha_sender     | write
+ 8 | ACME, UK           | S A; ACME full                       | +447700900199           | fail 30001 |                  |
+ 9 | SC-US, SC-US2      | S A; SC-US full                      | +14155550199            | SC-US2     | short_code       | write
+",
+    );
+}
+
+#[test]
+fn ties_are_settled_by_load_then_use_then_pool_order() {
+    check(
+        "
+ # | pool               | settings, state                                | to                      | chosen     | rule               | also
+ 1 | UK, UKb            | S; UK 1 mappings; UKb 1 mappings; UK 5 queued  | +447700900199           | UKb        | earliest_drain     | write
+ 2 | UK, UKb            | S; UKb 1 mappings; UK 5 queued                 | +447700900199           | UK         | fewest_mappings    | write
+ 3 | UK, UKb            | ; UKb 1 mappings; UKb 0 queued                 | +447700900199           | UK         | pool_order         |
+ 4 | UK, UKb            | ; UK 2 queued; UKb 1 queued                    | +447700900199           | UKb        | earliest_drain     |
+ 5 | UK, UKb            | ; UK used 7; UKb used 6                        | +447700900199           | UKb        | least_recently_used|
+ 6 | ACME2, ACME        | S                                              | +447700900199           | ACME2      | pool_order         | write
+ 7 | SC-US, SC-US2      | S; SC-US 1 mappings                            | +14155550199            | SC-US2     | fewest_mappings    | write
+ 8 | WA-US, WA-BR       | S A; WA-US 0 queued; WA-BR 9 queued            | whatsapp:+33700000099   | WA-US      | us_fallback        |
+",
+    );
+}
+
+#[test]
+fn a_named_sender_is_taken_as_it_is_or_not_at_all() {
+    check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 | US415, SC-US       | S A; from US415                      | +14155550199            | US415      | explicit_from    |
+ 2 |                    | S A; from US415                      | +14155550199            | 400 21711  |                  |
+ 3 | UK, SC-US          | S A; from SC-US                      | +447700900199           | fail 21606 |                  |
+ 4 | UK, ACME           | S A; from ACME                       | +14155550199            | fail 21612 |                  |
+ 5 | UK, US415          | S A; from UK; suspended UK           | +447700900199           | fail 21606 |                  |
+ 6 | UK, US415          | S A; from UK; media                  | +447700900199           | UK         | explicit_from    | as SMS
+ 7 | UK, US415          | S A; from UK; media; M off           | +447700900199           | fail 21612 |                  |
+ 8 | ACME, UK           | S A; from ACME; media                | +447700900199           | ACME       | explicit_from    | as SMS
+ 9 | US415, WA-US       | S A; from US415                      | whatsapp:+5511999990000 | fail 63007 |                  |
+10 | US415, WA-US       | S A; from WA-US                      | whatsapp:+5511999990000 | WA-US      | explicit_from    |
+11 | ACME-DE, ACME      | S A; from ACME                       | +33700000099            | ACME       | explicit_from    |
+12 | ACME, ACME-DE      | S A; from ACME                       | +4915110000099          | ACME       | explicit_from    |
+",
+    );
+}
+
+#[test]
+fn toll_free_recipients_and_unknown_countries_match_no_area() {
+    check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 | US212, TF888       | S A                                  | +18885550199            | US212      | pool_order       | write
+ 2 | US415, UK          | S A                                  | +881612345678           | US415      | us_fallback      | write
+ 3 | ACME, SC-US, DE    | S A                                  | +881612345678           | DE         | any_country      | write
+ 4 | CA416, US415       | S A                                  | +12425550199            | US415      | us_fallback      | write
+",
+    );
+}
+
+/// Runs each row and returns how many there were.
+fn check(table: &str) -> usize {
+    let mut rows = table.lines().filter(|line| !line.trim().is_empty());
+    let header = rows.next().unwrap();
+    assert!(
+        header.contains("settings, state"),
+        "the first line names the columns"
+    );
+    rows.map(|row| {
+        let fields: Vec<_> = row.split('|').map(str::trim).collect();
+        let [number, pool, state, to, chosen, rule, also] = fields[..] else {
+            panic!("seven columns: {row}")
+        };
+        let outcome = Example::read(pool, state, to).run();
+        assert_eq!(
+            outcome,
+            [chosen, rule, also].map(str::to_owned),
+            "row {number}: {row}"
+        );
+    })
+    .count()
+}
+
+/// One row, read.
+struct Example {
+    pool: Pool,
+    recipient: Recipient,
+    settings: Settings,
+    from: Option<SenderAddress>,
+    mapping: Option<StickyMapping>,
+    has_media: bool,
+    world: World,
+}
+
+impl Example {
+    fn read(pool: &str, state: &str, to: &str) -> Self {
+        let pool = pool
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        let pool = (1..)
+            .zip(pool)
+            .map(|(position, name)| world::sender(name, position));
+        let (channel, to) = match to.strip_prefix("whatsapp:") {
+            Some(to) => (Channel::WhatsApp, to),
+            None => (Channel::Sms, to),
+        };
+        let mut example = Self {
+            pool: Pool::new(pool),
+            recipient: Recipient::of(PhoneNumber::parse(to).unwrap(), channel),
+            settings: Settings {
+                sticky_sender: false,
+                area_code_geomatch: false,
+                mms_converter: true,
+                preregistration_alert: false,
+            },
+            from: None,
+            mapping: None,
+            has_media: false,
+            world: World::default(),
+        };
+        let (settings, state) = state.split_once(';').unwrap_or((state, ""));
+        for setting in settings.split_whitespace() {
+            match setting {
+                "S" => example.settings.sticky_sender = true,
+                "A" => example.settings.area_code_geomatch = true,
+                _ => panic!("no setting {setting:?}"),
+            }
+        }
+        for clause in state
+            .split(';')
+            .map(str::trim)
+            .filter(|clause| !clause.is_empty())
+        {
+            example.read_clause(clause);
+        }
+        example
+    }
+
+    fn read_clause(&mut self, clause: &str) {
+        let words: Vec<_> = clause.split_whitespace().collect();
+        match words[..] {
+            ["M", "off"] => self.settings.mms_converter = false,
+            ["alert"] => self.settings.preregistration_alert = true,
+            ["media"] => self.has_media = true,
+            ["MMS", "in", country] => {
+                self.world.mms.insert(world::country(country));
+            }
+            ["from", name] => self.from = Some(world::sender(name, 0).address),
+            ["mapping", name] => self.mapping = Some(world::mapping(world::no(name), 0)),
+            ["mapping", name, days, "days"] => {
+                self.mapping = Some(world::mapping(world::no(name), days.parse().unwrap()));
+            }
+            ["network", "without", name] => {
+                self.recipient.network = Some(Network { mcc: 310, mnc: 260 });
+                self.world.not_served.insert(world::no(name));
+            }
+            ["suspended", name] => {
+                let mut sender = self.pool.remove(world::no(name)).unwrap();
+                sender.is_usable = false;
+                self.pool.insert(sender);
+            }
+            [name, "full"] => self.queue(name).is_full = true,
+            [name, "used", at] => self.queue(name).last_used = at.parse().unwrap(),
+            [name, segments, "queued"] => {
+                let queued_segments = segments.parse().unwrap();
+                *self.queue(name) = QueueLoad {
+                    queued_segments,
+                    drain_ms: queued_segments * 100,
+                    ..QueueLoad::default()
+                };
+            }
+            [name, count, "mappings"] => {
+                self.world
+                    .mappings
+                    .insert(world::no(name), count.parse().unwrap());
+            }
+            _ => panic!("no clause {clause:?}"),
+        }
+    }
+
+    fn queue(&mut self, name: &str) -> &mut QueueLoad {
+        self.world.queues.entry(world::no(name)).or_default()
+    }
+
+    /// The last three columns.
+    fn run(&self) -> [String; 3] {
+        let facts = Facts {
+            recipient: self.recipient,
+            from: self.from.as_ref(),
+            has_media: self.has_media,
+            settings: self.settings,
+            mapping: self.mapping,
+            now_ms: NOW_MS,
+            detail: Detail::Compact,
+        };
+        let decision = match select(&self.pool, &facts, &self.world, &self.world) {
+            Ok(decision) => decision,
+            Err(error) => return [format!("400 {error}"), String::new(), String::new()],
+        };
+        let (chosen, rule) = match decision.outcome {
+            Outcome::Chosen { sender, rule } => (world::name(sender).to_owned(), rule.as_str()),
+            Outcome::None { error } => (format!("fail {error}"), ""),
+        };
+        let sticky = match decision.sticky {
+            StickyAction::Ignore => None,
+            StickyAction::Touch => Some("touch".to_owned()),
+            StickyAction::Keep => Some("keep".to_owned()),
+            StickyAction::Write => Some("write".to_owned()),
+            StickyAction::Replace(_) => Some("replace".to_owned()),
+            StickyAction::Delete(_) => Some("delete".to_owned()),
+        };
+        let warning = decision.warning.map(|warning| format!("warning {warning}"));
+        let as_sms = decision.is_converted_to_sms.then(|| "as SMS".to_owned());
+        let also: Vec<_> = [sticky, warning, as_sms].into_iter().flatten().collect();
+        [chosen, rule.to_owned(), also.join(", ")]
+    }
+}
