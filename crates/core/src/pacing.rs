@@ -188,3 +188,167 @@ impl PaceSettings {
         of_country.copied().or(self.long_code).unwrap_or(default)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pace(per_second: f64) -> Pace {
+        Pace::new(Rate::per_second(per_second))
+    }
+
+    #[test]
+    fn an_idle_sender_sends_one_second_of_its_rate_at_once_and_then_keeps_pace() {
+        let mut pace = pace(10.0);
+        for _ in 0..10 {
+            assert_eq!(pace.take(5_000, 1), Ok(()));
+        }
+        assert_eq!(pace.take(5_000, 1), Err(5_100));
+        assert_eq!(pace.take(5_099, 1), Err(5_100));
+        assert_eq!(pace.take(5_100, 1), Ok(()));
+        assert_eq!(pace.take(5_100, 1), Err(5_200));
+    }
+
+    #[test]
+    fn a_long_message_takes_all_its_places_at_once_or_waits() {
+        let mut pace = pace(1.0);
+        assert_eq!(pace.take(0, 1), Ok(()));
+        // Five segments at one a second: more than the bucket holds, so it must be empty first.
+        assert_eq!(pace.take(0, 5), Err(1_000));
+        assert_eq!(pace.take(999, 5), Err(1_000));
+        assert_eq!(pace.take(1_000, 5), Ok(()));
+        assert_eq!(pace.take(1_000, 1), Err(6_000));
+    }
+
+    #[test]
+    fn a_long_message_waits_for_the_places_it_lacks() {
+        let mut pace = pace(10.0);
+        assert_eq!(pace.take(0, 8), Ok(()));
+        assert_eq!(pace.take(0, 4), Err(200));
+        assert_eq!(pace.take(200, 4), Ok(()));
+    }
+
+    #[test]
+    fn rate_zero_is_no_limit() {
+        let mut pace = pace(0.0);
+        for _ in 0..10_000 {
+            assert_eq!(pace.take(0, 255), Ok(()));
+        }
+        assert!(Rate::per_second(-1.0).is_unlimited());
+        assert!(Rate::per_second(f64::NAN).is_unlimited());
+        assert!(!Rate::per_second(1e-9).is_unlimited());
+        assert!(!Rate::per_second(f64::INFINITY).is_unlimited());
+    }
+
+    #[test]
+    fn a_third_of_a_segment_is_not_lost_in_an_hour() {
+        let mut pace = pace(3.0);
+        let mut sent = 0;
+        let mut now_ms = 0;
+        while now_ms <= 3_600_000 {
+            match pace.take(now_ms, 1) {
+                Ok(()) => sent += 1,
+                Err(later_ms) => now_ms = later_ms,
+            }
+        }
+        assert_eq!(sent, 3 * 3_600 + 3);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_neither_blocks_nor_gives() {
+        let mut pace = pace(1.0);
+        assert_eq!(pace.take(10_000_000, 1), Ok(()));
+        assert_eq!(pace.take(0, 1), Err(1_000));
+        assert_eq!(pace.take(1_000, 1), Ok(()));
+        assert_eq!(pace.take(1_000, 1), Err(2_000));
+    }
+
+    #[test]
+    fn places_given_back_can_be_taken_again() {
+        let mut pace = pace(1.0);
+        assert_eq!(pace.take(0, 1), Ok(()));
+        pace.give_back(1);
+        assert_eq!(pace.take(0, 1), Ok(()));
+        assert_eq!(pace.take(0, 1), Err(1_000));
+    }
+
+    #[test]
+    fn a_new_rate_works_off_what_is_owed() {
+        let mut pace = pace(1.0);
+        assert_eq!(pace.take(0, 10), Ok(()));
+        pace.set_rate(0, Rate::per_second(10.0));
+        assert_eq!(pace.take(0, 10), Err(1_000));
+        assert_eq!(pace.take(1_000, 10), Ok(()));
+    }
+
+    #[test]
+    fn a_rate_says_how_much_leaves_and_how_long_it_takes() {
+        let rate = Rate::per_second(1.0);
+        assert_eq!(rate.segments_in(36_000), Some(36_000));
+        assert_eq!(rate.drain_ms(100), 100_000);
+        assert_eq!(Rate::per_second(3.0).drain_ms(1), 334);
+        assert_eq!(Rate::UNLIMITED.segments_in(36_000), None);
+        assert_eq!(Rate::UNLIMITED.drain_ms(100), 0);
+    }
+
+    #[test]
+    fn kinds_have_their_documented_rates() {
+        let rate = |settings: &PaceSettings, kind, country: &str| {
+            settings.rate(kind, Country::parse(country)).0 / 1_000_000
+        };
+        let default = PaceSettings::default();
+        assert_eq!(rate(&default, SenderKind::LongCode, "US"), 1);
+        assert_eq!(rate(&default, SenderKind::LongCode, "CA"), 1);
+        assert_eq!(rate(&default, SenderKind::LongCode, "GB"), 10);
+        assert_eq!(rate(&default, SenderKind::TollFree, "US"), 3);
+        assert_eq!(rate(&default, SenderKind::ShortCode, "GB"), 100);
+        assert_eq!(rate(&default, SenderKind::Alpha, ""), 10);
+        assert_eq!(rate(&default, SenderKind::DestinationAlpha, "DE"), 10);
+        assert_eq!(rate(&default, SenderKind::WhatsApp, "BR"), 80);
+        let mut custom = PaceSettings {
+            long_code: Some(5.0),
+            ..PaceSettings::default()
+        };
+        assert_eq!(rate(&custom, SenderKind::LongCode, "US"), 5);
+        assert_eq!(rate(&custom, SenderKind::LongCode, "GB"), 5);
+        custom.long_code_by_country.insert(Country::CA, 2.0);
+        assert_eq!(rate(&custom, SenderKind::LongCode, "CA"), 2);
+    }
+
+    proptest! {
+        /// The promise itself, over every window of a random run; and a wait that is kept is enough.
+        #[test]
+        fn no_window_holds_more_than_its_rate_and_one_burst(
+            per_second in prop_oneof![0.1..5.0, 5.0..2_000.0],
+            arrivals in vec((0..2_000_i64, 1..12_u16), 1..150),
+        ) {
+            let mut pace = pace(per_second);
+            let mut now_ms = 0;
+            let mut sent: Vec<(Millis, u16)> = Vec::new();
+            for (gap_ms, segments) in arrivals {
+                now_ms += gap_ms;
+                if let Err(later_ms) = pace.take(now_ms, segments) {
+                    prop_assert!(later_ms > now_ms);
+                    prop_assert!(pace.take(later_ms - 1, segments).is_err());
+                    now_ms = later_ms;
+                    prop_assert_eq!(pace.take(now_ms, segments), Ok(()));
+                }
+                sent.push((now_ms, segments));
+            }
+            let rate = Rate::per_second(per_second).0;
+            let longest = sent.iter().map(|&(_, segments)| cost(segments)).max().unwrap_or(0);
+            let burst = longest.max(rate * MILLIS_PER_S);
+            for (index, &(first_ms, _)) in sent.iter().enumerate() {
+                let mut total = 0;
+                for &(at_ms, segments) in &sent[index..] {
+                    total += cost(segments);
+                    let paid = rate * (at_ms - first_ms).unsigned_abs();
+                    prop_assert!(total <= paid + burst, "{total} by {at_ms} ms since {first_ms}");
+                }
+            }
+        }
+    }
+}
