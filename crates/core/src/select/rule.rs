@@ -114,4 +114,16 @@ mod tests {
         assert_eq!(Rule::from_u8(0), None);
         assert_eq!(Rule::from_u8(16), None);
     }
+
+    #[test]
+    fn the_documentation_lists_every_rule_and_no_other() {
+        let page = include_str!("../../../../docs/sender-selection.md");
+        let (_, section) = page.split_once("## All rules").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let mut listed: Vec<_> = section.split('`').skip(1).step_by(2).collect();
+        let mut rules: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+        listed.sort_unstable();
+        rules.sort_unstable();
+        assert_eq!(listed, rules);
+    }
 }
