@@ -24,8 +24,10 @@ async fn messages_page_forth_and_back_while_others_arrive() {
             ("From", "+14155550101"),
             ("Body", "Hi"),
         ];
-        let created = world.post(&world.list("Messages"), &fields).await;
-        created.created()["sid"].as_str().unwrap().to_owned()
+        let created = world.post(&world.list("Messages"), &fields).await.created();
+        // Settled, so that a page shows the same when it is fetched again.
+        let message = world.settled(&created).await;
+        message["sid"].as_str().unwrap().to_owned()
     };
     let mut sids = Vec::new();
     for _ in 0..7 {
