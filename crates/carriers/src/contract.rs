@@ -40,7 +40,8 @@ pub struct Submission {
 /// What became of one submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every segment was taken; one carrier id per segment, in order. An id may be empty.
+    /// Every segment was taken; one carrier id per segment, in order. An id may be empty. A carrier
+    /// that splits messages itself gives one id for all segments.
     Accepted { ids: SmallVec<[Box<str>; 1]> },
     /// The carrier said no. `accepted` holds the ids of the segments it took before saying so.
     Refused(Refusal),
@@ -162,15 +163,30 @@ pub struct AckToken {
 /// Everything a carrier tells the engine.
 #[derive(Clone, Debug)]
 pub enum Event {
-    Outcome { ticket: Ticket, outcome: Outcome },
+    Outcome {
+        ticket: Ticket,
+        outcome: Outcome,
+    },
     /// The answer to a submission that had already been reported [`Outcome::Unknown`] came after
     /// all (a late `submit_sm_resp`). Not a second outcome: it settles the doubt.
-    LateOutcome { ticket: Ticket, outcome: Outcome },
-    Receipt { receipt: Receipt, ack: AckToken },
-    Inbound { inbound: Inbound, ack: AckToken },
+    LateOutcome {
+        ticket: Ticket,
+        outcome: Outcome,
+    },
+    Receipt {
+        receipt: Receipt,
+        ack: AckToken,
+    },
+    Inbound {
+        inbound: Inbound,
+        ack: AckToken,
+    },
     /// Number of segments that may be in the carrier's hands at once; 0 when no link is up. Sent on
     /// every change (bind, unbind, throttle, recovery).
-    Capacity { segments: u32, health: Health },
+    Capacity {
+        segments: u32,
+        health: Health,
+    },
 }
 
 /// A batch of events from one carrier.
@@ -212,6 +228,7 @@ pub trait Carrier: Send + Sync {
     }
 
     /// Stops taking work, gives open submissions `grace` to be answered, returns the rest, closes
-    /// the links. The event channel closes when all is done.
+    /// the links. The event channel closes when all is done; what is submitted after that is not
+    /// answered any more.
     fn shut_down(&self, grace: std::time::Duration);
 }

@@ -39,7 +39,11 @@ pub fn canonical(id: &str) -> Box<str> {
     let id = id.trim_matches(|c: char| c == '\0' || c.is_ascii_whitespace());
     let significant = id.trim_start_matches('0');
     // "000" is the id zero, not the empty id.
-    let kept = if significant.is_empty() && !id.is_empty() { "0" } else { significant };
+    let kept = if significant.is_empty() && !id.is_empty() {
+        "0"
+    } else {
+        significant
+    };
     kept.to_ascii_lowercase().into()
 }
 
@@ -83,7 +87,9 @@ fn decimal_to_hexadecimal(canonical: &str) -> Option<Box<str>> {
 /// Numbers up to 32 hexadecimal digits fit 128 bits; anything longer, or not a number, is text.
 fn hexadecimal_to_decimal(canonical: &str) -> Option<Box<str>> {
     let is_hexadecimal = canonical.len() <= 32 && canonical.bytes().all(|b| b.is_ascii_hexdigit());
-    let number = is_hexadecimal.then(|| u128::from_str_radix(canonical, 16).ok()).flatten()?;
+    let number = is_hexadecimal
+        .then(|| u128::from_str_radix(canonical, 16).ok())
+        .flatten()?;
     Some(number.to_string().into())
 }
 
@@ -93,7 +99,10 @@ mod tests {
 
     use super::*;
 
-    const GUESS: IdForms = IdForms { response: IdForm::Guess, receipt: IdForm::Guess };
+    const GUESS: IdForms = IdForms {
+        response: IdForm::Guess,
+        receipt: IdForm::Guess,
+    };
 
     fn forms(response: IdForm, receipt: IdForm) -> IdForms {
         IdForms { response, receipt }
@@ -103,23 +112,29 @@ mod tests {
     fn assert_matches(response_id: &str, receipt_id: &str, forms: IdForms) {
         let key = canonical(response_id);
         let keys = candidates(receipt_id, forms);
-        assert!(keys.contains(&key), "{response_id} is stored as {key}, looked up by {keys:?}");
+        assert!(
+            keys.contains(&key),
+            "{response_id} is stored as {key}, looked up by {keys:?}"
+        );
     }
 
     /// One row per way in which a receipt's id differs from the response's.
     #[test]
     fn a_receipt_finds_its_submit_in_every_known_dialect() {
         for (response, receipt) in [
-            ("abc-1", "abc-1"),                                   // exact
-            ("abc-1", "ABC-1"),                                   // case-folded
-            ("0000042", "42"),                                    // zeros stripped in the receipt
-            ("42", "00000042"),                                   // zeros added in the receipt
-            ("7b", "123"),                                        // response hex, receipt dec
-            ("123", "7B"),                                        // response dec, receipt hex
-            ("0007B", "0000000123"),                              // padded on both sides
-            (" 123 ", "123\0"),                                   // blanks and NULs around
-            ("id with spaces", "ID WITH SPACES"),                 // any characters
-            ("ffffffffffffffffffffffffffffffff", "340282366920938463463374607431768211455"),
+            ("abc-1", "abc-1"),                   // exact
+            ("abc-1", "ABC-1"),                   // case-folded
+            ("0000042", "42"),                    // zeros stripped in the receipt
+            ("42", "00000042"),                   // zeros added in the receipt
+            ("7b", "123"),                        // response hex, receipt dec
+            ("123", "7B"),                        // response dec, receipt hex
+            ("0007B", "0000000123"),              // padded on both sides
+            (" 123 ", "123\0"),                   // blanks and NULs around
+            ("id with spaces", "ID WITH SPACES"), // any characters
+            (
+                "ffffffffffffffffffffffffffffffff",
+                "340282366920938463463374607431768211455",
+            ),
         ] {
             assert_matches(response, receipt, GUESS);
         }
@@ -144,8 +159,16 @@ mod tests {
     fn row_2_hexadecimal_response_and_decimal_receipt_above_2_to_the_63rd() {
         let receipt = 0x812F_C747_0000_001B_u64.to_string();
         assert_matches("812FC7470000001B", &receipt, GUESS);
-        assert_matches("812FC7470000001B", &receipt, forms(IdForm::Hexadecimal, IdForm::Decimal));
-        assert_matches(&receipt, "812fc7470000001b", forms(IdForm::Decimal, IdForm::Hexadecimal));
+        assert_matches(
+            "812FC7470000001B",
+            &receipt,
+            forms(IdForm::Hexadecimal, IdForm::Decimal),
+        );
+        assert_matches(
+            &receipt,
+            "812fc7470000001b",
+            forms(IdForm::Decimal, IdForm::Hexadecimal),
+        );
     }
 
     #[test]

@@ -47,11 +47,17 @@ pub struct AddressPlan {
 
 impl Default for AddressPlan {
     fn default() -> Self {
-        let e164 = NumberType { ton: TON_INTERNATIONAL, npi: 1 };
+        let e164 = NumberType {
+            ton: TON_INTERNATIONAL,
+            npi: 1,
+        };
         Self {
             long_code: e164,
             short_code: NumberType { ton: 3, npi: 0 },
-            alpha: NumberType { ton: TON_ALPHANUMERIC, npi: 0 },
+            alpha: NumberType {
+                ton: TON_ALPHANUMERIC,
+                npi: 0,
+            },
             destination: e164,
             keeps_plus: false,
             rewrite_source: Rewrites::default(),
@@ -80,7 +86,11 @@ pub struct WireAddress {
 
 impl WireAddress {
     pub fn as_address(&self) -> Address<'_> {
-        Address { ton: self.number_type.ton, npi: self.number_type.npi, octets: &self.octets }
+        Address {
+            ton: self.number_type.ton,
+            npi: self.number_type.npi,
+            octets: &self.octets,
+        }
     }
 }
 
@@ -107,7 +117,10 @@ impl AddressPlan {
             octets.push(b'+');
         }
         push_digits(number.digits(), &mut octets);
-        WireAddress { number_type, octets }
+        WireAddress {
+            number_type,
+            octets,
+        }
     }
 
     /// The text form of an address that a carrier sent.
@@ -158,7 +171,10 @@ fn push_digits(mut number: u64, octets: &mut SmallVec<[u8; 24]>) {
 }
 
 fn verbatim(number_type: NumberType, text: &str) -> WireAddress {
-    WireAddress { number_type, octets: SmallVec::from_slice(text.as_bytes()) }
+    WireAddress {
+        number_type,
+        octets: SmallVec::from_slice(text.as_bytes()),
+    }
 }
 
 /// Ordered rewrite rules; each one sees the result of those before it.
@@ -209,7 +225,12 @@ mod tests {
         let short_code = SenderAddress::ShortCode(ShortCode::parse("55501").unwrap());
         let alpha = SenderAddress::Alpha(AlphaSenderId::parse("ACME").unwrap());
         for (sender, ton, npi, octets) in [
-            (SenderAddress::Number(number("+14155550101")), 1, 1, &b"14155550101"[..]),
+            (
+                SenderAddress::Number(number("+14155550101")),
+                1,
+                1,
+                &b"14155550101"[..],
+            ),
             (short_code, 3, 0, b"55501"),
             (alpha, 5, 0, b"ACME"),
         ] {
@@ -217,18 +238,28 @@ mod tests {
             assert_eq!(address.as_address(), Address { ton, npi, octets });
         }
         let destination = plan.destination(number("+447700900123"));
-        let expected = Address { ton: 1, npi: 1, octets: b"447700900123" };
+        let expected = Address {
+            ton: 1,
+            npi: 1,
+            octets: b"447700900123",
+        };
         assert_eq!(destination.as_address(), expected);
     }
 
     #[test]
     fn a_carrier_may_want_the_plus_sign_or_the_national_form() {
-        let plan = AddressPlan { keeps_plus: true, ..AddressPlan::default() };
+        let plan = AddressPlan {
+            keeps_plus: true,
+            ..AddressPlan::default()
+        };
         let address = plan.destination(number("+447700900123"));
         assert_eq!(address.as_address().octets, b"+447700900123");
 
         let rewrite_destination = rules("^44", "0");
-        let plan = AddressPlan { rewrite_destination, ..AddressPlan::default() };
+        let plan = AddressPlan {
+            rewrite_destination,
+            ..AddressPlan::default()
+        };
         let address = plan.destination(number("+447700900123"));
         assert_eq!(address.as_address().octets, b"07700900123");
     }
@@ -236,7 +267,10 @@ mod tests {
     #[test]
     fn inbound_addresses_take_one_form() {
         let country_calling_code = Some("44".into());
-        let plan = AddressPlan { country_calling_code, ..AddressPlan::default() };
+        let plan = AddressPlan {
+            country_calling_code,
+            ..AddressPlan::default()
+        };
         for (ton, octets, expected) in [
             (1, &b"447700900123"[..], "+447700900123"),
             (1, b"00447700900123", "+447700900123"),
@@ -250,9 +284,17 @@ mod tests {
             (0, b"INFO 24", "INFO 24"),
             (5, b"Caf\xE9", "Café"),
             (1, b"", ""),
-            (0, b"1234567890123456789012345", "+1234567890123456789012345"),
+            (
+                0,
+                b"1234567890123456789012345",
+                "+1234567890123456789012345",
+            ),
         ] {
-            let address = Address { ton, npi: 1, octets };
+            let address = Address {
+                ton,
+                npi: 1,
+                octets,
+            };
             assert_eq!(&*plan.inbound(address, End::Source), expected);
         }
     }
@@ -260,9 +302,19 @@ mod tests {
     #[test]
     fn packed_alpha_is_decoded_only_by_setting() {
         // "Hello" in packed septets.
-        let address = Address { ton: 5, npi: 0, octets: b"\xC8\x32\x9B\xFD\x06" };
-        let plan = AddressPlan { has_packed_alpha: true, ..AddressPlan::default() };
+        let address = Address {
+            ton: 5,
+            npi: 0,
+            octets: b"\xC8\x32\x9B\xFD\x06",
+        };
+        let plan = AddressPlan {
+            has_packed_alpha: true,
+            ..AddressPlan::default()
+        };
         assert_eq!(&*plan.inbound(address, End::Source), "Hello");
-        assert_eq!(&*AddressPlan::default().inbound(address, End::Source), "È2\u{9B}ý\u{6}");
+        assert_eq!(
+            &*AddressPlan::default().inbound(address, End::Source),
+            "È2\u{9B}ý\u{6}"
+        );
     }
 }

@@ -44,7 +44,11 @@ impl SmppCarrier {
         events: EventSender,
     ) -> Result<Self, ConfigError> {
         let settings = Arc::new(config.compile()?);
-        let tls = config.tls.as_ref().map(|tls| Tls::new(tls, &config.name)).transpose()?;
+        let tls = config
+            .tls
+            .as_ref()
+            .map(|tls| Tls::new(tls, &config.name))
+            .transpose()?;
         let endpoints = Endpoint::all(config)?;
         let modes = config.bind.modes().repeat(config.sessions as usize);
         let now_ms = clock.now_ms();
@@ -192,7 +196,9 @@ impl Shared {
         let Some(submission) = queue.ready.pop_front() else {
             return Pull::Empty;
         };
-        queue.bucket.take(u32::from(submission.segments).max(1), now_ms);
+        queue
+            .bucket
+            .take(u32::from(submission.segments).max(1), now_ms);
         Pull::Message(Box::new(submission))
     }
 
@@ -242,7 +248,9 @@ impl Shared {
     }
 
     fn can_transmit(&self) -> bool {
-        self.links.iter().any(|link| lock(&link.standing).takes_messages())
+        self.links
+            .iter()
+            .any(|link| lock(&link.standing).takes_messages())
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -250,8 +258,11 @@ impl Shared {
     }
 
     fn capacity(&self) -> (u32, Health) {
-        let standings: Vec<Standing> =
-            self.links.iter().map(|link| lock(&link.standing).clone()).collect();
+        let standings: Vec<Standing> = self
+            .links
+            .iter()
+            .map(|link| lock(&link.standing).clone())
+            .collect();
         let count = |holds: fn(&Standing) -> bool| {
             u32::try_from(standings.iter().filter(|s| holds(s)).count()).unwrap_or(u32::MAX)
         };
@@ -260,7 +271,9 @@ impl Shared {
             links_configured: u32::try_from(standings.len()).unwrap_or(u32::MAX),
             links_bound: count(|standing| standing.is_bound),
             is_throttled: standings.iter().any(|standing| standing.is_throttled),
-            config_fault: standings.iter().find_map(|standing| standing.config_fault.clone()),
+            config_fault: standings
+                .iter()
+                .find_map(|standing| standing.config_fault.clone()),
         };
         (takers * self.settings.window * WINDOWS_AHEAD, health)
     }
@@ -275,8 +288,11 @@ impl Shared {
             let standing = lock(&link.standing);
             standing.is_transmitting && standing.is_throttled
         });
-        let outcome =
-            if is_throttled && !is_stopping { Outcome::Throttled } else { Outcome::Returned };
+        let outcome = if is_throttled && !is_stopping {
+            Outcome::Throttled
+        } else {
+            Outcome::Returned
+        };
         let stranded = std::mem::take(&mut self.queue().ready);
         stranded
             .into_iter()
@@ -307,7 +323,12 @@ async fn supervise(shared: Arc<Shared>, mut links: JoinSet<()>, events: EventSen
         batch.extend(shared.strand());
         if !batch.is_empty() {
             // The engine is gone when this fails; the links notice too.
-            let _ = events.send(EventBatch { carrier: shared.number, events: batch }).await;
+            let _ = events
+                .send(EventBatch {
+                    carrier: shared.number,
+                    events: batch,
+                })
+                .await;
         }
         if links.is_empty() {
             return;

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use postrider_core::clock::Clock;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
+};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
@@ -46,7 +48,10 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// The host and its alternates.
     pub(super) fn all(config: &Config) -> Result<Vec<Self>, ConfigError> {
-        let first = Self { host: config.host.as_str().into(), port: config.port };
+        let first = Self {
+            host: config.host.as_str().into(),
+            port: config.port,
+        };
         let mut endpoints = vec![first];
         for alternate in &config.alternates {
             endpoints.push(Self::parse(alternate)?);
@@ -58,7 +63,10 @@ impl Endpoint {
         text.rsplit_once(':')
             .and_then(|(host, port)| {
                 let host = host.trim_start_matches('[').trim_end_matches(']');
-                Some(Self { host: host.into(), port: port.parse().ok()? })
+                Some(Self {
+                    host: host.into(),
+                    port: port.parse().ok()?,
+                })
             })
             .filter(|endpoint| !endpoint.host.is_empty())
             .ok_or_else(|| ConfigError::Malformed {
@@ -91,7 +99,11 @@ struct Ended {
 
 impl Link {
     pub(super) async fn run(self) {
-        let mut time = Time { clock: self.shared.clock.clone(), last_ms: i64::MIN, added_ms: 0 };
+        let mut time = Time {
+            clock: self.shared.clock.clone(),
+            last_ms: i64::MIN,
+            added_ms: 0,
+        };
         let mut reconnect = Reconnect::new(self.seed);
         let mut stop = self.shared.stop.subscribe();
         let mut generation = 0_u32;
@@ -108,7 +120,9 @@ impl Link {
             let ended = match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                 Ok(stream) => {
                     generation = generation.wrapping_add(1);
-                    let ended = Conversation::new(&self, stream, generation, &mut time).run().await;
+                    let ended = Conversation::new(&self, stream, generation, &mut time)
+                        .run()
+                        .await;
                     info!(
                         carrier = %self.shared.name, link = self.index, host = %at.host,
                         reason = ?ended.reason, "session ended"
@@ -144,7 +158,10 @@ impl Link {
         if let Some(fault) = &config_fault {
             warn!(carrier = %self.shared.name, link = self.index, "{fault}; next try in 5 min");
         }
-        let standing = Standing { config_fault, ..Standing::default() };
+        let standing = Standing {
+            config_fault,
+            ..Standing::default()
+        };
         self.shared.set_standing(self.index, &standing);
     }
 
@@ -156,7 +173,11 @@ impl Link {
         let Some(tls) = &self.tls else {
             return Ok(Box::new(stream));
         };
-        let name = tls.server_name.as_deref().unwrap_or(&endpoint.host).to_owned();
+        let name = tls
+            .server_name
+            .as_deref()
+            .unwrap_or(&endpoint.host)
+            .to_owned();
         let name = ServerName::try_from(name)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let connector = TlsConnector::from(tls.client.clone());
@@ -241,12 +262,7 @@ enum Woken {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(
-        link: &'a Link,
-        stream: Box<dyn Stream>,
-        generation: u32,
-        time: &'a mut Time,
-    ) -> Self {
+    fn new(link: &'a Link, stream: Box<dyn Stream>, generation: u32, time: &'a mut Time) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         let setup = Setup {
             settings: link.shared.settings.clone(),
@@ -281,7 +297,8 @@ impl<'a> Conversation<'a> {
             if !is_stopping && let Some(grace_ms) = *stop.borrow_and_update() {
                 is_stopping = true;
                 let deadline_ms = now_ms.saturating_add(grace_ms);
-                self.session.stop(deadline_ms, now_ms, &mut self.session_events);
+                self.session
+                    .stop(deadline_ms, now_ms, &mut self.session_events);
             }
             let wake_ms = self.advance(now_ms);
             if let Some(reason) = self.closed {
@@ -322,14 +339,18 @@ impl<'a> Conversation<'a> {
             self.write_since_ms = (!self.output.is_empty()).then_some(now_ms);
         }
         self.sort_events(now_ms);
-        let write_ms = self.write_since_ms.map(|since_ms| since_ms + self.link.write_timeout_ms);
+        let write_ms = self
+            .write_since_ms
+            .map(|since_ms| since_ms + self.link.write_timeout_ms);
         if write_ms.is_some_and(|write_ms| now_ms >= write_ms) {
             warn!(carrier = %self.link.shared.name, "the SMSC has stopped reading");
             self.session.lost(&mut self.session_events);
             self.sort_events(now_ms);
         }
         self.pass_on(now_ms);
-        self.link.shared.set_standing(self.link.index, &self.standing(now_ms));
+        self.link
+            .shared
+            .set_standing(self.link.index, &self.standing(now_ms));
         [self.session.next_deadline(now_ms), pull_ms, write_ms]
             .into_iter()
             .flatten()
@@ -352,10 +373,14 @@ impl<'a> Conversation<'a> {
                     // Too old by now: the engine knows what to call that.
                     self.link.shared.give_back(submission.segments);
                     let outcome = Outcome::Returned;
-                    self.batch.push(Event::Outcome { ticket: submission.ticket, outcome });
+                    self.batch.push(Event::Outcome {
+                        ticket: submission.ticket,
+                        outcome,
+                    });
                 }
                 Pull::Message(submission) => {
-                    self.session.submit(*submission, now_ms, &mut self.session_events);
+                    self.session
+                        .submit(*submission, now_ms, &mut self.session_events);
                 }
             }
         }
@@ -384,7 +409,10 @@ impl<'a> Conversation<'a> {
         }
         if let Ok(permit) = self.link.events.try_reserve() {
             let events = std::mem::take(&mut self.batch);
-            permit.send(EventBatch { carrier: self.link.shared.number, events });
+            permit.send(EventBatch {
+                carrier: self.link.shared.number,
+                events,
+            });
             if let Some(since_ms) = self.blocked_since_ms.take() {
                 self.session.excuse(now_ms - since_ms);
             }
@@ -397,7 +425,8 @@ impl<'a> Conversation<'a> {
         let now_ms = self.time.now_ms();
         match woken {
             Woken::Read(Ok(length)) if *length > 0 => {
-                self.session.on_bytes(&self.input[..*length], now_ms, &mut self.session_events);
+                self.session
+                    .on_bytes(&self.input[..*length], now_ms, &mut self.session_events);
             }
             Woken::Written(Ok(0)) => {
                 self.output.clear();
@@ -429,10 +458,15 @@ impl<'a> Conversation<'a> {
 
     /// Gives the engine what it is owed and the peer what it is told last.
     async fn farewell(mut self, reason: CloseReason) -> Ended {
-        self.link.shared.set_standing(self.link.index, &Standing::default());
+        self.link
+            .shared
+            .set_standing(self.link.index, &Standing::default());
         if !self.batch.is_empty() {
             let events = std::mem::take(&mut self.batch);
-            let batch = EventBatch { carrier: self.link.shared.number, events };
+            let batch = EventBatch {
+                carrier: self.link.shared.number,
+                events,
+            };
             // Fails when the engine is gone.
             let _ = self.link.events.send(batch).await;
         }
@@ -449,16 +483,16 @@ impl<'a> Conversation<'a> {
             .await;
         }
         let now_ms = self.time.now_ms();
-        Ended { reason, bound_ms: self.bound_at_ms.map(|bound_at_ms| now_ms - bound_at_ms) }
+        Ended {
+            reason,
+            bound_ms: self.bound_at_ms.map(|bound_at_ms| now_ms - bound_at_ms),
+        }
     }
 }
 
 /// Writes some octets, or, when none are left, flushes and returns 0. Nothing is lost when it is
 /// dropped half-way.
-async fn write_some(
-    writer: &mut WriteHalf<Box<dyn Stream>>,
-    octets: &[u8],
-) -> io::Result<usize> {
+async fn write_some(writer: &mut WriteHalf<Box<dyn Stream>>, octets: &[u8]) -> io::Result<usize> {
     if octets.is_empty() {
         writer.flush().await?;
         return Ok(0);

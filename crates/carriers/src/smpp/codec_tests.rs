@@ -78,7 +78,10 @@ impl OwnedPdu {
             npi: self.octets[at + 1],
             octets,
         };
-        let response = MessageResponse { message_id: Some(first), tlvs };
+        let response = MessageResponse {
+            message_id: Some(first),
+            tlvs,
+        };
         let short_message = ShortMessage {
             service_type: &third[..third.len().min(5)],
             source: address(0, first),
@@ -109,7 +112,11 @@ impl OwnedPdu {
             Kind::BindResponse(mode) => {
                 let version = self.octets[0];
                 let system_id = &first[..first.len().min(15)];
-                let tlvs = if version & 1 == 0 { Tlvs::default() } else { Tlvs(VERSION_TLV) };
+                let tlvs = if version & 1 == 0 {
+                    Tlvs::default()
+                } else {
+                    Tlvs(VERSION_TLV)
+                };
                 Pdu::BindResponse(mode, BindResponse { system_id, tlvs })
             }
             Kind::Outbind => Pdu::Outbind(Outbind {
@@ -145,7 +152,13 @@ impl OwnedPdu {
 
     fn encoded(&self) -> Vec<u8> {
         let mut octets = Vec::new();
-        encode(&mut octets, CommandStatus(self.status), self.sequence, &self.pdu()).unwrap();
+        encode(
+            &mut octets,
+            CommandStatus(self.status),
+            self.sequence,
+            &self.pdu(),
+        )
+        .unwrap();
         octets
     }
 }
@@ -185,16 +198,18 @@ fn any_pdu() -> impl Strategy<Value = OwnedPdu> {
         prop::collection::vec(any::<u8>(), 0..=254),
         tlv_block(),
     )
-        .prop_map(|(kind, status, sequence, texts, octets, time, short_message, tlvs)| OwnedPdu {
-            kind,
-            status,
-            sequence,
-            texts,
-            octets,
-            time,
-            short_message,
-            tlvs,
-        })
+        .prop_map(
+            |(kind, status, sequence, texts, octets, time, short_message, tlvs)| OwnedPdu {
+                kind,
+                status,
+                sequence,
+                texts,
+                octets,
+                time,
+                short_message,
+                tlvs,
+            },
+        )
 }
 
 fn frame(octets: &[u8]) -> Frame<'_> {
@@ -362,21 +377,69 @@ fn deliver_body(source: &[u8], schedule: &[u8], text: &[u8], tail: &[u8]) -> Vec
 fn row_17_strange_deliveries_are_read_as_far_as_they_go() {
     let source = b"447700900123";
     for (name, body, address, text) in [
-        ("TLV of wrong length", deliver_body(source, b"", b"x", &[4, 0x27, 0, 2, 0, 2]), &source[..], &b"x"[..]),
-        ("TLV past the end", deliver_body(source, b"", b"x", &[0, 0x1E, 0, 99, b'1']), source, b"x"),
-        ("stray octets", deliver_body(source, b"", b"x", &[1, 2, 3]), source, b"x"),
-        ("id without NUL", deliver_body(source, b"", b"x", &[0, 0x1E, 0, 1, b'1']), source, b"x"),
-        ("short error code", deliver_body(source, b"", b"x", &[4, 0x23, 0, 2, 0, 1]), source, b"x"),
-        ("long address", deliver_body(&[b'7'; 25], b"", b"x", &[]), &[b'7'; 25], b"x"),
-        ("Latin-1 address", deliver_body(b"Caf\xE9", b"", b"x", &[]), b"Caf\xE9", b"x"),
-        ("short time", deliver_body(source, b"000", b"x", &[]), source, b"x"),
+        (
+            "TLV of wrong length",
+            deliver_body(source, b"", b"x", &[4, 0x27, 0, 2, 0, 2]),
+            &source[..],
+            &b"x"[..],
+        ),
+        (
+            "TLV past the end",
+            deliver_body(source, b"", b"x", &[0, 0x1E, 0, 99, b'1']),
+            source,
+            b"x",
+        ),
+        (
+            "stray octets",
+            deliver_body(source, b"", b"x", &[1, 2, 3]),
+            source,
+            b"x",
+        ),
+        (
+            "id without NUL",
+            deliver_body(source, b"", b"x", &[0, 0x1E, 0, 1, b'1']),
+            source,
+            b"x",
+        ),
+        (
+            "short error code",
+            deliver_body(source, b"", b"x", &[4, 0x23, 0, 2, 0, 1]),
+            source,
+            b"x",
+        ),
+        (
+            "long address",
+            deliver_body(&[b'7'; 25], b"", b"x", &[]),
+            &[b'7'; 25],
+            b"x",
+        ),
+        (
+            "Latin-1 address",
+            deliver_body(b"Caf\xE9", b"", b"x", &[]),
+            b"Caf\xE9",
+            b"x",
+        ),
+        (
+            "short time",
+            deliver_body(source, b"000", b"x", &[]),
+            source,
+            b"x",
+        ),
     ] {
         let octets = octets(CommandId::DELIVER_SM, 0, 7, &body);
-        let Decoded { pdu: Pdu::DeliverSm(message), soundness } = decode(&frame(&octets)) else {
+        let Decoded {
+            pdu: Pdu::DeliverSm(message),
+            soundness,
+        } = decode(&frame(&octets))
+        else {
             panic!("{name}");
         };
         assert_eq!(soundness, Soundness::Sound, "{name}");
-        assert_eq!((message.source.octets, message.short_message), (address, text), "{name}");
+        assert_eq!(
+            (message.source.octets, message.short_message),
+            (address, text),
+            "{name}"
+        );
     }
 }
 
@@ -385,11 +448,19 @@ fn a_delivery_cut_short_keeps_what_there_is() {
     let whole = deliver_body(b"447700900123", b"", b"hello", &[]);
     let cut_text = octets(CommandId::DELIVER_SM, 0, 7, &whole[..whole.len() - 2]);
     let decoded = decode(&frame(&cut_text));
-    let Pdu::DeliverSm(message) = decoded.pdu else { panic!("{decoded:?}") };
-    assert_eq!((message.short_message, decoded.soundness), (&b"hel"[..], Soundness::Damaged));
+    let Pdu::DeliverSm(message) = decoded.pdu else {
+        panic!("{decoded:?}")
+    };
+    assert_eq!(
+        (message.short_message, decoded.soundness),
+        (&b"hel"[..], Soundness::Damaged)
+    );
 
     let cut_address = octets(CommandId::DELIVER_SM, 0, 7, &whole[..8]);
-    assert_eq!(decode(&frame(&cut_address)).soundness, Soundness::Unreadable);
+    assert_eq!(
+        decode(&frame(&cut_address)).soundness,
+        Soundness::Unreadable
+    );
 }
 
 #[test]
@@ -403,7 +474,10 @@ fn responses_come_with_or_without_a_body() {
     assert_eq!(id(&octets(response, 0, 7, b"")), None);
     assert_eq!(id(&octets(response, 0, 7, b"\0")), Some(Vec::new()));
     assert_eq!(id(&octets(response, 0, 7, b"abc")), Some(b"abc".to_vec()));
-    assert_eq!(id(&octets(response, 0, 7, &[b'9'; 255])), Some(vec![b'9'; 255]));
+    assert_eq!(
+        id(&octets(response, 0, 7, &[b'9'; 255])),
+        Some(vec![b'9'; 255])
+    );
 }
 
 #[test]
@@ -415,7 +489,10 @@ fn bodies_where_none_belong_are_ignored() {
         (CommandId::GENERIC_NACK, Pdu::GenericNack),
         (CommandId(0x0001_0200), Pdu::Other(CommandId(0x0001_0200))),
     ] {
-        assert_eq!(decode(&frame(&octets(command_id, 0, 7, b"odd"))).pdu, expected);
+        assert_eq!(
+            decode(&frame(&octets(command_id, 0, 7, b"odd"))).pdu,
+            expected
+        );
     }
 }
 
@@ -424,7 +501,12 @@ fn impossible_lengths_lose_the_framing() {
     for (length, expected) in [
         (15_u32, Cut::FramingLost { command_length: 15 }),
         (0, Cut::FramingLost { command_length: 0 }),
-        (65_537, Cut::FramingLost { command_length: 65_537 }),
+        (
+            65_537,
+            Cut::FramingLost {
+                command_length: 65_537,
+            },
+        ),
         (65_536, Cut::Incomplete),
         (16, Cut::Incomplete),
     ] {
@@ -437,15 +519,45 @@ fn impossible_lengths_lose_the_framing() {
 fn what_exceeds_the_maxima_is_not_written() {
     let long = [b'1'; 21];
     let too_long = ShortMessage {
-        source: Address { ton: 1, npi: 1, octets: &long },
+        source: Address {
+            ton: 1,
+            npi: 1,
+            octets: &long,
+        },
         ..ShortMessage::default()
     };
-    let too_wide = ShortMessage { short_message: &[0; 255], ..ShortMessage::default() };
-    let no_time = ShortMessage { validity_period: b"1", ..ShortMessage::default() };
+    let too_wide = ShortMessage {
+        short_message: &[0; 255],
+        ..ShortMessage::default()
+    };
+    let no_time = ShortMessage {
+        validity_period: b"1",
+        ..ShortMessage::default()
+    };
     for (message, expected) in [
-        (too_long, EncodeError::TooLong { field: "source_addr", length: 21, maximum: 20 }),
-        (too_wide, EncodeError::TooLong { field: "short_message", length: 255, maximum: 254 }),
-        (no_time, EncodeError::NotATime { field: "validity_period", length: 1 }),
+        (
+            too_long,
+            EncodeError::TooLong {
+                field: "source_addr",
+                length: 21,
+                maximum: 20,
+            },
+        ),
+        (
+            too_wide,
+            EncodeError::TooLong {
+                field: "short_message",
+                length: 255,
+                maximum: 254,
+            },
+        ),
+        (
+            no_time,
+            EncodeError::NotATime {
+                field: "validity_period",
+                length: 1,
+            },
+        ),
     ] {
         let mut out = b"before".to_vec();
         let written = encode(&mut out, CommandStatus::OK, 1, &Pdu::SubmitSm(message));
@@ -460,11 +572,22 @@ fn a_bind_is_written_as_in_the_specification() {
         password: b"secret08",
         system_type: b"SUBMIT1",
         interface_version: 0x34,
-        addresses: Address { ton: 1, npi: 1, octets: b"" },
+        addresses: Address {
+            ton: 1,
+            npi: 1,
+            octets: b"",
+        },
     };
     let mut out = Vec::new();
-    encode(&mut out, CommandStatus::OK, 1, &Pdu::Bind(BindMode::Transmitter, bind)).unwrap();
+    encode(
+        &mut out,
+        CommandStatus::OK,
+        1,
+        &Pdu::Bind(BindMode::Transmitter, bind),
+    )
+    .unwrap();
     // SMPP v3.4, 3.2.1.
-    let expected = b"\0\0\0\x2F\0\0\0\x02\0\0\0\0\0\0\0\x01SMPP3TEST\0secret08\0SUBMIT1\0\x34\x01\x01\0";
+    let expected =
+        b"\0\0\0\x2F\0\0\0\x02\0\0\0\0\0\0\0\x01SMPP3TEST\0secret08\0SUBMIT1\0\x34\x01\x01\0";
     assert_eq!(out, expected);
 }

@@ -83,7 +83,9 @@ pub struct StatusTable {
 
 impl StatusTable {
     pub fn new(overrides: impl IntoIterator<Item = (u32, Meaning)>) -> Self {
-        Self { overrides: overrides.into_iter().collect() }
+        Self {
+            overrides: overrides.into_iter().collect(),
+        }
     }
 
     /// What `status` means for a message whose sender is alphanumeric or not.
@@ -111,7 +113,10 @@ impl StatusOverride {
             None if self.class == StatusClass::Throttle => ErrorCode::CarrierCongested,
             None => ErrorCode::UnknownFailure,
         };
-        Ok(Meaning { verdict: self.class.verdict(), code })
+        Ok(Meaning {
+            verdict: self.class.verdict(),
+            code,
+        })
     }
 }
 
@@ -155,7 +160,13 @@ const UNKNOWN: Code = Code::Is(ErrorCode::UnknownFailure);
 const CONGESTED: Code = Code::Is(ErrorCode::CarrierCongested);
 
 const fn row_of(first: u32, last: u32, name: &'static str, verdict: Verdict, code: Code) -> Row {
-    Row { first, last, name, verdict, code }
+    Row {
+        first,
+        last,
+        name,
+        verdict,
+        code,
+    }
 }
 
 const fn one(status: u32, name: &'static str, verdict: Verdict, code: Code) -> Row {
@@ -247,12 +258,20 @@ mod tests {
             (&[0x0B], FAIL, 30005),
             (&[0x14, 0x58], THROTTLE, 30017),
             (&[0x15, 0x48, 0x49, 0x50, 0x51], CONFIG, 30008),
-            (&[0x40, 0x42, 0x43, 0x44, 0x53, 0x54, 0x55, 0x63, 0x65, 0xFE], FAIL, 30008),
+            (
+                &[0x40, 0x42, 0x43, 0x44, 0x53, 0x54, 0x55, 0x63, 0x65, 0xFE],
+                FAIL,
+                30008,
+            ),
             (&[0x45, 0xFF], RETRY_OTHER, 30008),
             (&[0x61, 0x62], resend(Variant::WithoutTimes), 30008),
             (&[0x64], RETRY_SAME, 30008),
             (&[0x66], FAIL, 30007),
-            (&[0xC0, 0xC1, 0xC2, 0xC3, 0xC4], resend(Variant::WithoutTlvs), 30008),
+            (
+                &[0xC0, 0xC1, 0xC2, 0xC3, 0xC4],
+                resend(Variant::WithoutTlvs),
+                30008,
+            ),
             (&[0x100, 0x101, 0x102, 0x103], CONFIG, 30008),
             (&[0x104], resend(Variant::AsUcs2), 30008),
             (&[0x105, 0x112, 0x400, 0x4FF], FAIL, 30008),
@@ -274,10 +293,20 @@ mod tests {
 
     #[test]
     fn an_override_wins() {
-        let over = StatusOverride { class: StatusClass::Throttle, code: Some(30017) };
+        let over = StatusOverride {
+            class: StatusClass::Throttle,
+            code: Some(30017),
+        };
         let table = StatusTable::new([(0x45, over.meaning().unwrap())]);
         assert_eq!(table.meaning(CommandStatus(0x45), false).verdict, THROTTLE);
-        assert_eq!(StatusOverride { class: StatusClass::Fail, code: Some(7) }.meaning(), Err(7));
+        assert_eq!(
+            StatusOverride {
+                class: StatusClass::Fail,
+                code: Some(7)
+            }
+            .meaning(),
+            Err(7)
+        );
     }
 
     #[test]

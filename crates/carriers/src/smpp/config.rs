@@ -26,7 +26,10 @@ use crate::correlation::{IdForm, IdForms};
 /// An SMPP carrier as the operator writes it. Seconds unless a key says otherwise.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file with two values")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the file with two values"
+)]
 pub struct Config {
     /// Name of the carrier in routes, logs and metrics. Required.
     pub name: String,
@@ -348,20 +351,43 @@ pub enum ConfigError {
     #[error("{key} is required")]
     Missing { key: &'static str },
     #[error("{key} = {given}, expected {expected}")]
-    OutOfRange { key: &'static str, given: u64, expected: &'static str },
+    OutOfRange {
+        key: &'static str,
+        given: u64,
+        expected: &'static str,
+    },
     #[error("{key}: {source}")]
-    TooLong { key: &'static str, source: EncodeError },
+    TooLong {
+        key: &'static str,
+        source: EncodeError,
+    },
     #[error("{key}: \"{given}\" is not {expected}")]
-    Malformed { key: &'static str, given: String, expected: &'static str },
+    Malformed {
+        key: &'static str,
+        given: String,
+        expected: &'static str,
+    },
     #[error("{key}: {source}")]
-    Pattern { key: &'static str, source: Box<regex::Error> },
+    Pattern {
+        key: &'static str,
+        source: Box<regex::Error>,
+    },
     #[error(
         "a window of {window} at {throughput} segments/s needs {needed_s} s to drain, more than half \
          of response_timeout_s = {response_timeout_s}: lower the window or raise the throughput"
     )]
-    WindowTooWide { window: u32, throughput: u32, needed_s: u64, response_timeout_s: u32 },
+    WindowTooWide {
+        window: u32,
+        throughput: u32,
+        needed_s: u64,
+        response_timeout_s: u32,
+    },
     #[error("{key}: cannot read {}: {source}", path.display())]
-    File { key: &'static str, path: PathBuf, source: std::io::Error },
+    File {
+        key: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("tls: {0}")]
     Tls(String),
 }
@@ -437,9 +463,11 @@ impl Config {
     }
 
     fn check_required(&self) -> Result<(), ConfigError> {
-        for (key, value) in
-            [("name", &self.name), ("host", &self.host), ("system_id", &self.system_id)]
-        {
+        for (key, value) in [
+            ("name", &self.name),
+            ("host", &self.host),
+            ("system_id", &self.system_id),
+        ] {
             if value.is_empty() {
                 return Err(ConfigError::Missing { key });
             }
@@ -448,19 +476,58 @@ impl Config {
     }
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
-        let ranges: [(&'static str, u32, std::ops::RangeInclusive<u32>, &'static str); 8] = [
+        let ranges: [(
+            &'static str,
+            u32,
+            std::ops::RangeInclusive<u32>,
+            &'static str,
+        ); 8] = [
             ("sessions", self.sessions, 1..=100, "1 to 100"),
             ("window", self.window, 1..=10_000, "1 to 10000"),
-            ("connect_timeout_s", self.connect_timeout_s, 1..=3_600, "1 to 3600"),
-            ("bind_timeout_s", self.bind_timeout_s, 1..=3_600, "1 to 3600"),
-            ("enquire_link_s", self.enquire_link_s, 1..=86_400, "1 to 86400"),
-            ("enquire_link_timeout_s", self.enquire_link_timeout_s, 1..=3_600, "1 to 3600"),
-            ("response_timeout_s", self.response_timeout_s, 1..=3_600, "1 to 3600"),
-            ("write_timeout_s", self.write_timeout_s, 1..=3_600, "1 to 3600"),
+            (
+                "connect_timeout_s",
+                self.connect_timeout_s,
+                1..=3_600,
+                "1 to 3600",
+            ),
+            (
+                "bind_timeout_s",
+                self.bind_timeout_s,
+                1..=3_600,
+                "1 to 3600",
+            ),
+            (
+                "enquire_link_s",
+                self.enquire_link_s,
+                1..=86_400,
+                "1 to 86400",
+            ),
+            (
+                "enquire_link_timeout_s",
+                self.enquire_link_timeout_s,
+                1..=3_600,
+                "1 to 3600",
+            ),
+            (
+                "response_timeout_s",
+                self.response_timeout_s,
+                1..=3_600,
+                "1 to 3600",
+            ),
+            (
+                "write_timeout_s",
+                self.write_timeout_s,
+                1..=3_600,
+                "1 to 3600",
+            ),
         ];
         for (key, given, range, expected) in ranges {
             if !range.contains(&given) {
-                return Err(ConfigError::OutOfRange { key, given: u64::from(given), expected });
+                return Err(ConfigError::OutOfRange {
+                    key,
+                    given: u64::from(given),
+                    expected,
+                });
             }
         }
         // A carrier that limits by delaying its answers must drain a full window in time, or the
@@ -537,8 +604,10 @@ impl Config {
                     });
                 }
             };
-            tlv::push(&mut block, fixed.tag, &value)
-                .map_err(|source| ConfigError::TooLong { key: "tlvs", source })?;
+            tlv::push(&mut block, fixed.tag, &value).map_err(|source| ConfigError::TooLong {
+                key: "tlvs",
+                source,
+            })?;
         }
         Ok(block.into())
     }
@@ -558,7 +627,10 @@ impl Config {
             err_overrides.insert(err, error_code("err_map", *code)?);
         }
         Ok(ReceiptRules {
-            id_forms: IdForms { response: self.resp_id, receipt: self.dlr_id },
+            id_forms: IdForms {
+                response: self.resp_id,
+                receipt: self.dlr_id,
+            },
             accepts_by_text: self.receipts_by_text,
             acceptd_is_final: self.acceptd_is_final,
             expired: error_code("expired_code", self.expired_code)?,
@@ -573,7 +645,12 @@ impl Config {
         if self.temporary_error_throttles {
             let class = super::command_status::StatusClass::Throttle;
             let throttle = StatusOverride { class, code: None };
-            overrides.insert(0x64, throttle.meaning().map_err(|code| not_a_code("status", code))?);
+            overrides.insert(
+                0x64,
+                throttle
+                    .meaning()
+                    .map_err(|code| not_a_code("status", code))?,
+            );
         }
         for (status, meaning) in &self.status {
             let digits = status.strip_prefix("0x").unwrap_or(status);
@@ -582,7 +659,9 @@ impl Config {
                 given: status.clone(),
                 expected: "a hexadecimal command status",
             })?;
-            let meaning = meaning.meaning().map_err(|code| not_a_code("status", code))?;
+            let meaning = meaning
+                .meaning()
+                .map_err(|code| not_a_code("status", code))?;
             overrides.insert(number, meaning);
         }
         Ok(StatusTable::new(overrides))
@@ -596,19 +675,28 @@ fn milliseconds(seconds: u32) -> i64 {
 fn text(key: &'static str, value: &str, maximum: usize) -> Result<Box<[u8]>, ConfigError> {
     let length = value.len();
     if length > maximum {
-        let source = EncodeError::TooLong { field: key, length, maximum };
+        let source = EncodeError::TooLong {
+            field: key,
+            length,
+            maximum,
+        };
         return Err(ConfigError::TooLong { key, source });
     }
     if value.contains('\0') {
-        return Err(ConfigError::TooLong { key, source: EncodeError::HoldsNul { field: key } });
+        return Err(ConfigError::TooLong {
+            key,
+            source: EncodeError::HoldsNul { field: key },
+        });
     }
     Ok(value.as_bytes().into())
 }
 
 fn rewrites(key: &'static str, rules: &[Rewrite]) -> Result<Rewrites, ConfigError> {
     let compiled = rules.iter().map(|rule| {
-        let pattern = Regex::new(&rule.pattern)
-            .map_err(|source| ConfigError::Pattern { key, source: Box::new(source) })?;
+        let pattern = Regex::new(&rule.pattern).map_err(|source| ConfigError::Pattern {
+            key,
+            source: Box::new(source),
+        })?;
         Ok((pattern, rule.replace.as_str().into()))
     });
     Ok(Rewrites::new(compiled.collect::<Result<_, _>>()?))
@@ -619,12 +707,22 @@ fn error_code(key: &'static str, code: u32) -> Result<ErrorCode, ConfigError> {
 }
 
 fn not_a_code(key: &'static str, code: u32) -> ConfigError {
-    ConfigError::Malformed { key, given: code.to_string(), expected: "an error code" }
+    ConfigError::Malformed {
+        key,
+        given: code.to_string(),
+        expected: "an error code",
+    }
 }
 
 pub(crate) fn octets_of_hex(hex: &str) -> Option<Vec<u8>> {
     if !hex.len().is_multiple_of(2) || !hex.is_ascii() {
         return None;
     }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok())
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,12 +71,22 @@ pub fn cut(input: &[u8]) -> Cut<'_> {
         status: CommandStatus(word(8)),
         sequence: word(12),
     };
-    Cut::Frame { frame: Frame { header, body: &octets[HEADER_LENGTH..], octets }, length }
+    Cut::Frame {
+        frame: Frame {
+            header,
+            body: &octets[HEADER_LENGTH..],
+            octets,
+        },
+        length,
+    }
 }
 
 /// Decodes what a frame holds.
 pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
-    let mut body = Reader { rest: frame.body, is_short: false };
+    let mut body = Reader {
+        rest: frame.body,
+        is_short: false,
+    };
     let pdu = match frame.header.command_id {
         CommandId::BIND_TRANSMITTER => Pdu::Bind(BindMode::Transmitter, body.bind()),
         CommandId::BIND_RECEIVER => Pdu::Bind(BindMode::Receiver, body.bind()),
@@ -96,9 +106,10 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
         CommandId::SUBMIT_SM_RESP => Pdu::SubmitSmResponse(body.message_response()),
         CommandId::DELIVER_SM_RESP => Pdu::DeliverSmResponse(body.message_response()),
         CommandId::DATA_SM_RESP => Pdu::DataSmResponse(body.message_response()),
-        CommandId::OUTBIND => {
-            Pdu::Outbind(Outbind { system_id: body.c_string(), password: body.c_string() })
-        }
+        CommandId::OUTBIND => Pdu::Outbind(Outbind {
+            system_id: body.c_string(),
+            password: body.c_string(),
+        }),
         CommandId::ALERT_NOTIFICATION => Pdu::AlertNotification(AlertNotification {
             source: body.address(),
             esme: body.address(),
@@ -112,7 +123,10 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
         CommandId::GENERIC_NACK => Pdu::GenericNack,
         other => Pdu::Other(other),
     };
-    Decoded { pdu, soundness: body.soundness() }
+    Decoded {
+        pdu,
+        soundness: body.soundness(),
+    }
 }
 
 /// Takes fields off the front of a body. Past its end every field is zero or empty, and noted.
@@ -123,7 +137,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn soundness(&self) -> Soundness {
-        if self.is_short { Soundness::Damaged } else { Soundness::Sound }
+        if self.is_short {
+            Soundness::Damaged
+        } else {
+            Soundness::Sound
+        }
     }
 
     fn u8(&mut self) -> u8 {
@@ -149,7 +167,11 @@ impl<'a> Reader<'a> {
     }
 
     fn address(&mut self) -> Address<'a> {
-        Address { ton: self.u8(), npi: self.u8(), octets: self.c_string() }
+        Address {
+            ton: self.u8(),
+            npi: self.u8(),
+            octets: self.c_string(),
+        }
     }
 
     fn counted(&mut self) -> &'a [u8] {
@@ -181,14 +203,20 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             return BindResponse::default();
         }
-        BindResponse { system_id: self.c_string(), tlvs: self.tlvs() }
+        BindResponse {
+            system_id: self.c_string(),
+            tlvs: self.tlvs(),
+        }
     }
 
     fn message_response(&mut self) -> MessageResponse<'a> {
         if self.rest.is_empty() {
             return MessageResponse::default();
         }
-        MessageResponse { message_id: Some(self.c_string()), tlvs: self.tlvs() }
+        MessageResponse {
+            message_id: Some(self.c_string()),
+            tlvs: self.tlvs(),
+        }
     }
 
     fn short_message(mut self, wrap: fn(ShortMessage<'a>) -> Pdu<'a>) -> Decoded<'a> {
@@ -234,7 +262,11 @@ impl<'a> Reader<'a> {
     }
 
     fn with_addresses(&self, pdu: Pdu<'a>, has_addresses: bool) -> Decoded<'a> {
-        let soundness = if has_addresses { self.soundness() } else { Soundness::Unreadable };
+        let soundness = if has_addresses {
+            self.soundness()
+        } else {
+            Soundness::Unreadable
+        };
         Decoded { pdu, soundness }
     }
 }

@@ -28,7 +28,11 @@ pub mod maximum {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     #[error("{field} has {length} octets, at most {maximum} fit")]
-    TooLong { field: &'static str, length: usize, maximum: usize },
+    TooLong {
+        field: &'static str,
+        length: usize,
+        maximum: usize,
+    },
     #[error("{field} holds a NUL octet")]
     HoldsNul { field: &'static str },
     #[error("{field} must be empty or 16 octets long, not {length}")]
@@ -89,7 +93,11 @@ impl Writer<'_> {
         maximum: usize,
     ) -> Result<(), EncodeError> {
         if text.len() > maximum {
-            return Err(EncodeError::TooLong { field, length: text.len(), maximum });
+            return Err(EncodeError::TooLong {
+                field,
+                length: text.len(),
+                maximum,
+            });
         }
         if text.contains(&0) {
             return Err(EncodeError::HoldsNul { field });
@@ -101,7 +109,10 @@ impl Writer<'_> {
 
     fn time(&mut self, field: &'static str, text: &[u8]) -> Result<(), EncodeError> {
         if !text.is_empty() && text.len() != maximum::TIME {
-            return Err(EncodeError::NotATime { field, length: text.len() });
+            return Err(EncodeError::NotATime {
+                field,
+                length: text.len(),
+            });
         }
         self.c_string(field, text, maximum::TIME)
     }
@@ -147,14 +158,14 @@ impl Writer<'_> {
         self.time("schedule_delivery_time", message.schedule_delivery_time)?;
         self.time("validity_period", message.validity_period)?;
         let length = message.short_message.len();
-        let sm_length =
-            u8::try_from(length).ok().filter(|_| length <= maximum::SHORT_MESSAGE).ok_or(
-                EncodeError::TooLong {
-                    field: "short_message",
-                    length,
-                    maximum: maximum::SHORT_MESSAGE,
-                },
-            )?;
+        let sm_length = u8::try_from(length)
+            .ok()
+            .filter(|_| length <= maximum::SHORT_MESSAGE)
+            .ok_or(EncodeError::TooLong {
+                field: "short_message",
+                length,
+                maximum: maximum::SHORT_MESSAGE,
+            })?;
         self.0.extend_from_slice(&[
             message.registered_delivery,
             message.replace_if_present,
@@ -170,7 +181,11 @@ impl Writer<'_> {
     fn data_sm(&mut self, message: &ShortMessage<'_>) -> Result<(), EncodeError> {
         self.c_string("service_type", message.service_type, maximum::SERVICE_TYPE)?;
         self.address("source_addr", &message.source, maximum::LONG_ADDRESS)?;
-        self.address("destination_addr", &message.destination, maximum::LONG_ADDRESS)?;
+        self.address(
+            "destination_addr",
+            &message.destination,
+            maximum::LONG_ADDRESS,
+        )?;
         self.0.extend_from_slice(&[
             message.esm_class,
             message.registered_delivery,

@@ -40,8 +40,13 @@ pub fn inbound_text(message: &ShortMessage<'_>, wire: Gsm7Wire) -> InboundText {
     InboundText {
         text,
         encoding,
-        concat: header.concat.or_else(|| sar(message)).filter(|concat| is_a_segment_of_several(*concat)),
-        port: header.port.or_else(|| message.tlvs.get_u16(tlv::DESTINATION_PORT)),
+        concat: header
+            .concat
+            .or_else(|| sar(message))
+            .filter(|concat| is_a_segment_of_several(*concat)),
+        port: header
+            .port
+            .or_else(|| message.tlvs.get_u16(tlv::DESTINATION_PORT)),
     }
 }
 
@@ -142,12 +147,7 @@ fn alphabet(data_coding: u8) -> Alphabet {
     }
 }
 
-fn decode(
-    octets: &[u8],
-    data_coding: u8,
-    wire: Gsm7Wire,
-    header_length: u8,
-) -> (String, Encoding) {
+fn decode(octets: &[u8], data_coding: u8, wire: Gsm7Wire, header_length: u8) -> (String, Encoding) {
     let by_table = |table: fn(u8) -> char| octets.iter().copied().map(table).collect();
     match alphabet(data_coding) {
         Alphabet::Gsm7 => {
@@ -180,7 +180,11 @@ fn unpack(octets: &[u8], header_length: u8) -> Vec<u8> {
 }
 
 fn ascii(octet: u8) -> char {
-    if octet.is_ascii() { char::from(octet) } else { char::REPLACEMENT_CHARACTER }
+    if octet.is_ascii() {
+        char::from(octet)
+    } else {
+        char::REPLACEMENT_CHARACTER
+    }
 }
 
 fn latin1(octet: u8) -> char {
@@ -190,7 +194,11 @@ fn latin1(octet: u8) -> char {
 fn printable_latin1(octet: u8) -> char {
     let character = char::from(octet);
     let is_text = !character.is_control() || matches!(character, '\n' | '\r' | '\t');
-    if is_text { character } else { char::REPLACEMENT_CHARACTER }
+    if is_text {
+        character
+    } else {
+        char::REPLACEMENT_CHARACTER
+    }
 }
 
 fn iso_8859_5(octet: u8) -> char {
@@ -223,7 +231,12 @@ mod tests {
     use crate::smpp::tlv::Tlvs;
 
     fn message(esm_class: u8, data_coding: u8, short_message: &[u8]) -> ShortMessage<'_> {
-        ShortMessage { esm_class, data_coding, short_message, ..ShortMessage::default() }
+        ShortMessage {
+            esm_class,
+            data_coding,
+            short_message,
+            ..ShortMessage::default()
+        }
     }
 
     fn text(data_coding: u8, octets: &[u8]) -> String {
@@ -234,16 +247,28 @@ mod tests {
     #[test]
     fn the_whole_data_coding_octet_names_the_alphabet() {
         for (data_codings, alphabet_expected) in [
-            (&[0x00, 0x0F, 0x10, 0x11, 0x30, 0xC0, 0xC8, 0xD0, 0xDF, 0xF0, 0xF3][..], Alphabet::Gsm7),
+            (
+                &[
+                    0x00, 0x0F, 0x10, 0x11, 0x30, 0xC0, 0xC8, 0xD0, 0xDF, 0xF0, 0xF3,
+                ][..],
+                Alphabet::Gsm7,
+            ),
             (&[0x01], Alphabet::Ascii),
             (&[0x03], Alphabet::Latin1),
             (&[0x06], Alphabet::Cyrillic),
             (&[0x07], Alphabet::Hebrew),
             (&[0x08, 0x18, 0x19, 0x28, 0xE0, 0xEF], Alphabet::Ucs2),
-            (&[0x02, 0x04, 0x05, 0x0E, 0x14, 0xF4, 0xF7], Alphabet::Binary),
+            (
+                &[0x02, 0x04, 0x05, 0x0E, 0x14, 0xF4, 0xF7],
+                Alphabet::Binary,
+            ),
         ] {
             for data_coding in data_codings {
-                assert_eq!(alphabet(*data_coding), alphabet_expected, "{data_coding:#04x}");
+                assert_eq!(
+                    alphabet(*data_coding),
+                    alphabet_expected,
+                    "{data_coding:#04x}"
+                );
             }
         }
     }
@@ -278,7 +303,12 @@ mod tests {
     fn unknown_elements_are_skipped_and_a_broken_header_is_text() {
         let octets = [9, 0x70, 2, 1, 1, 0x00, 3, 7, 2, 2, b'x'];
         let found = inbound_text(&message(0x40, 0, &octets), Gsm7Wire::Unpacked);
-        let concat = Concat { reference: 7, is_16_bit: false, total: 2, sequence: 2 };
+        let concat = Concat {
+            reference: 7,
+            is_16_bit: false,
+            total: 2,
+            sequence: 2,
+        };
         assert_eq!((found.concat, &*found.text), (Some(concat), "x"));
 
         let octets = [200, b'x'];
@@ -290,14 +320,25 @@ mod tests {
     fn wide_references_and_sar_parameters_are_read() {
         let octets = [6, 0x08, 4, 0x12, 0x34, 3, 2, b'x'];
         let found = inbound_text(&message(0x40, 0, &octets), Gsm7Wire::Unpacked);
-        let expected = Concat { reference: 0x1234, is_16_bit: true, total: 3, sequence: 2 };
+        let expected = Concat {
+            reference: 0x1234,
+            is_16_bit: true,
+            total: 3,
+            sequence: 2,
+        };
         assert_eq!(found.concat, Some(expected));
 
         let tlvs = [
             0x02, 0x0C, 0, 2, 0x12, 0x34, 0x02, 0x0E, 0, 1, 3, 0x02, 0x0F, 0, 1, 2,
         ];
-        let message = ShortMessage { tlvs: Tlvs(&tlvs), ..message(0, 0, b"x") };
-        assert_eq!(inbound_text(&message, Gsm7Wire::Unpacked).concat, Some(expected));
+        let message = ShortMessage {
+            tlvs: Tlvs(&tlvs),
+            ..message(0, 0, b"x")
+        };
+        assert_eq!(
+            inbound_text(&message, Gsm7Wire::Unpacked).concat,
+            Some(expected)
+        );
     }
 
     #[test]
@@ -315,14 +356,20 @@ mod tests {
         let found = inbound_text(&message(0x40, 4, &octets), Gsm7Wire::Unpacked);
         assert_eq!(found.port, Some(2948));
         let tlvs = [0x02, 0x0B, 0, 2, 0x0B, 0x84];
-        let message = ShortMessage { tlvs: Tlvs(&tlvs), ..message(0, 4, b"x") };
+        let message = ShortMessage {
+            tlvs: Tlvs(&tlvs),
+            ..message(0, 4, b"x")
+        };
         assert_eq!(inbound_text(&message, Gsm7Wire::Unpacked).port, Some(2948));
     }
 
     #[test]
     fn an_empty_short_message_means_the_payload() {
         let tlvs = [0x04, 0x24, 0, 2, b'h', b'i'];
-        let message = ShortMessage { tlvs: Tlvs(&tlvs), ..message(0, 0, b"") };
+        let message = ShortMessage {
+            tlvs: Tlvs(&tlvs),
+            ..message(0, 0, b"")
+        };
         assert_eq!(inbound_text(&message, Gsm7Wire::Unpacked).text, "hi");
     }
 }

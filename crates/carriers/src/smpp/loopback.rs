@@ -13,7 +13,9 @@ use tokio::time::timeout;
 
 use super::config::{Bind, Config, TlsConfig};
 use super::pdu::CommandStatus;
-use super::testing::{Behavior, Dialect, Listening, Reaction, ReceiptPlan, Timing, listen, listen_tls};
+use super::testing::{
+    Behavior, Dialect, Listening, Reaction, ReceiptPlan, Timing, listen, listen_tls,
+};
 use super::{ConfigError, SmppCarrier};
 use crate::contract::{
     Carrier as _, CarrierNo, Event, EventBatch, Health, Outcome, Receipt, Submission, Ticket,
@@ -29,7 +31,7 @@ impl Clock for RealClock {
     }
 }
 
-fn clock() -> Arc<dyn Clock> {
+pub(super) fn clock() -> Arc<dyn Clock> {
     Arc::new(RealClock(tokio::time::Instant::now()))
 }
 
@@ -106,7 +108,9 @@ impl World {
     async fn until(&mut self, what: &str, is_done: impl Fn(&Self) -> bool) {
         while !is_done(self) {
             let batch = timeout(Duration::from_secs(20), self.events.recv()).await;
-            let batch = batch.unwrap_or_else(|_| panic!("never {what}")).expect("carrier alive");
+            let batch = batch
+                .unwrap_or_else(|_| panic!("never {what}"))
+                .expect("carrier alive");
             assert_eq!(batch.carrier, CarrierNo(3));
             for event in batch.events {
                 self.note(event);
@@ -134,7 +138,8 @@ impl World {
     }
 
     async fn until_outcomes(&mut self, count: usize) {
-        self.until("answered", |world| world.outcomes.len() >= count).await;
+        self.until("answered", |world| world.outcomes.len() >= count)
+            .await;
     }
 
     fn accepted(&self, ticket: u64) -> Vec<Box<str>> {
@@ -156,18 +161,34 @@ async fn a_message_is_accepted_and_its_receipt_comes_back() {
         Dialect::StrippedReceipt,
     ] {
         for timing in [Timing::After { ms: 5 }, Timing::BeforeResponse] {
-            let receipts = Some(ReceiptPlan { timing, dialect, stat: "DELIVRD" });
-            let behavior = Behavior { receipts, ..Behavior::default() };
+            let receipts = Some(ReceiptPlan {
+                timing,
+                dialect,
+                stat: "DELIVRD",
+            });
+            let behavior = Behavior {
+                receipts,
+                ..Behavior::default()
+            };
             let mut world = World::bound(behavior, |_| {}).await;
             world.submit(&["hello"]);
             world.until_outcomes(1).await;
-            world.until("delivered", |world| world.receipts.len() == 1).await;
+            world
+                .until("delivered", |world| world.receipts.len() == 1)
+                .await;
             let key = canonical(&world.accepted(1)[0]);
-            assert!(world.receipts[0].candidates.contains(&key), "{dialect:?} {timing:?}");
+            assert!(
+                world.receipts[0].candidates.contains(&key),
+                "{dialect:?} {timing:?}"
+            );
 
             world.carrier.shut_down(Duration::from_secs(5));
             while world.events.recv().await.is_some() {}
-            let record = world.smsc.record.lock().unwrap_or_else(PoisonError::into_inner);
+            let record = world
+                .smsc
+                .record
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             assert_eq!(record.delivery_answers, [(1, CommandStatus::OK)]);
             assert_eq!(record.unbinds, 1);
         }
@@ -183,10 +204,17 @@ async fn thousands_of_messages_get_an_outcome_each_over_several_binds() {
             config.bind = bind;
         })
         .await;
-        world.until("all bound", |world| world.capacity == 300).await;
+        world
+            .until("all bound", |world| world.capacity == 300)
+            .await;
         world.submit(&vec!["hello"; 3_000]);
         world.until_outcomes(3_000).await;
-        assert!(world.outcomes.values().all(|o| matches!(o, Outcome::Accepted { .. })));
+        assert!(
+            world
+                .outcomes
+                .values()
+                .all(|o| matches!(o, Outcome::Accepted { .. }))
+        );
     }
 }
 
@@ -200,14 +228,22 @@ async fn a_long_message_has_one_outcome_and_an_id_for_each_segment() {
 
 #[tokio::test]
 async fn a_lost_link_makes_unknown_of_what_was_written_and_returns_the_rest() {
-    let react = Arc::new(|submitted: &super::testing::Submitted| match submitted.number {
-        0..5 => Reaction::Accept,
-        5..9 => Reaction::Silence,
-        _ => Reaction::Disconnect,
-    });
-    let mut world = World::bound(Behavior { react, ..Behavior::default() }, |config| {
-        config.window = 5;
-    })
+    let react = Arc::new(
+        |submitted: &super::testing::Submitted| match submitted.number {
+            0..5 => Reaction::Accept,
+            5..9 => Reaction::Silence,
+            _ => Reaction::Disconnect,
+        },
+    );
+    let mut world = World::bound(
+        Behavior {
+            react,
+            ..Behavior::default()
+        },
+        |config| {
+            config.window = 5;
+        },
+    )
     .await;
     world.submit(&["hello"; 20]);
     world.until_outcomes(20).await;
@@ -228,19 +264,31 @@ async fn a_carrier_that_is_not_there_returns_messages_at_once() {
 
 #[tokio::test]
 async fn a_throttled_carrier_hands_messages_back_and_recovers() {
-    let react = Arc::new(|submitted: &super::testing::Submitted| match submitted.number {
-        0 => Reaction::Refuse(CommandStatus::THROTTLED),
-        _ => Reaction::Accept,
-    });
-    let mut world = World::bound(Behavior { react, ..Behavior::default() }, |config| {
-        config.window = 1;
-    })
+    let react = Arc::new(
+        |submitted: &super::testing::Submitted| match submitted.number {
+            0 => Reaction::Refuse(CommandStatus::THROTTLED),
+            _ => Reaction::Accept,
+        },
+    );
+    let mut world = World::bound(
+        Behavior {
+            react,
+            ..Behavior::default()
+        },
+        |config| {
+            config.window = 1;
+        },
+    )
     .await;
     world.submit(&["one", "two"]);
     world.until_outcomes(2).await;
     assert_eq!(world.outcomes[&1], Outcome::Throttled);
     assert_eq!(world.outcomes[&2], Outcome::Throttled);
-    world.until("frozen", |world| world.capacity == 0 && world.health.is_throttled).await;
+    world
+        .until("frozen", |world| {
+            world.capacity == 0 && world.health.is_throttled
+        })
+        .await;
     world.until("thawed", |world| world.capacity > 0).await;
     world.submit(&["one", "two"]);
     world.until_outcomes(4).await;
@@ -260,9 +308,15 @@ async fn an_expired_message_is_returned_unsent() {
 #[tokio::test]
 async fn shutting_down_waits_for_answers_and_closes_the_channel() {
     let react = Arc::new(|_: &super::testing::Submitted| Reaction::AcceptAfter { ms: 50 });
-    let mut world = World::bound(Behavior { react, ..Behavior::default() }, |config| {
-        config.window = 4;
-    })
+    let mut world = World::bound(
+        Behavior {
+            react,
+            ..Behavior::default()
+        },
+        |config| {
+            config.window = 4;
+        },
+    )
     .await;
     world.submit(&["hello"; 10]);
     let smsc = world.smsc.record.clone();
@@ -275,7 +329,10 @@ async fn shutting_down_waits_for_answers_and_closes_the_channel() {
             world.note(event);
         }
     }
-    let accepted = world.outcomes.values().filter(|o| matches!(o, Outcome::Accepted { .. }));
+    let accepted = world
+        .outcomes
+        .values()
+        .filter(|o| matches!(o, Outcome::Accepted { .. }));
     assert_eq!((accepted.count(), world.outcomes.len()), (4, 10));
     assert_eq!(smsc.lock().unwrap().unbinds, 1);
 }
@@ -283,18 +340,35 @@ async fn shutting_down_waits_for_answers_and_closes_the_channel() {
 #[tokio::test]
 async fn a_slow_engine_stops_the_reading_and_loses_nothing() {
     let timing = Timing::BeforeResponse;
-    let receipts = Some(ReceiptPlan { timing, dialect: Dialect::Text, stat: "DELIVRD" });
-    let mut world = World::bound(Behavior { receipts, ..Behavior::default() }, |config| {
-        config.window = 1_000;
-        config.response_timeout_s = 1;
-    })
+    let receipts = Some(ReceiptPlan {
+        timing,
+        dialect: Dialect::Text,
+        stat: "DELIVRD",
+    });
+    let mut world = World::bound(
+        Behavior {
+            receipts,
+            ..Behavior::default()
+        },
+        |config| {
+            config.window = 1_000;
+            config.response_timeout_s = 1;
+        },
+    )
     .await;
     world.submit(&vec!["hello"; 5_000]);
     // Nobody empties the channel for longer than the response timeout.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     world.until_outcomes(5_000).await;
-    world.until("delivered", |world| world.receipts.len() == 5_000).await;
-    assert!(world.outcomes.values().all(|o| matches!(o, Outcome::Accepted { .. })));
+    world
+        .until("delivered", |world| world.receipts.len() == 5_000)
+        .await;
+    assert!(
+        world
+            .outcomes
+            .values()
+            .all(|o| matches!(o, Outcome::Accepted { .. }))
+    );
 }
 
 /// An authority, a server certificate of it for `localhost`, and a client certificate of it.
@@ -327,9 +401,9 @@ impl Certificates {
         write("client.key", client_key.serialize_pem());
         let (server, server_key) = issue("localhost");
         let digest = <sha2::Sha256 as sha2::Digest>::digest(server.der());
-        let server_sha256 = digest.iter().fold(String::new(), |text, octet| {
-            text + &format!("{octet:02X}")
-        });
+        let server_sha256 = digest
+            .iter()
+            .fold(String::new(), |text, octet| text + &format!("{octet:02X}"));
 
         let mut roots = rustls::RootCertStore::empty();
         roots.add(ca.der().clone()).unwrap();
@@ -348,7 +422,11 @@ impl Certificates {
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![server.der().clone()], key)
             .unwrap();
-        Self { folder, server: Arc::new(server), server_sha256 }
+        Self {
+            folder,
+            server: Arc::new(server),
+            server_sha256,
+        }
     }
 
     fn path(&self, name: &str) -> Option<std::path::PathBuf> {
@@ -360,11 +438,28 @@ impl Certificates {
 async fn tls_trusts_whom_the_operator_says() {
     let own = Certificates::new();
     let other = Certificates::new();
-    let base = TlsConfig { server_name: Some("localhost".into()), ..TlsConfig::default() };
+    let base = TlsConfig {
+        server_name: Some("localhost".into()),
+        ..TlsConfig::default()
+    };
     let pin = |pin: &str| Some(pin.to_owned());
     for (name, tls, is_trusted) in [
-        ("own authority", TlsConfig { ca_file: own.path("ca.pem"), ..base.clone() }, true),
-        ("another authority", TlsConfig { ca_file: other.path("ca.pem"), ..base.clone() }, false),
+        (
+            "own authority",
+            TlsConfig {
+                ca_file: own.path("ca.pem"),
+                ..base.clone()
+            },
+            true,
+        ),
+        (
+            "another authority",
+            TlsConfig {
+                ca_file: other.path("ca.pem"),
+                ..base.clone()
+            },
+            false,
+        ),
         (
             "wrong name",
             TlsConfig {
@@ -374,13 +469,30 @@ async fn tls_trusts_whom_the_operator_says() {
             },
             false,
         ),
-        ("pinned", TlsConfig { pinned_sha256: pin(&own.server_sha256), ..base.clone() }, true),
+        (
+            "pinned",
+            TlsConfig {
+                pinned_sha256: pin(&own.server_sha256),
+                ..base.clone()
+            },
+            true,
+        ),
         (
             "another pin",
-            TlsConfig { pinned_sha256: pin(&other.server_sha256), ..base.clone() },
+            TlsConfig {
+                pinned_sha256: pin(&other.server_sha256),
+                ..base.clone()
+            },
             false,
         ),
-        ("not verified", TlsConfig { verify: false, ..base.clone() }, true),
+        (
+            "not verified",
+            TlsConfig {
+                verify: false,
+                ..base.clone()
+            },
+            true,
+        ),
         (
             "client certificate",
             TlsConfig {
@@ -393,8 +505,9 @@ async fn tls_trusts_whom_the_operator_says() {
         ),
     ] {
         let clock = clock();
-        let smsc =
-            listen_tls(Behavior::default(), clock.clone(), own.server.clone()).await.unwrap();
+        let smsc = listen_tls(Behavior::default(), clock.clone(), own.server.clone())
+            .await
+            .unwrap();
         let mut world = World::against(smsc, clock, |config| config.tls = Some(tls));
         if is_trusted {
             world.until(name, |world| world.capacity > 0).await;
@@ -427,7 +540,10 @@ fn wrong_configurations_are_named() {
             |c| c.password.0 = "ninechars".into(),
             "password: password has 9 octets, at most 8 fit",
         ),
-        (|c| c.expired_code = 7, "expired_code: \"7\" is not an error code"),
+        (
+            |c| c.expired_code = 7,
+            "expired_code: \"7\" is not an error code",
+        ),
         (
             |c| {
                 c.window = 200;
@@ -440,7 +556,34 @@ fn wrong_configurations_are_named() {
         assert_eq!(error(change), expected);
     }
     assert!(matches!(
-        Config { password_file: Some("/nonexistent".into()), ..base() }.compile(),
+        Config {
+            password_file: Some("/nonexistent".into()),
+            ..base()
+        }
+        .compile(),
         Err(ConfigError::File { .. })
     ));
+}
+
+#[tokio::test]
+async fn the_contract_is_kept() {
+    for bind in [Bind::Transceiver, Bind::Pair] {
+        let clock = clock();
+        let timing = Timing::After { ms: 1 };
+        let receipts = Some(ReceiptPlan {
+            timing,
+            dialect: Dialect::Text,
+            stat: "DELIVRD",
+        });
+        let behavior = Behavior {
+            receipts,
+            ..Behavior::default()
+        };
+        let smsc = listen(behavior, clock.clone()).await.unwrap();
+        let world = World::against(smsc, clock, |config| {
+            config.bind = bind;
+            config.sessions = 2;
+        });
+        crate::conformance::check(&world.carrier, world.events, world.now_ms).await;
+    }
 }

@@ -35,6 +35,8 @@ pub mod testing;
 mod codec_tests;
 #[cfg(test)]
 mod loopback;
+#[cfg(test)]
+mod speed;
 
 pub use carrier::SmppCarrier;
 pub use config::{Config, ConfigError};

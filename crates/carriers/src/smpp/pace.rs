@@ -18,7 +18,11 @@ pub struct TokenBucket {
 
 impl TokenBucket {
     pub fn new(rate: u32, now_ms: i64) -> Self {
-        Self { rate, millitokens: depth(rate), filled_ms: now_ms }
+        Self {
+            rate,
+            millitokens: depth(rate),
+            filled_ms: now_ms,
+        }
     }
 
     pub fn rate(&self) -> u32 {
@@ -70,7 +74,10 @@ impl TokenBucket {
         let elapsed_ms = (now_ms - self.filled_ms).max(0);
         self.filled_ms = now_ms;
         let gained = elapsed_ms.saturating_mul(i64::from(self.rate));
-        self.millitokens = self.millitokens.saturating_add(gained).min(depth(self.rate));
+        self.millitokens = self
+            .millitokens
+            .saturating_add(gained)
+            .min(depth(self.rate));
     }
 }
 
@@ -173,7 +180,9 @@ impl Pace {
             }
             rate => rate,
         };
-        let reduced = u32::try_from(u64::from(rate) * 7 / 10).unwrap_or(u32::MAX).max(1);
+        let reduced = u32::try_from(u64::from(rate) * 7 / 10)
+            .unwrap_or(u32::MAX)
+            .max(1);
         self.bucket.set_rate(reduced, now_ms);
     }
 
@@ -185,7 +194,10 @@ impl Pace {
     fn recover(&mut self, now_ms: i64) {
         while let Some(step_ms) = self.next_step_ms.filter(|step_ms| *step_ms <= now_ms) {
             self.freezes = 0;
-            let raised = self.bucket.rate().saturating_add((self.full_rate / 20).max(1));
+            let raised = self
+                .bucket
+                .rate()
+                .saturating_add((self.full_rate / 20).max(1));
             if raised >= self.full_rate {
                 self.bucket.set_rate(self.configured_rate, now_ms);
                 self.next_step_ms = None;
@@ -242,9 +254,14 @@ mod tests {
             let departures = departures(&mut TokenBucket::new(rate, 0), 10_000, 1);
             let expected = i64::from(rate) * 10;
             let count = i64::try_from(departures.len()).unwrap();
-            assert!(count * 100 >= expected * 95 && count <= expected * 102 / 100 + 1, "{rate}: {count}");
+            assert!(
+                count * 100 >= expected * 95 && count <= expected * 102 / 100 + 1,
+                "{rate}: {count}"
+            );
             for (first, start_ms) in departures.iter().enumerate() {
-                let in_second = departures[first..].iter().take_while(|at| **at < start_ms + 1_000);
+                let in_second = departures[first..]
+                    .iter()
+                    .take_while(|at| **at < start_ms + 1_000);
                 let limit = (i64::from(rate) * 11).div_euclid(10) + 1;
                 assert!(i64::try_from(in_second.count()).unwrap() <= limit, "{rate}");
             }
@@ -254,7 +271,11 @@ mod tests {
     #[test]
     fn row_10_segments_are_counted_not_messages() {
         let departures = departures(&mut TokenBucket::new(10, 0), 10_000, 5);
-        assert!((19..=21).contains(&departures.len()), "{}", departures.len());
+        assert!(
+            (19..=21).contains(&departures.len()),
+            "{}",
+            departures.len()
+        );
     }
 
     #[test]
@@ -282,7 +303,10 @@ mod tests {
             now_ms += 1;
             pace.throttled(now_ms, now_ms, &mut random);
             let frozen_ms = pace.frozen_until_ms - now_ms;
-            assert!((base_ms * 4 / 5..=base_ms * 6 / 5).contains(&frozen_ms), "{frozen_ms}");
+            assert!(
+                (base_ms * 4 / 5..=base_ms * 6 / 5).contains(&frozen_ms),
+                "{frozen_ms}"
+            );
             assert!(!pace.is_open(now_ms));
             now_ms = pace.frozen_until_ms;
             assert!(!pace.is_frozen(now_ms));
@@ -297,7 +321,10 @@ mod tests {
         let frozen_until_ms = pace.frozen_until_ms;
         pace.throttled(11, 25, &mut random);
         pace.throttled(20, 900, &mut random);
-        assert_eq!((pace.frozen_until_ms, pace.effective_rate()), (frozen_until_ms, 70));
+        assert_eq!(
+            (pace.frozen_until_ms, pace.effective_rate()),
+            (frozen_until_ms, 70)
+        );
     }
 
     #[test]

@@ -83,7 +83,12 @@ pub fn receipt(
     if !is_announced && !fields.is_unmistakable(&text) {
         return None;
     }
-    let mut receipt = Reading { message, rules, fields }.receipt();
+    let mut receipt = Reading {
+        message,
+        rules,
+        fields,
+    }
+    .receipt();
     // Neither an intermediate notification nor a handset's acknowledgement is a final word.
     if is_intermediate || is_acknowledgement {
         receipt.state = ReceiptState::Intermediate;
@@ -103,8 +108,17 @@ struct TextFields<'a> {
 }
 
 /// Longer keys first, so that `submit date` is not read as `date`.
-const KEYS: [&str; 9] =
-    ["submit date", "done date", "dlvrd", "text", "stat", "sub", "err", "id", "date"];
+const KEYS: [&str; 9] = [
+    "submit date",
+    "done date",
+    "dlvrd",
+    "text",
+    "stat",
+    "sub",
+    "err",
+    "id",
+    "date",
+];
 
 impl<'a> TextFields<'a> {
     /// A value runs to the next known key, so that an id may hold spaces.
@@ -135,7 +149,8 @@ impl<'a> TextFields<'a> {
 
     /// The first of several pairs with the same key counts.
     fn set(&mut self, key: &str, value: &'a str) {
-        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '\0'));
+        let value =
+            value.trim_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '\0'));
         let field = match key {
             "id" => &mut self.id,
             "stat" => &mut self.stat,
@@ -150,7 +165,10 @@ impl<'a> TextFields<'a> {
 
     /// A person who writes "id:" does not also write a known state, and not from the first letter on.
     fn is_unmistakable(&self, text: &str) -> bool {
-        let starts_with_id = text.trim_start().get(..3).is_some_and(|s| s.eq_ignore_ascii_case("id:"));
+        let starts_with_id = text
+            .trim_start()
+            .get(..3)
+            .is_some_and(|s| s.eq_ignore_ascii_case("id:"));
         starts_with_id && self.id.is_some() && self.stat.and_then(State::from_text).is_some()
     }
 }
@@ -170,7 +188,9 @@ fn key_at(text: &str, at: usize) -> Option<(&'static str, usize)> {
         }
         let tail = &rest[key.len()..];
         let spaces = tail.len() - tail.trim_start_matches(' ').len();
-        tail[spaces..].starts_with(':').then_some((*key, key.len() + spaces + 1))
+        tail[spaces..]
+            .starts_with(':')
+            .then_some((*key, key.len() + spaces + 1))
     })
 }
 
@@ -220,9 +240,14 @@ impl State {
             ("SCHED", State::Scheduled),
             ("SKIP", State::Skipped),
         ];
-        let starts_with =
-            |b: &str| stat.get(..b.len()).is_some_and(|head| head.eq_ignore_ascii_case(b));
-        BEGINNINGS.iter().find(|(beginning, _)| starts_with(beginning)).map(|(_, state)| *state)
+        let starts_with = |b: &str| {
+            stat.get(..b.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(b))
+        };
+        BEGINNINGS
+            .iter()
+            .find(|(beginning, _)| starts_with(beginning))
+            .map(|(_, state)| *state)
     }
 
     fn name(self) -> &'static str {
@@ -277,8 +302,14 @@ impl Reading<'_> {
 
     /// A state that we cannot read is UNKNOWN, which ends the segment's wait (jasmin issue 447).
     fn state(&self) -> State {
-        let by_tlv = self.message.tlvs.get_u8(tlv::MESSAGE_STATE).map(State::from_tlv);
-        by_tlv.or_else(|| self.fields.stat.and_then(State::from_text)).unwrap_or(State::Unknown)
+        let by_tlv = self
+            .message
+            .tlvs
+            .get_u8(tlv::MESSAGE_STATE)
+            .map(State::from_tlv);
+        by_tlv
+            .or_else(|| self.fields.stat.and_then(State::from_text))
+            .unwrap_or(State::Unknown)
     }
 
     /// The carrier's error number: `network_error_code` before the text's `err`.
@@ -307,7 +338,10 @@ impl Reading<'_> {
     /// One arm for each row of the state table.
     fn outcome(&self, state: State, err: Option<u32>) -> (ReceiptState, Option<ErrorCode>) {
         let undelivered = |code| (ReceiptState::Undelivered, Some(code));
-        let by_err = |otherwise| err.and_then(|err| self.meaning_of_err(err)).unwrap_or(otherwise);
+        let by_err = |otherwise| {
+            err.and_then(|err| self.meaning_of_err(err))
+                .unwrap_or(otherwise)
+        };
         match state {
             State::Scheduled | State::Enroute => (ReceiptState::Intermediate, None),
             State::Accepted if !self.rules.acceptd_is_final => (ReceiptState::Intermediate, None),
@@ -323,7 +357,10 @@ impl Reading<'_> {
 
     fn meaning_of_err(&self, err: u32) -> Option<ErrorCode> {
         self.rules.err_overrides.get(&err).copied().or_else(|| {
-            ERR_MEANINGS.iter().find(|(number, _)| *number == err).map(|(_, code)| *code)
+            ERR_MEANINGS
+                .iter()
+                .find(|(number, _)| *number == err)
+                .map(|(_, code)| *code)
         })
     }
 
@@ -338,7 +375,10 @@ impl Reading<'_> {
     fn detail(&self, state: State) -> Box<str> {
         let stat = self.fields.stat.unwrap_or(state.name());
         let stat: String = stat.chars().take(24).collect();
-        match (self.message.tlvs.get(tlv::NETWORK_ERROR_CODE), self.fields.err) {
+        match (
+            self.message.tlvs.get(tlv::NETWORK_ERROR_CODE),
+            self.fields.err,
+        ) {
             (Some(code), _) => {
                 use std::fmt::Write as _;
                 let mut text = stat + " network_error_code:";
@@ -376,8 +416,16 @@ static ERR_MEANINGS: [(u32, ErrorCode); 13] = [
 ];
 
 fn latin1_without_nul(octets: &[u8]) -> Box<str> {
-    let end = octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len());
-    octets[..end].iter().copied().map(char::from).collect::<String>().into()
+    let end = octets
+        .iter()
+        .position(|octet| *octet == 0)
+        .unwrap_or(octets.len());
+    octets[..end]
+        .iter()
+        .copied()
+        .map(char::from)
+        .collect::<String>()
+        .into()
 }
 
 #[cfg(test)]
@@ -394,8 +442,17 @@ mod tests {
     }
 
     fn message(esm_class: u8, text: &[u8]) -> ShortMessage<'_> {
-        let source = Address { ton: 1, npi: 1, octets: b"447700900123" };
-        ShortMessage { esm_class, source, short_message: text, ..ShortMessage::default() }
+        let source = Address {
+            ton: 1,
+            npi: 1,
+            octets: b"447700900123",
+        };
+        ShortMessage {
+            esm_class,
+            source,
+            short_message: text,
+            ..ShortMessage::default()
+        }
     }
 
     fn read(text: &str) -> Receipt {
@@ -418,7 +475,10 @@ mod tests {
         assert_eq!(receipt.state, ReceiptState::Delivered);
         assert_eq!(receipt.error, None);
         assert_eq!(receipt.done_date.as_deref(), Some("2611240324"));
-        assert_eq!(receipt.handset.map(|h| h.to_string()).as_deref(), Some("+447700900123"));
+        assert_eq!(
+            receipt.handset.map(|h| h.to_string()).as_deref(),
+            Some("+447700900123")
+        );
         assert_eq!(&*receipt.detail, "DELIVRD err:000");
     }
 
@@ -428,23 +488,45 @@ mod tests {
         use ReceiptState::{Delivered, Intermediate, Undelivered};
         for (stats, state_value, expected) in [
             (&["ENROUTE", "ENROUTED"][..], 1, (Intermediate, None)),
-            (&["DELIVRD", "DELIVERED", "delivrd", "DELIV"], 2, (Delivered, None)),
+            (
+                &["DELIVRD", "DELIVERED", "delivrd", "DELIV"],
+                2,
+                (Delivered, None),
+            ),
             (&["EXPIRED", "EXPIR"], 3, (Undelivered, Some(30003))),
             (&["DELETED"], 4, (Undelivered, Some(30008))),
-            (&["UNDELIV", "FAILED", "UNDELIVERABLE"], 5, (Undelivered, Some(30008))),
+            (
+                &["UNDELIV", "FAILED", "UNDELIVERABLE"],
+                5,
+                (Undelivered, Some(30008)),
+            ),
             (&["ACCEPTD", "ACCEPTED"], 6, (Intermediate, None)),
-            (&["UNKNOWN", "SOMETHING", "7"], 7, (Undelivered, Some(30008))),
+            (
+                &["UNKNOWN", "SOMETHING", "7"],
+                7,
+                (Undelivered, Some(30008)),
+            ),
             (&["REJECTD", "REJECTED"], 8, (Undelivered, Some(30007))),
             (&["SCHEDULED"], 0, (Intermediate, None)),
             (&["SKIPPED"], 9, (Undelivered, Some(30008))),
         ] {
             for stat in stats {
-                assert_eq!(state_of(&format!("id:1 stat:{stat} err:000")), expected, "{stat}");
+                assert_eq!(
+                    state_of(&format!("id:1 stat:{stat} err:000")),
+                    expected,
+                    "{stat}"
+                );
             }
             let tlvs = [0x00, 0x1E, 0, 2, b'7', 0, 0x04, 0x27, 0, 1, state_value];
-            let by_tlv = ShortMessage { tlvs: Tlvs(&tlvs), ..message(0, b"") };
+            let by_tlv = ShortMessage {
+                tlvs: Tlvs(&tlvs),
+                ..message(0, b"")
+            };
             let receipt = read_with(&ReceiptRules::default(), &by_tlv).unwrap();
-            assert_eq!((receipt.state, receipt.error.map(ErrorCode::code)), expected);
+            assert_eq!(
+                (receipt.state, receipt.error.map(ErrorCode::code)),
+                expected
+            );
             assert_eq!(&*receipt.carrier_id, "7");
         }
     }
@@ -461,12 +543,18 @@ mod tests {
         ] {
             for err in errs {
                 let text = format!("id:1 stat:UNDELIV err:{err} text:x");
-                assert_eq!(state_of(&text), (ReceiptState::Undelivered, Some(code)), "{err}");
+                assert_eq!(
+                    state_of(&text),
+                    (ReceiptState::Undelivered, Some(code)),
+                    "{err}"
+                );
             }
         }
         assert_eq!(state_of("id:1 stat:REJECTD err:001").1, Some(30005));
-        let hexadecimal =
-            ReceiptRules { err_base: ErrBase::Hexadecimal, ..ReceiptRules::default() };
+        let hexadecimal = ReceiptRules {
+            err_base: ErrBase::Hexadecimal,
+            ..ReceiptRules::default()
+        };
         let receipt = read_with(&hexadecimal, &message(4, b"id:1 stat:UNDELIV err:1B")).unwrap();
         assert_eq!(receipt.error, Some(ErrorCode::HandsetUnreachable));
     }
@@ -481,8 +569,14 @@ mod tests {
         };
         let read = |text: &[u8]| read_with(&rules, &message(4, text)).unwrap();
         assert_eq!(read(b"id:1 stat:ACCEPTD").state, ReceiptState::Delivered);
-        assert_eq!(read(b"id:1 stat:EXPIRED").error, Some(ErrorCode::UnknownFailure));
-        assert_eq!(read(b"id:1 stat:UNDELIV err:1").error, Some(ErrorCode::MessageFiltered));
+        assert_eq!(
+            read(b"id:1 stat:EXPIRED").error,
+            Some(ErrorCode::UnknownFailure)
+        );
+        assert_eq!(
+            read(b"id:1 stat:UNDELIV err:1").error,
+            Some(ErrorCode::MessageFiltered)
+        );
     }
 
     #[test]
@@ -504,8 +598,16 @@ mod tests {
     #[test]
     fn an_id_may_be_of_any_length_and_hold_spaces() {
         let long = "0123456789abcdef-".repeat(4);
-        for id in ["a b c", "0e999f21-d345-4c5b-a8a2-5ab8cea5e55c", &long, "SAR:1/2"] {
-            assert_eq!(&*read(&format!("id:{id} sub:001 stat:DELIVRD")).carrier_id, id);
+        for id in [
+            "a b c",
+            "0e999f21-d345-4c5b-a8a2-5ab8cea5e55c",
+            &long,
+            "SAR:1/2",
+        ] {
+            assert_eq!(
+                &*read(&format!("id:{id} sub:001 stat:DELIVRD")).carrier_id,
+                id
+            );
         }
     }
 
@@ -530,7 +632,10 @@ mod tests {
         let tlvs = [
             0x00, 0x1E, 0, 3, b'a', b'b', 0, 0x04, 0x27, 0, 1, 5, 0x04, 0x23, 0, 3, 3, 0, 1,
         ];
-        let both = ShortMessage { tlvs: Tlvs(&tlvs), ..message(4, b"id:x stat:DELIVRD err:013") };
+        let both = ShortMessage {
+            tlvs: Tlvs(&tlvs),
+            ..message(4, b"id:x stat:DELIVRD err:013")
+        };
         let receipt = read_with(&ReceiptRules::default(), &both).unwrap();
         assert_eq!(&*receipt.carrier_id, "ab");
         assert_eq!(receipt.state, ReceiptState::Undelivered);
@@ -540,23 +645,39 @@ mod tests {
 
     #[test]
     fn network_error_codes_of_two_octets_or_in_text_are_read() {
-        for code in [&[0x04, 0x23, 0, 2, 0, 27][..], &[0x04, 0x23, 0, 3, b'0', b'2', b'7']] {
-            let with_code = ShortMessage { tlvs: Tlvs(code), ..message(4, b"id:1 stat:UNDELIV") };
+        for code in [
+            &[0x04, 0x23, 0, 2, 0, 27][..],
+            &[0x04, 0x23, 0, 3, b'0', b'2', b'7'],
+        ] {
+            let with_code = ShortMessage {
+                tlvs: Tlvs(code),
+                ..message(4, b"id:1 stat:UNDELIV")
+            };
             let receipt = read_with(&ReceiptRules::default(), &with_code).unwrap();
-            assert_eq!(receipt.error, Some(ErrorCode::HandsetUnreachable), "{code:?}");
+            assert_eq!(
+                receipt.error,
+                Some(ErrorCode::HandsetUnreachable),
+                "{code:?}"
+            );
         }
     }
 
     #[test]
     fn a_receipt_in_ucs2_or_in_the_payload_is_read() {
         let ucs2: Vec<u8> = "id:1 stat:DELIVRD".bytes().flat_map(|b| [0, b]).collect();
-        let wide = ShortMessage { data_coding: 8, ..message(4, &ucs2) };
+        let wide = ShortMessage {
+            data_coding: 8,
+            ..message(4, &ucs2)
+        };
         let receipt = read_with(&ReceiptRules::default(), &wide).unwrap();
         assert_eq!(receipt.state, ReceiptState::Delivered);
 
         let mut tlvs = vec![0x04, 0x24, 0, 17];
         tlvs.extend_from_slice(b"id:1 stat:DELIVRD");
-        let payload = ShortMessage { tlvs: Tlvs(&tlvs), ..message(4, b"") };
+        let payload = ShortMessage {
+            tlvs: Tlvs(&tlvs),
+            ..message(4, b"")
+        };
         let receipt = read_with(&ReceiptRules::default(), &payload).unwrap();
         assert_eq!(receipt.state, ReceiptState::Delivered);
     }
@@ -573,7 +694,10 @@ mod tests {
         ] {
             let found = read_with(&ReceiptRules::default(), &message(0, text)).is_some();
             assert_eq!(found, is_receipt, "{}", String::from_utf8_lossy(text));
-            let strict = ReceiptRules { accepts_by_text: false, ..ReceiptRules::default() };
+            let strict = ReceiptRules {
+                accepts_by_text: false,
+                ..ReceiptRules::default()
+            };
             assert_eq!(read_with(&strict, &message(0, text)), None);
         }
     }
@@ -581,10 +705,15 @@ mod tests {
     #[test]
     fn intermediate_notifications_and_acknowledgements_are_never_final() {
         for esm_class in [0x20, 0x08, 0x10] {
-            let found =
-                read_with(&ReceiptRules::default(), &message(esm_class, b"id:1 stat:UNDELIV"));
+            let found = read_with(
+                &ReceiptRules::default(),
+                &message(esm_class, b"id:1 stat:UNDELIV"),
+            );
             let receipt = found.unwrap();
-            assert_eq!((receipt.state, receipt.error), (ReceiptState::Intermediate, None));
+            assert_eq!(
+                (receipt.state, receipt.error),
+                (ReceiptState::Intermediate, None)
+            );
         }
     }
 
@@ -597,8 +726,14 @@ mod tests {
 
     #[test]
     fn id_forms_reach_the_candidates() {
-        let id_forms = IdForms { response: IdForm::Hexadecimal, receipt: IdForm::Decimal };
-        let rules = ReceiptRules { id_forms, ..ReceiptRules::default() };
+        let id_forms = IdForms {
+            response: IdForm::Hexadecimal,
+            receipt: IdForm::Decimal,
+        };
+        let rules = ReceiptRules {
+            id_forms,
+            ..ReceiptRules::default()
+        };
         let receipt = read_with(&rules, &message(4, b"id:255 stat:DELIVRD")).unwrap();
         assert_eq!(receipt.candidates.as_slice(), [Box::from("ff")]);
     }

@@ -22,7 +22,11 @@ pub(super) struct Reconnect {
 
 impl Reconnect {
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), failures: 0, login_refusals: 0 }
+        Self {
+            random: Random::new(seed),
+            failures: 0,
+            login_refusals: 0,
+        }
     }
 
     /// Milliseconds to wait after an attempt that failed or a bind that ended. `bound_ms` says how
@@ -75,10 +79,18 @@ mod tests {
 
     #[test]
     fn waits_double_from_one_second_to_one_minute() {
-        for (failures, limit_ms) in [(0, 1_000), (1, 2_000), (4, 16_000), (6, 60_000), (60, 60_000)]
-        {
+        for (failures, limit_ms) in [
+            (0, 1_000),
+            (1, 2_000),
+            (4, 16_000),
+            (6, 60_000),
+            (60, 60_000),
+        ] {
             let longest_ms = longest(failures);
-            assert!((limit_ms * 9 / 10..=limit_ms).contains(&longest_ms), "{longest_ms}");
+            assert!(
+                (limit_ms * 9 / 10..=limit_ms).contains(&longest_ms),
+                "{longest_ms}"
+            );
         }
     }
 
@@ -96,7 +108,10 @@ mod tests {
 
     #[test]
     fn three_refused_logins_mean_one_try_in_five_minutes() {
-        for status in [CommandStatus::INVALID_PASSWORD, CommandStatus::INVALID_SYSTEM_ID] {
+        for status in [
+            CommandStatus::INVALID_PASSWORD,
+            CommandStatus::INVALID_SYSTEM_ID,
+        ] {
             let mut reconnect = Reconnect::new(1);
             let refused = Some(CloseReason::BindRefused(status));
             assert!(reconnect.wait_ms(refused, None) <= 1_000);

@@ -70,7 +70,10 @@ pub struct Setup {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The SMSC took the bind. `version` is its `sc_interface_version`, when it gives one.
-    Bound { system_id: Box<str>, version: Option<u8> },
+    Bound {
+        system_id: Box<str>,
+        version: Option<u8>,
+    },
     /// For the engine.
     Carrier(contract::Event),
     /// The session is over: write what output is left, then close the socket.
@@ -86,7 +89,9 @@ pub enum CloseReason {
     PeerSilent,
     /// Three submits in a row went unanswered.
     ResponsesMissing,
-    FramingLost { command_length: u32 },
+    FramingLost {
+        command_length: u32,
+    },
     /// The peer could not make sense of what we sent.
     Nacked(CommandStatus),
     /// An answer said that the bind itself is broken.
@@ -112,13 +117,21 @@ pub enum Readiness {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Binding { deadline_ms: i64 },
+    Binding {
+        deadline_ms: i64,
+    },
     Bound,
     /// The peer has unbound; open answers may still come.
-    PeerUnbinding { deadline_ms: i64 },
+    PeerUnbinding {
+        deadline_ms: i64,
+    },
     /// We take no more work; open answers and acknowledgements may still come.
-    Stopping { deadline_ms: i64 },
-    Unbinding { deadline_ms: i64 },
+    Stopping {
+        deadline_ms: i64,
+    },
+    Unbinding {
+        deadline_ms: i64,
+    },
     Closed,
 }
 
@@ -160,7 +173,9 @@ impl Session {
     pub fn new(setup: Setup, now_ms: i64) -> Self {
         let settings = &setup.settings;
         let mut session = Self {
-            state: State::Binding { deadline_ms: now_ms + settings.bind_timeout_ms },
+            state: State::Binding {
+                deadline_ms: now_ms + settings.bind_timeout_ms,
+            },
             random: Random::new(setup.seed),
             input: Vec::new(),
             urgent: Vec::new(),
@@ -208,7 +223,9 @@ impl Session {
         } else if self.current.is_some() || !self.held.is_empty() || self.window.is_full() {
             Readiness::WhenAnswered
         } else {
-            self.pace.opens_at(now_ms).map_or(Readiness::Now, Readiness::At)
+            self.pace
+                .opens_at(now_ms)
+                .map_or(Readiness::Now, Readiness::At)
         }
     }
 
@@ -277,15 +294,24 @@ impl Session {
             | State::Unbinding { deadline_ms } => Some(deadline_ms),
         };
         let enquiry_ms = (!matches!(self.state, State::Binding { .. } | State::Unbinding { .. }))
-            .then(|| self.enquiry_ms.unwrap_or(self.received_ms + self.setup.settings.enquire_link_ms));
+            .then(|| {
+                self.enquiry_ms
+                    .unwrap_or(self.received_ms + self.setup.settings.enquire_link_ms)
+            });
         let resend_ms = (!self.held.is_empty() && self.current.is_none())
             .then(|| self.pace.opens_at(now_ms))
             .flatten();
         let thaw_ms = self.pace.thaws_at(now_ms);
-        [by_state, enquiry_ms, resend_ms, thaw_ms, self.window.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            by_state,
+            enquiry_ms,
+            resend_ms,
+            thaw_ms,
+            self.window.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Moves what is to be written behind what is in `out`. From now on it counts as written: the
@@ -321,7 +347,10 @@ impl Session {
     }
 
     pub fn is_bound(&self) -> bool {
-        matches!(self.state, State::Bound | State::Stopping { .. } | State::PeerUnbinding { .. })
+        matches!(
+            self.state,
+            State::Bound | State::Stopping { .. } | State::PeerUnbinding { .. }
+        )
     }
 
     pub fn is_closed(&self) -> bool {
@@ -373,8 +402,15 @@ impl Session {
                 self.on_submit_response(sequence, status, &response, now_ms, events);
             }
             Pdu::DeliverSm(_) | Pdu::DataSm(_) if soundness == Soundness::Unreadable => {
-                warn!(sequence, "a delivery without readable addresses was refused");
-                self.answer(sequence, CommandStatus::SYSTEM_ERROR, matches!(pdu, Pdu::DataSm(_)));
+                warn!(
+                    sequence,
+                    "a delivery without readable addresses was refused"
+                );
+                self.answer(
+                    sequence,
+                    CommandStatus::SYSTEM_ERROR,
+                    matches!(pdu, Pdu::DataSm(_)),
+                );
             }
             Pdu::DeliverSm(message) => self.on_delivery(&message, frame, false, events),
             Pdu::DataSm(message) => self.on_delivery(&message, frame, true, events),
@@ -394,10 +430,18 @@ impl Session {
             }
             Pdu::Outbind(_) => {
                 warn!("an outbind was refused: this connection is ours");
-                self.send_urgent(CommandStatus::INVALID_BIND_STATUS, sequence, &Pdu::GenericNack);
+                self.send_urgent(
+                    CommandStatus::INVALID_BIND_STATUS,
+                    sequence,
+                    &Pdu::GenericNack,
+                );
             }
             Pdu::AlertNotification(alert) => {
-                let source = self.setup.settings.addresses.inbound(alert.source, End::Source);
+                let source = self
+                    .setup
+                    .settings
+                    .addresses
+                    .inbound(alert.source, End::Source);
                 info!(%source, "alert notification");
             }
             Pdu::EnquireLinkResponse => {}
@@ -405,7 +449,11 @@ impl Session {
                 if !frame.header.command_id.is_response() =>
             {
                 debug!(command_id = ?frame.header.command_id, "unknown request");
-                self.send_urgent(CommandStatus::INVALID_COMMAND_ID, sequence, &Pdu::GenericNack);
+                self.send_urgent(
+                    CommandStatus::INVALID_COMMAND_ID,
+                    sequence,
+                    &Pdu::GenericNack,
+                );
             }
             Pdu::DeliverSmResponse(_)
             | Pdu::DataSmResponse(_)
@@ -448,8 +496,18 @@ impl Session {
             return self.close(CloseReason::BindRefused(status), events);
         }
         // A nack is a refusal, whatever its status says.
-        let refusal = if status.is_ok() { CommandStatus(0xFF) } else { status };
-        self.on_submit_response(sequence, refusal, &MessageResponse::default(), now_ms, events);
+        let refusal = if status.is_ok() {
+            CommandStatus(0xFF)
+        } else {
+            status
+        };
+        self.on_submit_response(
+            sequence,
+            refusal,
+            &MessageResponse::default(),
+            now_ms,
+            events,
+        );
         if sequence == 0 || status == CommandStatus::INVALID_COMMAND_LENGTH {
             self.close(CloseReason::Nacked(status), events);
         }
@@ -462,7 +520,9 @@ impl Session {
             }
             State::Bound | State::Stopping { .. } => {
                 self.recall_buffered();
-                self.state = State::PeerUnbinding { deadline_ms: now_ms + UNBIND_MS };
+                self.state = State::PeerUnbinding {
+                    deadline_ms: now_ms + UNBIND_MS,
+                };
             }
             State::PeerUnbinding { .. } | State::Closed => {}
         }
@@ -477,7 +537,10 @@ impl Session {
     ) {
         let settings = &self.setup.settings;
         let sequence = frame.header.sequence;
-        let ack = AckToken { session: self.setup.number, sequence };
+        let ack = AckToken {
+            session: self.setup.number,
+            sequence,
+        };
         let event = if let Some(receipt) = receipt(message, &settings.receipts, &settings.addresses)
         {
             contract::Event::Receipt { receipt, ack }
@@ -486,12 +549,17 @@ impl Session {
             if let Some(port) = text.port
                 && settings.port_addressed == PortAddressed::Ignore
             {
-                info!(port, "a message for an application port was answered and ignored");
+                info!(
+                    port,
+                    "a message for an application port was answered and ignored"
+                );
                 return self.answer(sequence, CommandStatus::OK, is_data_sm);
             }
             let inbound = Inbound {
                 from: settings.addresses.inbound(message.source, End::Source),
-                to: settings.addresses.inbound(message.destination, End::Destination),
+                to: settings
+                    .addresses
+                    .inbound(message.destination, End::Destination),
                 text: text.text.into(),
                 encoding: text.encoding,
                 concat: text.concat,
@@ -516,7 +584,10 @@ impl Session {
     }
 
     fn answer(&mut self, sequence: u32, status: CommandStatus, is_data_sm: bool) {
-        let response = MessageResponse { message_id: Some(b""), ..MessageResponse::default() };
+        let response = MessageResponse {
+            message_id: Some(b""),
+            ..MessageResponse::default()
+        };
         let pdu = if is_data_sm {
             Pdu::DataSmResponse(response)
         } else {
@@ -566,7 +637,10 @@ impl Session {
         now_ms: i64,
     ) -> Segment {
         let submission = self.messages.submission(key);
-        let is_alpha = matches!(submission.from, postrider_core::sender::SenderAddress::Alpha(_));
+        let is_alpha = matches!(
+            submission.from,
+            postrider_core::sender::SenderAddress::Alpha(_)
+        );
         let destination = submission.to.digits();
         let meaning = self.setup.settings.statuses.meaning(status, is_alpha);
         match meaning.verdict {
@@ -580,9 +654,11 @@ impl Session {
                 Segment::Throttled
             }
             Verdict::LinkFault => Segment::Unsent,
-            Verdict::Resend(variant) => {
-                Segment::Resend { variant, code: meaning.code, detail: describe(status) }
-            }
+            Verdict::Resend(variant) => Segment::Resend {
+                variant,
+                code: meaning.code,
+                detail: describe(status),
+            },
             Verdict::Refuse(class) => Segment::refused(class, meaning.code, describe(status)),
         }
     }
@@ -642,8 +718,9 @@ impl Session {
         if !self.is_bound() {
             return;
         }
-        let due_ms =
-            self.enquiry_ms.unwrap_or(self.received_ms + self.setup.settings.enquire_link_ms);
+        let due_ms = self
+            .enquiry_ms
+            .unwrap_or(self.received_ms + self.setup.settings.enquire_link_ms);
         if now_ms < due_ms {
             return;
         }
@@ -673,7 +750,9 @@ impl Session {
                     self.recall_buffered();
                     let sequence = self.next_sequence();
                     self.send_urgent(CommandStatus::OK, sequence, &Pdu::Unbind);
-                    self.state = State::Unbinding { deadline_ms: now_ms + UNBIND_MS };
+                    self.state = State::Unbinding {
+                        deadline_ms: now_ms + UNBIND_MS,
+                    };
                 }
             }
             State::Unbinding { deadline_ms } => {
@@ -747,7 +826,11 @@ impl Session {
 }
 
 fn report_event(report: Report) -> Event {
-    let Report { ticket, outcome, is_late } = report;
+    let Report {
+        ticket,
+        outcome,
+        is_late,
+    } = report;
     if is_late {
         Event::Carrier(contract::Event::LateOutcome { ticket, outcome })
     } else {
@@ -762,6 +845,11 @@ fn outcome_event(ticket: contract::Ticket, outcome: Outcome) -> Event {
 fn latin1(octets: &[u8]) -> Box<str> {
     match std::str::from_utf8(octets) {
         Ok(ascii) if ascii.is_ascii() => ascii.into(),
-        _ => octets.iter().copied().map(char::from).collect::<String>().into(),
+        _ => octets
+            .iter()
+            .copied()
+            .map(char::from)
+            .collect::<String>()
+            .into(),
     }
 }

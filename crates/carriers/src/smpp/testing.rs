@@ -44,7 +44,9 @@ pub enum Reaction {
     /// Say nothing, ever.
     Silence,
     /// Take it, and answer so late.
-    AcceptAfter { ms: i64 },
+    AcceptAfter {
+        ms: i64,
+    },
     /// Answer with a `generic_nack` of this status.
     Nack(CommandStatus),
     /// Close the connection without a word.
@@ -63,7 +65,9 @@ pub struct ReceiptPlan {
 pub enum Timing {
     /// Before the answer to the submit.
     BeforeResponse,
-    After { ms: i64 },
+    After {
+        ms: i64,
+    },
 }
 
 /// How a receipt is written.
@@ -211,26 +215,46 @@ impl Smsc {
                 self.record().binds += 1;
                 let status = self.behavior.bind_status;
                 let system_id = &bind.system_id[..bind.system_id.len().min(15)];
-                let response = BindResponse { system_id, ..BindResponse::default() };
-                put(&mut self.output, status, sequence, &Pdu::BindResponse(mode, response));
+                let response = BindResponse {
+                    system_id,
+                    ..BindResponse::default()
+                };
+                put(
+                    &mut self.output,
+                    status,
+                    sequence,
+                    &Pdu::BindResponse(mode, response),
+                );
                 self.is_closed = !status.is_ok();
             }
             Pdu::SubmitSm(message) => self.on_submit(&message, sequence, now_ms),
             Pdu::EnquireLink => {
                 self.record().enquiries += 1;
                 if self.behavior.answers_enquiries {
-                    put(&mut self.output, CommandStatus::OK, sequence, &Pdu::EnquireLinkResponse);
+                    put(
+                        &mut self.output,
+                        CommandStatus::OK,
+                        sequence,
+                        &Pdu::EnquireLinkResponse,
+                    );
                 }
             }
             Pdu::Unbind => {
                 self.record().unbinds += 1;
                 if self.behavior.answers_unbind {
-                    put(&mut self.output, CommandStatus::OK, sequence, &Pdu::UnbindResponse);
+                    put(
+                        &mut self.output,
+                        CommandStatus::OK,
+                        sequence,
+                        &Pdu::UnbindResponse,
+                    );
                 }
             }
             Pdu::UnbindResponse => self.is_closed = true,
             Pdu::DeliverSmResponse(_) | Pdu::DataSmResponse(_) => {
-                self.record().delivery_answers.push((sequence, frame.header.status));
+                self.record()
+                    .delivery_answers
+                    .push((sequence, frame.header.status));
             }
             Pdu::BindResponse(..)
             | Pdu::Outbind(_)
@@ -291,7 +315,10 @@ impl Smsc {
     ) {
         // Ids that look alike in both bases would hide a missing conversion.
         let id = 0xAB00_0000_u64 + u64::try_from(number).unwrap_or(0);
-        let dialect = self.behavior.receipts.map_or(Dialect::Text, |plan| plan.dialect);
+        let dialect = self
+            .behavior
+            .receipts
+            .map_or(Dialect::Text, |plan| plan.dialect);
         let (response_id, receipt_id) = match dialect {
             Dialect::Text | Dialect::Tlvs | Dialect::DataSm => {
                 (format!("{id:x}-a"), format!("{id:x}-a"))
@@ -301,9 +328,16 @@ impl Smsc {
             Dialect::StrippedReceipt => (format!("00{id:x}"), format!("{id:X}")),
         };
         let mut response = Vec::new();
-        let body =
-            MessageResponse { message_id: Some(response_id.as_bytes()), tlvs: Tlvs::default() };
-        put(&mut response, CommandStatus::OK, sequence, &Pdu::SubmitSmResponse(body));
+        let body = MessageResponse {
+            message_id: Some(response_id.as_bytes()),
+            tlvs: Tlvs::default(),
+        };
+        put(
+            &mut response,
+            CommandStatus::OK,
+            sequence,
+            &Pdu::SubmitSmResponse(body),
+        );
         let wants_receipt = message.registered_delivery & 1 != 0;
         match self.behavior.receipts.filter(|_| wants_receipt) {
             Some(plan) if plan.timing == Timing::BeforeResponse => {
@@ -311,7 +345,10 @@ impl Smsc {
                 self.schedule(now_ms, at_ms, receipt);
                 self.schedule(now_ms, at_ms, response);
             }
-            Some(ReceiptPlan { timing: Timing::After { ms }, .. }) => {
+            Some(ReceiptPlan {
+                timing: Timing::After { ms },
+                ..
+            }) => {
                 let plan = self.behavior.receipts;
                 self.schedule(now_ms, at_ms, response);
                 if let Some(plan) = plan {
@@ -343,7 +380,11 @@ impl Smsc {
             tlv::push(&mut tlvs, tag, value).expect("short values fit");
         };
         let mut receipt = ShortMessage {
-            source: Address { ton: 1, npi: 1, octets: message.destination.octets },
+            source: Address {
+                ton: 1,
+                npi: 1,
+                octets: message.destination.octets,
+            },
             destination: message.source,
             esm_class: esm_class::RECEIPT,
             ..ShortMessage::default()
@@ -351,7 +392,10 @@ impl Smsc {
         let pdu = match plan.dialect {
             Dialect::Tlvs => {
                 push(tlv::RECEIPTED_MESSAGE_ID, format!("{id}\0").as_bytes());
-                push(tlv::MESSAGE_STATE, &[if plan.stat == "DELIVRD" { 2 } else { 5 }]);
+                push(
+                    tlv::MESSAGE_STATE,
+                    &[if plan.stat == "DELIVRD" { 2 } else { 5 }],
+                );
                 receipt.tlvs = Tlvs(&tlvs);
                 Pdu::DeliverSm(receipt)
             }
@@ -433,7 +477,11 @@ async fn listen_with(
             });
         }
     });
-    Ok(Listening { address, record, _task: task })
+    Ok(Listening {
+        address,
+        record,
+        _task: task,
+    })
 }
 
 async fn play(
@@ -450,7 +498,9 @@ async fn play(
             return;
         }
         output.clear();
-        let nap_ms = smsc.next_deadline().map_or(60_000, |at_ms| at_ms - clock.now_ms());
+        let nap_ms = smsc
+            .next_deadline()
+            .map_or(60_000, |at_ms| at_ms - clock.now_ms());
         let nap = std::time::Duration::from_millis(u64::try_from(nap_ms).unwrap_or(0).max(1));
         tokio::select! {
             read = stream.read(&mut input) => match read {

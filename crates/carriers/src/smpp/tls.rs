@@ -41,7 +41,9 @@ impl Tls {
                 let chain = certificates("tls.certificate_file", certificate)?;
                 let key = PrivateKeyDer::from_pem_file(key)
                     .map_err(|error| ConfigError::Tls(format!("key_file: {error}")))?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| tls_error(&error))?
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| tls_error(&error))?
             }
             (None, None) => builder.with_no_client_auth(),
             _ => {
@@ -50,7 +52,10 @@ impl Tls {
             }
         };
         let server_name = config.server_name.as_deref().map(Box::from);
-        Ok(Self { client: Arc::new(client), server_name })
+        Ok(Self {
+            client: Arc::new(client),
+            server_name,
+        })
     }
 }
 
@@ -61,14 +66,17 @@ fn verifier(
 ) -> Result<Arc<dyn ServerCertVerifier>, ConfigError> {
     if let Some(hex) = &config.pinned_sha256 {
         let digits: String = hex.chars().filter(|c| *c != ':').collect();
-        let pin = octets_of_hex(&digits).and_then(|octets| octets.try_into().ok()).ok_or_else(
-            || ConfigError::Malformed {
+        let pin = octets_of_hex(&digits)
+            .and_then(|octets| octets.try_into().ok())
+            .ok_or_else(|| ConfigError::Malformed {
                 key: "tls.pinned_sha256",
                 given: hex.clone(),
                 expected: "64 hexadecimal digits",
-            },
-        )?;
-        return Ok(Arc::new(OneCertificate { pin: Some(pin), provider: provider.clone() }));
+            })?;
+        return Ok(Arc::new(OneCertificate {
+            pin: Some(pin),
+            provider: provider.clone(),
+        }));
     }
     if !config.verify {
         warn!(
@@ -76,7 +84,10 @@ fn verifier(
             "TLS VERIFICATION IS OFF: anyone on the way can read and change messages; \
              set tls.pinned_sha256 or tls.ca_file instead of tls.verify = false"
         );
-        return Ok(Arc::new(OneCertificate { pin: None, provider: provider.clone() }));
+        return Ok(Arc::new(OneCertificate {
+            pin: None,
+            provider: provider.clone(),
+        }));
     }
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots(config)?), provider.clone())
@@ -171,6 +182,8 @@ impl ServerCertVerifier for OneCertificate {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

@@ -28,7 +28,9 @@ impl<'a> Tlvs<'a> {
 
     /// The value of the first TLV with this tag.
     pub fn get(self, tag: u16) -> Option<&'a [u8]> {
-        self.iter().find(|(found, _)| *found == tag).map(|(_, value)| value)
+        self.iter()
+            .find(|(found, _)| *found == tag)
+            .map(|(_, value)| value)
     }
 
     /// The value as one octet, if it is exactly that.
@@ -76,8 +78,11 @@ impl<'a> Iterator for Iter<'a> {
 
 /// Appends one TLV.
 pub fn push(out: &mut Vec<u8>, tag: u16, value: &[u8]) -> Result<(), EncodeError> {
-    let length = u16::try_from(value.len())
-        .map_err(|_| EncodeError::TooLong { field: "TLV", length: value.len(), maximum: 65_535 })?;
+    let length = u16::try_from(value.len()).map_err(|_| EncodeError::TooLong {
+        field: "TLV",
+        length: value.len(),
+        maximum: 65_535,
+    })?;
     out.extend_from_slice(&tag.to_be_bytes());
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(value);

@@ -66,10 +66,22 @@ mod tests {
         for (form, lifetime_ms, expected) in [
             (ValidityForm::None, hour_ms, ""),
             (ValidityForm::Relative, 4 * hour_ms, "000000040000000R"),
-            (ValidityForm::Relative, 36_000_000 + 61_000, "000000100101000R"),
+            (
+                ValidityForm::Relative,
+                36_000_000 + 61_000,
+                "000000100101000R",
+            ),
             (ValidityForm::Relative, -5, "000000000000000R"),
-            (ValidityForm::Relative, 2_000 * 24 * hour_ms, "000099000000000R"),
-            (ValidityForm::Absolute, 4 * hour_ms + 700, "260921181320700+"),
+            (
+                ValidityForm::Relative,
+                2_000 * 24 * hour_ms,
+                "000099000000000R",
+            ),
+            (
+                ValidityForm::Absolute,
+                4 * hour_ms + 700,
+                "260921181320700+",
+            ),
         ] {
             let mut text = String::new();
             write(form, now_ms, now_ms + lifetime_ms, &mut text);

@@ -107,7 +107,9 @@ impl WireText {
         let header = match long_messages {
             LongMessages::Udh16 => HeaderSize::Reference16,
             // Neither TLVs nor a payload take room from the text, but the count is still the same.
-            LongMessages::Udh8 | LongMessages::Sar | LongMessages::Payload => HeaderSize::Reference8,
+            LongMessages::Udh8 | LongMessages::Sar | LongMessages::Payload => {
+                HeaderSize::Reference8
+            }
         };
         let start = body.as_ptr() as usize;
         let mut pieces: SmallVec<[Range<u32>; 1]> = SmallVec::new();
@@ -115,12 +117,20 @@ impl WireText {
             let offset = piece.as_ptr() as usize - start;
             pieces.push(position(offset)..position(offset + piece.len()));
         }
-        let form = if pieces.len() > 1 { Form::Segments(long_messages) } else { Form::Alone };
+        let form = if pieces.len() > 1 {
+            Form::Segments(long_messages)
+        } else {
+            Form::Alone
+        };
         if pieces.is_empty() || form == Form::Segments(LongMessages::Payload) {
             pieces.clear();
             pieces.push(0..position(body.len()));
         }
-        Self { coding, pieces, form }
+        Self {
+            coding,
+            pieces,
+            form,
+        }
     }
 
     /// Number of `submit_sm`s.
@@ -217,7 +227,10 @@ fn write_text(
         }
         Coding::Gsm7(Gsm7Wire::Latin1 | Gsm7Wire::SmscDefaultLatin1 | Gsm7Wire::Ascii) => {
             // `choose` saw to it that every character has such an octet.
-            out.extend(text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')));
+            out.extend(
+                text.chars()
+                    .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')),
+            );
         }
         Coding::Ucs2 => ucs2::encode(text, out),
     }
@@ -238,7 +251,8 @@ mod tests {
         let text = WireText::new(body, coding, LongMessages::Udh8);
         assert_eq!(text.len(), 1);
         let (mut short_message, mut tlvs) = (Vec::new(), Vec::new());
-        text.write_segment(body, 0, 7, &mut short_message, &mut tlvs).unwrap();
+        text.write_segment(body, 0, 7, &mut short_message, &mut tlvs)
+            .unwrap();
         (coding.data_coding(), short_message)
     }
 
@@ -248,7 +262,12 @@ mod tests {
         use Gsm7Wire::{Ascii, Latin1, Packed, SmscDefaultLatin1, Unpacked};
         for (wire, body, data_coding, expected) in [
             (Unpacked, "@é€", 0, &[0x00, 0x05, 0x1B, 0x65][..]),
-            (Packed, "hellohello", 0, b"\xE8\x32\x9B\xFD\x46\x97\xD9\xEC\x37"),
+            (
+                Packed,
+                "hellohello",
+                0,
+                b"\xE8\x32\x9B\xFD\x46\x97\xD9\xEC\x37",
+            ),
             (Latin1, "é@", 3, b"\xE9@"),
             (Latin1, "€", 8, b"\x20\xAC"),
             (Ascii, "a@", 1, b"a@"),
@@ -256,9 +275,15 @@ mod tests {
             (SmscDefaultLatin1, "é@", 0, b"\xE9@"),
             (SmscDefaultLatin1, "Δ", 8, b"\x03\x94"),
         ] {
-            assert_eq!(octets(body, Encoding::Gsm7, wire), (data_coding, expected.to_vec()));
+            assert_eq!(
+                octets(body, Encoding::Gsm7, wire),
+                (data_coding, expected.to_vec())
+            );
         }
-        assert_eq!(octets("😀", Encoding::Ucs2, Unpacked), (8, b"\xD8\x3D\xDE\x00".to_vec()));
+        assert_eq!(
+            octets("😀", Encoding::Ucs2, Unpacked),
+            (8, b"\xD8\x3D\xDE\x00".to_vec())
+        );
     }
 
     #[test]
@@ -272,22 +297,43 @@ mod tests {
     fn each_form_of_long_message_has_its_header_or_tlvs() {
         let body = "a".repeat(200);
         for (form, esm_class_bits, header, tlvs_expected, count) in [
-            (LongMessages::Udh8, 0x40, &[5, 0, 3, 0x34, 2, 1][..], &[][..], 2),
-            (LongMessages::Udh16, 0x40, &[6, 8, 4, 0x12, 0x34, 2, 1], &[], 2),
+            (
+                LongMessages::Udh8,
+                0x40,
+                &[5, 0, 3, 0x34, 2, 1][..],
+                &[][..],
+                2,
+            ),
+            (
+                LongMessages::Udh16,
+                0x40,
+                &[6, 8, 4, 0x12, 0x34, 2, 1],
+                &[],
+                2,
+            ),
             (
                 LongMessages::Sar,
                 0,
                 &[],
-                &[2, 0x0C, 0, 2, 0x12, 0x34, 2, 0x0E, 0, 1, 2, 2, 0x0F, 0, 1, 1],
+                &[
+                    2, 0x0C, 0, 2, 0x12, 0x34, 2, 0x0E, 0, 1, 2, 2, 0x0F, 0, 1, 1,
+                ],
                 2,
             ),
-            (LongMessages::Payload, 0, &[], &[0x04, 0x24, 0, 200, b'a'], 1),
+            (
+                LongMessages::Payload,
+                0,
+                &[],
+                &[0x04, 0x24, 0, 200, b'a'],
+                1,
+            ),
         ] {
             let text = WireText::new(&body, Coding::Gsm7(Gsm7Wire::Unpacked), form);
             assert_eq!(text.len(), count);
             let (mut short_message, mut tlvs) = (Vec::new(), Vec::new());
-            let bits =
-                text.write_segment(&body, 0, 0x1234, &mut short_message, &mut tlvs).unwrap();
+            let bits = text
+                .write_segment(&body, 0, 0x1234, &mut short_message, &mut tlvs)
+                .unwrap();
             assert_eq!(bits, esm_class_bits);
             assert!(short_message.starts_with(header));
             assert!(tlvs.starts_with(tlvs_expected), "{tlvs:02x?}");
@@ -305,7 +351,10 @@ mod tests {
             (LongMessages::Sar, Gsm7Wire::Unpacked, 306, 2),
         ] {
             let body = "a".repeat(length);
-            assert_eq!(WireText::new(&body, Coding::Gsm7(wire), form).len(), segments);
+            assert_eq!(
+                WireText::new(&body, Coding::Gsm7(wire), form).len(),
+                segments
+            );
         }
         let (_, packed) = octets(&"a".repeat(160), Encoding::Gsm7, Gsm7Wire::Packed);
         assert_eq!(packed.len(), 140);
@@ -327,8 +376,9 @@ mod tests {
         let mut joined = String::new();
         for index in 0..text.len() {
             let (mut short_message, mut tlvs) = (Vec::new(), Vec::new());
-            let esm_class =
-                text.write_segment(body, index, 0xABCD, &mut short_message, &mut tlvs).unwrap();
+            let esm_class = text
+                .write_segment(body, index, 0xABCD, &mut short_message, &mut tlvs)
+                .unwrap();
             assert!(short_message.len() <= 160);
             let segment = ShortMessage {
                 esm_class,

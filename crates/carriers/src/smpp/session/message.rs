@@ -26,7 +26,11 @@ pub(super) enum Segment {
     Accepted(Box<str>),
     Throttled,
     /// Refused, but another form may pass.
-    Resend { variant: Variant, code: ErrorCode, detail: Box<str> },
+    Resend {
+        variant: Variant,
+        code: ErrorCode,
+        detail: Box<str>,
+    },
     Refused(Box<Refusal>),
     /// Written and not answered in time.
     Unknown,
@@ -34,7 +38,12 @@ pub(super) enum Segment {
 
 impl Segment {
     pub(super) fn refused(class: RefusalClass, code: ErrorCode, detail: Box<str>) -> Self {
-        Self::Refused(Box::new(Refusal { class, code, detail, accepted: SmallVec::new() }))
+        Self::Refused(Box::new(Refusal {
+            class,
+            code,
+            detail,
+            accepted: SmallVec::new(),
+        }))
     }
 }
 
@@ -111,7 +120,10 @@ impl Message {
     }
 
     pub(super) fn unsent_count(&self) -> u32 {
-        let unsent = self.segments.iter().filter(|segment| **segment == Segment::Unsent);
+        let unsent = self
+            .segments
+            .iter()
+            .filter(|segment| **segment == Segment::Unsent);
         u32::try_from(unsent.count()).unwrap_or(u32::MAX)
     }
 
@@ -127,18 +139,25 @@ impl Message {
         if is_in_trouble {
             return None;
         }
-        self.segments.iter().position(|segment| *segment == Segment::Unsent)
+        self.segments
+            .iter()
+            .position(|segment| *segment == Segment::Unsent)
     }
 
     fn is_accepted_in_part(&self) -> bool {
-        self.segments.iter().any(|segment| matches!(segment, Segment::Accepted(_)))
+        self.segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::Accepted(_)))
     }
 
     fn accepted_ids(&mut self) -> SmallVec<[Box<str>; 1]> {
-        let ids = self.segments.iter_mut().filter_map(|segment| match segment {
-            Segment::Accepted(id) => Some(std::mem::take(id)),
-            _ => None,
-        });
+        let ids = self
+            .segments
+            .iter_mut()
+            .filter_map(|segment| match segment {
+                Segment::Accepted(id) => Some(std::mem::take(id)),
+                _ => None,
+            });
         ids.collect()
     }
 
@@ -160,8 +179,14 @@ impl Message {
         if self.segments.contains(&Segment::Throttled) {
             return self.verdict_when_throttled();
         }
-        if self.segments.iter().all(|segment| matches!(segment, Segment::Accepted(_))) {
-            return Verdict::Outcome(Outcome::Accepted { ids: self.accepted_ids() });
+        if self
+            .segments
+            .iter()
+            .all(|segment| matches!(segment, Segment::Accepted(_)))
+        {
+            return Verdict::Outcome(Outcome::Accepted {
+                ids: self.accepted_ids(),
+            });
         }
         Verdict::Outcome(self.outcome_when_cut_off())
     }
@@ -184,24 +209,43 @@ impl Message {
     /// The session is over and these segments will not be sent here.
     fn outcome_when_cut_off(&self) -> Outcome {
         let is_in_doubt = self.is_accepted_in_part() || self.segments.contains(&Segment::Unknown);
-        if is_in_doubt { Outcome::Unknown } else { Outcome::Returned }
+        if is_in_doubt {
+            Outcome::Unknown
+        } else {
+            Outcome::Returned
+        }
     }
 
     fn take_refusal(&mut self) -> Option<Refusal> {
-        let refused = self.segments.iter_mut().find(|s| matches!(s, Segment::Refused(_)))?;
+        let refused = self
+            .segments
+            .iter_mut()
+            .find(|s| matches!(s, Segment::Refused(_)))?;
         let Segment::Refused(refusal) = std::mem::replace(refused, Segment::Unsent) else {
             return None;
         };
-        Some(Refusal { accepted: self.accepted_ids(), ..*refusal })
+        Some(Refusal {
+            accepted: self.accepted_ids(),
+            ..*refusal
+        })
     }
 
     fn refusal(&mut self, class: RefusalClass, code: ErrorCode, detail: Box<str>) -> Outcome {
-        Outcome::Refused(Refusal { class, code, detail, accepted: self.accepted_ids() })
+        Outcome::Refused(Refusal {
+            class,
+            code,
+            detail,
+            accepted: self.accepted_ids(),
+        })
     }
 
     fn wanted_variant(&mut self) -> Option<(Variant, ErrorCode, Box<str>)> {
         self.segments.iter().find_map(|segment| match segment {
-            Segment::Resend { variant, code, detail } => Some((*variant, *code, detail.clone())),
+            Segment::Resend {
+                variant,
+                code,
+                detail,
+            } => Some((*variant, *code, detail.clone())),
             _ => None,
         })
     }
@@ -233,7 +277,11 @@ impl Message {
     }
 
     fn reset(&mut self, is_to_be_sent_again: impl Fn(&Segment) -> bool) {
-        for segment in self.segments.iter_mut().filter(|segment| is_to_be_sent_again(segment)) {
+        for segment in self
+            .segments
+            .iter_mut()
+            .filter(|segment| is_to_be_sent_again(segment))
+        {
             *segment = Segment::Unsent;
         }
     }
@@ -261,11 +309,15 @@ impl Messages {
     }
 
     pub(super) fn get(&self, key: u32) -> &Message {
-        self.places[key as usize].as_ref().expect("slots name living messages")
+        self.places[key as usize]
+            .as_ref()
+            .expect("slots name living messages")
     }
 
     fn get_mut(&mut self, key: u32) -> &mut Message {
-        self.places[key as usize].as_mut().expect("slots name living messages")
+        self.places[key as usize]
+            .as_mut()
+            .expect("slots name living messages")
     }
 
     pub(super) fn submission(&self, key: u32) -> &Submission {
@@ -280,7 +332,13 @@ impl Messages {
     }
 
     /// A segment could not be encoded.
-    pub(super) fn failed(&mut self, key: u32, index: usize, segment: Segment, settings: &Settings) -> Next {
+    pub(super) fn failed(
+        &mut self,
+        key: u32,
+        index: usize,
+        segment: Segment,
+        settings: &Settings,
+    ) -> Next {
         self.get_mut(key).segments[index] = segment;
         self.judge(key, settings)
     }
@@ -321,8 +379,12 @@ impl Messages {
     /// Ends all: every message not yet reported gets its outcome, in the order of submission.
     pub(super) fn close(&mut self) -> impl Iterator<Item = Report> + use<> {
         self.free.clear();
-        let mut messages: Vec<Message> =
-            self.places.drain(..).flatten().filter(|m| m.reported == Reported::Not).collect();
+        let mut messages: Vec<Message> = self
+            .places
+            .drain(..)
+            .flatten()
+            .filter(|m| m.reported == Reported::Not)
+            .collect();
         messages.sort_by_key(|message| message.order);
         messages.into_iter().map(|mut message| {
             message
@@ -334,7 +396,11 @@ impl Messages {
                 Some(refusal) => Outcome::Refused(refusal),
                 None => message.outcome_when_cut_off(),
             };
-            Report { ticket: message.submission.ticket, outcome, is_late: false }
+            Report {
+                ticket: message.submission.ticket,
+                outcome,
+                is_late: false,
+            }
         })
     }
 
@@ -354,11 +420,18 @@ impl Messages {
                 Verdict::Again => Next::Again,
                 Verdict::Outcome(outcome) => {
                     let is_unknown = outcome == Outcome::Unknown;
-                    message.reported =
-                        if is_unknown { Reported::Unknown } else { Reported::Finally };
+                    message.reported = if is_unknown {
+                        Reported::Unknown
+                    } else {
+                        Reported::Finally
+                    };
                     let ticket = message.submission.ticket;
                     self.remove_when_done(key);
-                    Next::Report(Report { ticket, outcome, is_late: false })
+                    Next::Report(Report {
+                        ticket,
+                        outcome,
+                        is_late: false,
+                    })
                 }
             },
         }
@@ -375,7 +448,11 @@ impl Messages {
         let outcome = message.late_outcome();
         self.remove_when_done(key);
         match outcome {
-            Some(outcome) => Next::Report(Report { ticket, outcome, is_late: true }),
+            Some(outcome) => Next::Report(Report {
+                ticket,
+                outcome,
+                is_late: true,
+            }),
             None => Next::Wait,
         }
     }
@@ -399,8 +476,14 @@ impl Message {
         if let Some((_, code, detail)) = self.wanted_variant() {
             return Some(self.refusal(RefusalClass::Fail, code, detail));
         }
-        if self.segments.iter().all(|segment| matches!(segment, Segment::Accepted(_))) {
-            return Some(Outcome::Accepted { ids: self.accepted_ids() });
+        if self
+            .segments
+            .iter()
+            .all(|segment| matches!(segment, Segment::Accepted(_)))
+        {
+            return Some(Outcome::Accepted {
+                ids: self.accepted_ids(),
+            });
         }
         let is_throttled = self.segments.contains(&Segment::Throttled);
         (is_throttled && !self.is_accepted_in_part()).then_some(Outcome::Throttled)

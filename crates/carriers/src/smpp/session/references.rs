@@ -20,7 +20,9 @@ impl References {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let start = || AtomicU32::new(random.next_u64().to_le_bytes()[0].into());
-        Self { counters: std::iter::repeat_with(start).take(COUNTERS).collect() }
+        Self {
+            counters: std::iter::repeat_with(start).take(COUNTERS).collect(),
+        }
     }
 
     /// The next reference for a destination; with an 8-bit header its low octet counts.
@@ -43,8 +45,9 @@ mod tests {
         for other in 0..300 {
             references.next(15_550_000_000 + other);
         }
-        let later: Vec<u8> =
-            (0..200).map(|_| references.next(447_700_900_123).to_be_bytes()[1]).collect();
+        let later: Vec<u8> = (0..200)
+            .map(|_| references.next(447_700_900_123).to_be_bytes()[1])
+            .collect();
         assert!(!later.contains(&first));
     }
 }

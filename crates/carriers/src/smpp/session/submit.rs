@@ -43,7 +43,8 @@ impl Session {
             if self.current.is_none() && !self.held.is_empty() && self.pace.is_open(now_ms) {
                 self.current = self.held.pop_front();
                 if let Some(key) = self.current {
-                    self.pace.take(self.messages.get(key).unsent_count(), now_ms);
+                    self.pace
+                        .take(self.messages.get(key).unsent_count(), now_ms);
                 }
             }
             let Some(key) = self.current else { return };
@@ -64,17 +65,21 @@ impl Session {
         let message = self.messages.get(key);
         let settings = &self.setup.settings;
         let written =
-            self.scratch.write(&mut self.output, settings, message, index, sequence, now_ms);
+            self.scratch
+                .write(&mut self.output, settings, message, index, sequence, now_ms);
         match written {
             Ok(()) => {
                 self.messages.opened(key, index);
-                self.window.insert(sequence, key, u16::try_from(index).unwrap_or(u16::MAX));
+                self.window
+                    .insert(sequence, key, u16::try_from(index).unwrap_or(u16::MAX));
             }
             Err(error) => {
                 let detail = error.to_string().into();
                 let refused =
                     Segment::refused(RefusalClass::Fail, ErrorCode::UnknownFailure, detail);
-                let next = self.messages.failed(key, index, refused, &self.setup.settings);
+                let next = self
+                    .messages
+                    .failed(key, index, refused, &self.setup.settings);
                 self.proceed(key, next, events);
             }
         }
@@ -112,7 +117,12 @@ impl Scratch {
         }
         if !message.without_times {
             let form = settings.validity_period;
-            validity_period::write(form, now_ms, submission.deadline_ms, &mut self.validity_period);
+            validity_period::write(
+                form,
+                now_ms,
+                submission.deadline_ms,
+                &mut self.validity_period,
+            );
         }
         let source = settings.addresses.source(&submission.from);
         let destination = settings.addresses.destination(submission.to);
@@ -143,5 +153,9 @@ fn registered_delivery(settings: &Settings, is_last: bool) -> u8 {
         RequestReceipts::Failures => 2,
         RequestReceipts::None => 0,
     };
-    if settings.has_intermediate_receipts { receipt | INTERMEDIATE } else { receipt }
+    if settings.has_intermediate_receipts {
+        receipt | INTERMEDIATE
+    } else {
+        receipt
+    }
 }

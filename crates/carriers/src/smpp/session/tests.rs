@@ -26,7 +26,9 @@ struct Written {
 
 impl Written {
     fn message(&self) -> ShortMessage<'_> {
-        let Cut::Frame { frame, .. } = cut(&self.octets) else { panic!("{self:?}") };
+        let Cut::Frame { frame, .. } = cut(&self.octets) else {
+            panic!("{self:?}")
+        };
         match decode(&frame).pdu {
             Pdu::SubmitSm(message) => message,
             other => panic!("{other:?}"),
@@ -61,14 +63,24 @@ impl Bench {
         };
         let now_ms = 1_000_000;
         let session = Session::new(setup, now_ms);
-        Self { session, now_ms, events: Vec::new(), next_ticket: 0 }
+        Self {
+            session,
+            now_ms,
+            events: Vec::new(),
+            next_ticket: 0,
+        }
     }
 
     fn bound(change: impl FnOnce(&mut Config)) -> Self {
         let mut bench = Self::binding(change);
         let bind = bench.written();
         assert_eq!(bind.len(), 1);
-        bench.receive(CommandId(bind[0].command_id.0).response(), 0, bind[0].sequence, b"smsc\0");
+        bench.receive(
+            CommandId(bind[0].command_id.0).response(),
+            0,
+            bind[0].sequence,
+            b"smsc\0",
+        );
         let events = bench.events();
         assert!(matches!(&events[..], [Event::Bound { system_id, .. }] if &**system_id == "smsc"));
         bench
@@ -76,20 +88,36 @@ impl Bench {
 
     fn receive(&mut self, command_id: CommandId, status: u32, sequence: u32, body: &[u8]) {
         let octets = pdu_octets(command_id, status, sequence, body);
-        self.session.on_bytes(&octets, self.now_ms, &mut self.events);
+        self.session
+            .on_bytes(&octets, self.now_ms, &mut self.events);
     }
 
     fn receive_delivery(&mut self, esm_class: u8, text: &[u8], sequence: u32) {
         let message = ShortMessage {
-            source: Address { ton: 1, npi: 1, octets: b"447700900123" },
-            destination: Address { ton: 3, npi: 0, octets: b"55501" },
+            source: Address {
+                ton: 1,
+                npi: 1,
+                octets: b"447700900123",
+            },
+            destination: Address {
+                ton: 3,
+                npi: 0,
+                octets: b"55501",
+            },
             esm_class,
             short_message: text,
             ..ShortMessage::default()
         };
         let mut octets = Vec::new();
-        encode(&mut octets, CommandStatus::OK, sequence, &Pdu::DeliverSm(message)).unwrap();
-        self.session.on_bytes(&octets, self.now_ms, &mut self.events);
+        encode(
+            &mut octets,
+            CommandStatus::OK,
+            sequence,
+            &Pdu::DeliverSm(message),
+        )
+        .unwrap();
+        self.session
+            .on_bytes(&octets, self.now_ms, &mut self.events);
     }
 
     fn answer(&mut self, submit: &Written, id: &str) {
@@ -113,7 +141,8 @@ impl Bench {
             segments: count.segments,
             deadline_ms: self.now_ms + 4 * 3_600_000,
         };
-        self.session.submit(submission, self.now_ms, &mut self.events);
+        self.session
+            .submit(submission, self.now_ms, &mut self.events);
         self.next_ticket
     }
 
@@ -131,7 +160,11 @@ impl Bench {
                 && self.session.next_deadline(self.now_ms) == Some(deadline_ms)
                 && deadline_ms < self.now_ms;
             assert!(!is_stuck, "a deadline that never goes away");
-            if self.session.next_deadline(self.now_ms).is_some_and(|next| next <= self.now_ms) {
+            if self
+                .session
+                .next_deadline(self.now_ms)
+                .is_some_and(|next| next <= self.now_ms)
+            {
                 self.now_ms += 1;
             }
         }
@@ -145,7 +178,9 @@ impl Bench {
         let mut rest = &out[..];
         let mut pdus = Vec::new();
         while !rest.is_empty() {
-            let Cut::Frame { frame, length } = cut(rest) else { panic!("{rest:?}") };
+            let Cut::Frame { frame, length } = cut(rest) else {
+                panic!("{rest:?}")
+            };
             pdus.push(Written {
                 command_id: frame.header.command_id,
                 status: frame.header.status.0,
@@ -158,7 +193,10 @@ impl Bench {
     }
 
     fn submits(&mut self) -> Vec<Written> {
-        self.written().into_iter().filter(|w| w.command_id == CommandId::SUBMIT_SM).collect()
+        self.written()
+            .into_iter()
+            .filter(|w| w.command_id == CommandId::SUBMIT_SM)
+            .collect()
     }
 
     fn events(&mut self) -> Vec<Event> {
@@ -202,7 +240,9 @@ fn pdu_octets(command_id: CommandId, status: u32, sequence: u32, body: &[u8]) ->
 }
 
 fn accepted(ids: &[&str]) -> Outcome {
-    Outcome::Accepted { ids: ids.iter().map(|id| Box::from(*id)).collect() }
+    Outcome::Accepted {
+        ids: ids.iter().map(|id| Box::from(*id)).collect(),
+    }
 }
 
 fn refusal(outcome: &Outcome) -> &Refusal {
@@ -224,10 +264,30 @@ fn a_bind_says_who_we_are_and_a_submit_says_what_we_want() {
     let ticket = bench.submit("hello");
     let submit = bench.submits().remove(0);
     let message = submit.message();
-    assert_eq!(message.source, Address { ton: 1, npi: 1, octets: b"14155550101" });
-    assert_eq!(message.destination, Address { ton: 1, npi: 1, octets: b"447700900123" });
-    assert_eq!((message.registered_delivery, message.validity_period), (1, &b""[..]));
-    assert_eq!((message.short_message, message.data_coding), (&b"hello"[..], 0));
+    assert_eq!(
+        message.source,
+        Address {
+            ton: 1,
+            npi: 1,
+            octets: b"14155550101"
+        }
+    );
+    assert_eq!(
+        message.destination,
+        Address {
+            ton: 1,
+            npi: 1,
+            octets: b"447700900123"
+        }
+    );
+    assert_eq!(
+        (message.registered_delivery, message.validity_period),
+        (1, &b""[..])
+    );
+    assert_eq!(
+        (message.short_message, message.data_coding),
+        (&b"hello"[..], 0)
+    );
     bench.answer(&submit, "abc");
     assert_eq!(bench.outcomes(), [(ticket, accepted(&["abc"]))]);
 }
@@ -243,7 +303,10 @@ fn a_delivery_before_the_bind_response_is_answered_not_an_error() {
     };
     bench.session.acknowledge(*ack);
     let answer = bench.written().remove(0);
-    assert_eq!((answer.command_id, answer.sequence), (CommandId::DELIVER_SM_RESP, 9));
+    assert_eq!(
+        (answer.command_id, answer.sequence),
+        (CommandId::DELIVER_SM_RESP, 9)
+    );
     bench.receive(CommandId::BIND_TRANSCEIVER_RESP, 0, bind.sequence, b"x\0");
     assert!(bench.session.is_bound());
 }
@@ -256,12 +319,16 @@ fn a_bind_without_answer_or_with_a_refusal_closes() {
     bench.pass(1);
     assert_eq!(bench.closed(), Some(CloseReason::BindTimeout));
 
-    for (command_id, status) in
-        [(CommandId::BIND_TRANSCEIVER_RESP, 0x0E), (CommandId::GENERIC_NACK, 0x05)]
-    {
+    for (command_id, status) in [
+        (CommandId::BIND_TRANSCEIVER_RESP, 0x0E),
+        (CommandId::GENERIC_NACK, 0x05),
+    ] {
         let mut bench = Bench::binding(|_| {});
         bench.receive(command_id, status, 1, b"");
-        assert_eq!(bench.closed(), Some(CloseReason::BindRefused(CommandStatus(status))));
+        assert_eq!(
+            bench.closed(),
+            Some(CloseReason::BindRefused(CommandStatus(status)))
+        );
     }
 }
 
@@ -273,18 +340,34 @@ fn deliveries_are_answered_only_when_acknowledged() {
     assert_eq!(bench.written(), []);
     let events = bench.events();
     let [
-        Event::Carrier(CarrierEvent::Receipt { receipt, ack: first }),
-        Event::Carrier(CarrierEvent::Inbound { inbound, ack: second }),
+        Event::Carrier(CarrierEvent::Receipt {
+            receipt,
+            ack: first,
+        }),
+        Event::Carrier(CarrierEvent::Inbound {
+            inbound,
+            ack: second,
+        }),
     ] = &events[..]
     else {
         panic!("{events:?}");
     };
     assert_eq!(&*receipt.carrier_id, "1");
-    assert_eq!((&*inbound.from, &*inbound.to, &*inbound.text), ("+447700900123", "55501", "hi there"));
+    assert_eq!(
+        (&*inbound.from, &*inbound.to, &*inbound.text),
+        ("+447700900123", "55501", "hi there")
+    );
     bench.session.acknowledge(*second);
     bench.session.decline(*first);
-    bench.session.acknowledge(AckToken { session: 78, sequence: 5 });
-    let answers: Vec<_> = bench.written().iter().map(|w| (w.sequence, w.status)).collect();
+    bench.session.acknowledge(AckToken {
+        session: 78,
+        sequence: 5,
+    });
+    let answers: Vec<_> = bench
+        .written()
+        .iter()
+        .map(|w| (w.sequence, w.status))
+        .collect();
     assert_eq!(answers, [(6, 0), (5, 0x64)]);
 }
 
@@ -293,11 +376,16 @@ fn a_data_sm_is_a_delivery_with_an_answer_of_its_own() {
     let mut bench = Bench::bound(|_| {});
     let mut tlvs = Vec::new();
     tlv::push(&mut tlvs, tlv::MESSAGE_PAYLOAD, b"id:1 stat:DELIVRD").unwrap();
-    let message =
-        ShortMessage { esm_class: 4, tlvs: Tlvs(&tlvs), ..ShortMessage::default() };
+    let message = ShortMessage {
+        esm_class: 4,
+        tlvs: Tlvs(&tlvs),
+        ..ShortMessage::default()
+    };
     let mut octets = Vec::new();
     encode(&mut octets, CommandStatus::OK, 3, &Pdu::DataSm(message)).unwrap();
-    bench.session.on_bytes(&octets, bench.now_ms, &mut bench.events);
+    bench
+        .session
+        .on_bytes(&octets, bench.now_ms, &mut bench.events);
     let events = bench.events();
     let [Event::Carrier(CarrierEvent::Receipt { ack, .. })] = &events[..] else {
         panic!("{events:?}");
@@ -311,7 +399,10 @@ fn row_17_a_delivery_without_addresses_is_refused_and_the_bind_holds() {
     let mut bench = Bench::bound(|_| {});
     bench.receive(CommandId::DELIVER_SM, 0, 8, b"\0\x01");
     let answer = bench.written().remove(0);
-    assert_eq!((answer.command_id, answer.status), (CommandId::DELIVER_SM_RESP, 0x08));
+    assert_eq!(
+        (answer.command_id, answer.status),
+        (CommandId::DELIVER_SM_RESP, 0x08)
+    );
     assert!(bench.session.is_bound());
 }
 
@@ -322,7 +413,10 @@ fn the_window_fills_and_answers_open_it() {
         assert_eq!(bench.session.readiness(bench.now_ms), Readiness::Now);
         bench.submit("x");
     }
-    assert_eq!(bench.session.readiness(bench.now_ms), Readiness::WhenAnswered);
+    assert_eq!(
+        bench.session.readiness(bench.now_ms),
+        Readiness::WhenAnswered
+    );
     let submits = bench.submits();
     assert_eq!(submits.len(), 3);
     bench.answer(&submits[1], "b");
@@ -343,21 +437,33 @@ fn segments_go_back_to_back_and_give_one_outcome_in_order() {
     let mut bench = Bench::bound(|_| {});
     // Five segments through a window of three; nothing may come between.
     bench.submit(&"a".repeat(153 * 5));
-    assert_eq!(bench.session.readiness(bench.now_ms), Readiness::WhenAnswered);
+    assert_eq!(
+        bench.session.readiness(bench.now_ms),
+        Readiness::WhenAnswered
+    );
     let first = bench.submits();
     bench.answer(&first[2], "c");
     bench.answer(&first[0], "a");
-    assert_eq!(bench.session.readiness(bench.now_ms), Readiness::WhenAnswered);
+    assert_eq!(
+        bench.session.readiness(bench.now_ms),
+        Readiness::WhenAnswered
+    );
     let second = bench.submits();
     bench.answer(&second[1], "e");
     bench.answer(&first[1], "b");
     assert_eq!(bench.outcomes(), []);
     bench.answer(&second[0], "d");
-    assert_eq!(bench.outcomes(), [(1, accepted(&["a", "b", "c", "d", "e"]))]);
+    assert_eq!(
+        bench.outcomes(),
+        [(1, accepted(&["a", "b", "c", "d", "e"]))]
+    );
     let reference = first[0].message().short_message[3];
     for (index, submit) in first.iter().chain(&second).enumerate() {
         let sequence = u8::try_from(index + 1).unwrap();
-        assert_eq!(submit.message().short_message[..6], [5, 0, 3, reference, 5, sequence]);
+        assert_eq!(
+            submit.message().short_message[..6],
+            [5, 0, 3, reference, 5, sequence]
+        );
     }
 }
 
@@ -368,7 +474,10 @@ fn two_long_messages_to_one_handset_have_different_references() {
     bench.submit(&body);
     bench.submit(&body);
     let submits = bench.submits();
-    assert_ne!(submits[0].message().short_message[3], submits[2].message().short_message[3]);
+    assert_ne!(
+        submits[0].message().short_message[3],
+        submits[2].message().short_message[3]
+    );
 }
 
 #[test]
@@ -387,8 +496,16 @@ fn an_answer_with_another_status_is_sorted_by_the_table() {
         bench.refuse(&submit, status);
         let outcomes = bench.outcomes();
         let refusal = refusal(&outcomes[0].1);
-        assert_eq!((refusal.class, refusal.code.code()), (class, code), "{status:#x}");
-        assert!(refusal.detail.starts_with(&format!("0x{status:08X}")), "{}", refusal.detail);
+        assert_eq!(
+            (refusal.class, refusal.code.code()),
+            (class, code),
+            "{status:#x}"
+        );
+        assert!(
+            refusal.detail.starts_with(&format!("0x{status:08X}")),
+            "{}",
+            refusal.detail
+        );
     }
 }
 
@@ -407,7 +524,10 @@ fn a_refused_segment_stops_the_rest_and_names_what_was_taken() {
     bench.answer(&rest[0], "d");
     let outcomes = bench.outcomes();
     let refusal = refusal(&outcomes[0].1);
-    assert_eq!(refusal.accepted.as_slice(), [Box::from("a"), "c".into(), "d".into()]);
+    assert_eq!(
+        refusal.accepted.as_slice(),
+        [Box::from("a"), "c".into(), "d".into()]
+    );
     assert_eq!(bench.submits(), []);
     assert_eq!(bench.session.readiness(bench.now_ms), Readiness::Now);
 }
@@ -420,7 +540,9 @@ fn a_throttled_message_returns_to_its_queue_and_the_bind_freezes() {
     bench.refuse(&submit, 0x58);
     assert_eq!(bench.outcomes(), [(1, Outcome::Throttled)]);
     assert!(bench.session.is_throttled(bench.now_ms));
-    let Readiness::At(at_ms) = bench.session.readiness(bench.now_ms) else { panic!() };
+    let Readiness::At(at_ms) = bench.session.readiness(bench.now_ms) else {
+        panic!()
+    };
     assert!((800..=1_200).contains(&(at_ms - bench.now_ms)));
     bench.now_ms = at_ms;
     assert_eq!(bench.session.readiness(bench.now_ms), Readiness::Now);
@@ -436,11 +558,17 @@ fn row_8_a_throttled_segment_of_a_partly_taken_message_follows_on_the_same_bind(
     bench.refuse(&submits[1], 0x14);
     assert_eq!(bench.outcomes(), []);
     // Nothing overtakes it.
-    assert_eq!(bench.session.readiness(bench.now_ms), Readiness::WhenAnswered);
+    assert_eq!(
+        bench.session.readiness(bench.now_ms),
+        Readiness::WhenAnswered
+    );
     bench.pass(2_000);
     let again = bench.submits();
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].message().short_message, submits[1].message().short_message);
+    assert_eq!(
+        again[0].message().short_message,
+        submits[1].message().short_message
+    );
     bench.answer(&again[0], "b");
     assert_eq!(bench.outcomes(), [(1, accepted(&["a", "b"]))]);
 }
@@ -467,7 +595,11 @@ fn a_full_queue_of_one_destination_is_that_destinations_trouble_the_third_time()
 fn a_refused_time_or_tlv_is_left_out_once() {
     let with_extras = |config: &mut Config| {
         config.validity_period = ValidityForm::Relative;
-        config.tlvs = vec![FixedTlv { tag: 0x1400, text: Some("entity".into()), hex: None }];
+        config.tlvs = vec![FixedTlv {
+            tag: 0x1400,
+            text: Some("entity".into()),
+            hex: None,
+        }];
     };
     for (status, lacks_time, lacks_tlvs) in [(0x62, true, false), (0xC1, false, true)] {
         let mut bench = Bench::bound(with_extras);
@@ -510,10 +642,15 @@ fn a_broken_bind_returns_its_message_and_closes() {
     let events = bench.events();
     assert!(matches!(
         events.last(),
-        Some(Event::Closed(CloseReason::LinkFault(CommandStatus::INVALID_BIND_STATUS)))
+        Some(Event::Closed(CloseReason::LinkFault(
+            CommandStatus::INVALID_BIND_STATUS
+        )))
     ));
     bench.events = events;
-    assert_eq!(bench.outcomes(), [(1, Outcome::Returned), (2, Outcome::Unknown)]);
+    assert_eq!(
+        bench.outcomes(),
+        [(1, Outcome::Returned), (2, Outcome::Unknown)]
+    );
 }
 
 #[test]
@@ -575,10 +712,16 @@ fn row_14_three_unanswered_submits_in_a_row_drop_the_bind() {
     bench.receive(CommandId::ENQUIRE_LINK, 0, 50, b"");
     bench.pass(2_000);
     let events = bench.events();
-    assert!(matches!(events.last(), Some(Event::Closed(CloseReason::ResponsesMissing))));
+    assert!(matches!(
+        events.last(),
+        Some(Event::Closed(CloseReason::ResponsesMissing))
+    ));
     bench.events = events;
     let unknown = |ticket| (ticket, Outcome::Unknown);
-    assert_eq!(bench.outcomes(), [unknown(1), unknown(2), unknown(3), unknown(4)]);
+    assert_eq!(
+        bench.outcomes(),
+        [unknown(1), unknown(2), unknown(3), unknown(4)]
+    );
 }
 
 #[test]
@@ -608,7 +751,11 @@ fn a_link_lost_tells_written_from_unwritten() {
     bench.events.extend(events);
     assert_eq!(
         bench.outcomes(),
-        [(1, Outcome::Unknown), (2, Outcome::Returned), (3, Outcome::Returned)]
+        [
+            (1, Outcome::Unknown),
+            (2, Outcome::Returned),
+            (3, Outcome::Returned)
+        ]
     );
     bench.submit("after the end");
     assert_eq!(bench.outcomes(), [(4, Outcome::Returned)]);
@@ -660,7 +807,10 @@ fn the_peers_enquiry_is_answered_ahead_of_data() {
     bench.submit("x");
     bench.receive(CommandId::ENQUIRE_LINK, 0, 42, b"");
     let written = bench.written();
-    assert_eq!((written[0].command_id, written[0].sequence), (CommandId::ENQUIRE_LINK_RESP, 42));
+    assert_eq!(
+        (written[0].command_id, written[0].sequence),
+        (CommandId::ENQUIRE_LINK_RESP, 42)
+    );
     assert_eq!(written[1].command_id, CommandId::SUBMIT_SM);
 }
 
@@ -681,9 +831,15 @@ fn the_peers_unbind_is_answered_and_open_answers_get_five_seconds() {
     assert_eq!(bench.outcomes(), [(1, accepted(&["a"]))]);
     bench.pass(1);
     let events = bench.events();
-    assert!(matches!(events.last(), Some(Event::Closed(CloseReason::PeerUnbound))));
+    assert!(matches!(
+        events.last(),
+        Some(Event::Closed(CloseReason::PeerUnbound))
+    ));
     bench.events = events;
-    assert_eq!(bench.outcomes(), [(2, Outcome::Unknown), (3, Outcome::Returned)]);
+    assert_eq!(
+        bench.outcomes(),
+        [(2, Outcome::Unknown), (3, Outcome::Returned)]
+    );
 }
 
 #[test]
@@ -697,7 +853,10 @@ fn stopping_waits_for_answers_and_acknowledgements_then_unbinds() {
     assert_eq!(bench.session.readiness(bench.now_ms), Readiness::Closed);
     bench.answer(&submit, "a");
     assert_eq!(bench.written(), []);
-    bench.session.acknowledge(AckToken { session: 77, sequence: 5 });
+    bench.session.acknowledge(AckToken {
+        session: 77,
+        sequence: 5,
+    });
     bench.session.poll(bench.now_ms, &mut bench.events);
     let written = bench.written();
     assert_eq!(written[0].command_id, CommandId::DELIVER_SM_RESP);
@@ -732,7 +891,10 @@ fn a_nack_refuses_its_request_and_one_without_a_request_ends_the_bind() {
     for (status, sequence) in [(0x03, 0), (0x02, 99)] {
         let mut bench = Bench::bound(|_| {});
         bench.receive(CommandId::GENERIC_NACK, status, sequence, b"");
-        assert_eq!(bench.closed(), Some(CloseReason::Nacked(CommandStatus(status))));
+        assert_eq!(
+            bench.closed(),
+            Some(CloseReason::Nacked(CommandStatus(status)))
+        );
     }
 }
 
@@ -746,7 +908,10 @@ fn strange_requests_are_nacked_and_strange_responses_ignored() {
     ] {
         bench.receive(command_id, 0, 9, b"");
         let written = bench.written();
-        assert_eq!((written[0].command_id, written[0].status), (CommandId::GENERIC_NACK, status));
+        assert_eq!(
+            (written[0].command_id, written[0].status),
+            (CommandId::GENERIC_NACK, status)
+        );
     }
     for command_id in [
         CommandId(0x8000_0123),
@@ -765,10 +930,18 @@ fn strange_requests_are_nacked_and_strange_responses_ignored() {
 #[test]
 fn lost_framing_is_nacked_and_ends_the_bind() {
     let mut bench = Bench::bound(|_| {});
-    bench.session.on_bytes(&[0, 0, 0, 3, 0, 0, 0, 0], bench.now_ms, &mut bench.events);
+    bench
+        .session
+        .on_bytes(&[0, 0, 0, 3, 0, 0, 0, 0], bench.now_ms, &mut bench.events);
     let nack = bench.written().remove(0);
-    assert_eq!((nack.command_id, nack.status), (CommandId::GENERIC_NACK, 0x02));
-    assert_eq!(bench.closed(), Some(CloseReason::FramingLost { command_length: 3 }));
+    assert_eq!(
+        (nack.command_id, nack.status),
+        (CommandId::GENERIC_NACK, 0x02)
+    );
+    assert_eq!(
+        bench.closed(),
+        Some(CloseReason::FramingLost { command_length: 3 })
+    );
 }
 
 #[test]
@@ -778,7 +951,9 @@ fn pdus_may_come_octet_by_octet() {
     let submit = bench.submits().remove(0);
     let octets = pdu_octets(CommandId::SUBMIT_SM_RESP, 0, submit.sequence, b"abc\0");
     for octet in octets {
-        bench.session.on_bytes(&[octet], bench.now_ms, &mut bench.events);
+        bench
+            .session
+            .on_bytes(&[octet], bench.now_ms, &mut bench.events);
     }
     assert_eq!(bench.outcomes(), [(1, accepted(&["abc"]))]);
 }
@@ -791,7 +966,11 @@ fn sequence_numbers_wrap_and_skip_what_is_under_way() {
     bench.session.last_sequence = 0x7FFF_FFFE;
     bench.submit("y");
     bench.submit("z");
-    let sequences: Vec<u32> = bench.submits().iter().map(|submit| submit.sequence).collect();
+    let sequences: Vec<u32> = bench
+        .submits()
+        .iter()
+        .map(|submit| submit.sequence)
+        .collect();
     assert_eq!(first.sequence, 2);
     assert_eq!(sequences, [0x7FFF_FFFF, 1]);
     bench.session.last_sequence = 1;
@@ -808,8 +987,11 @@ fn receipts_are_asked_for_as_the_setting_says() {
     ] {
         let mut bench = Bench::bound(|config| config.request_receipts = setting);
         bench.submit(&"a".repeat(300));
-        let found: Vec<u8> =
-            bench.submits().iter().map(|submit| submit.message().registered_delivery).collect();
+        let found: Vec<u8> = bench
+            .submits()
+            .iter()
+            .map(|submit| submit.message().registered_delivery)
+            .collect();
         assert_eq!(found, expected);
     }
     let mut bench = Bench::bound(|config| config.intermediate_receipts = true);
@@ -833,7 +1015,10 @@ fn a_payload_is_one_submit_with_one_id() {
     let submits = bench.submits();
     assert_eq!(submits.len(), 1);
     let message = submits[0].message();
-    assert_eq!(message.tlvs.get(tlv::MESSAGE_PAYLOAD).map(<[u8]>::len), Some(1_000));
+    assert_eq!(
+        message.tlvs.get(tlv::MESSAGE_PAYLOAD).map(<[u8]>::len),
+        Some(1_000)
+    );
     bench.answer(&submits[0], "a");
     assert_eq!(bench.outcomes(), [(1, accepted(&["a"]))]);
 }
@@ -841,8 +1026,10 @@ fn a_payload_is_one_submit_with_one_id() {
 #[test]
 fn what_cannot_be_written_is_refused() {
     let mut bench = Bench::bound(|config| {
-        config.rewrite_destination =
-            vec![crate::smpp::config::Rewrite { pattern: "^".into(), replace: "1".repeat(20) }];
+        config.rewrite_destination = vec![crate::smpp::config::Rewrite {
+            pattern: "^".into(),
+            replace: "1".repeat(20),
+        }];
     });
     bench.submit("x");
     let outcomes = bench.outcomes();
@@ -865,8 +1052,7 @@ fn messages_for_a_port_are_answered_and_ignored_unless_wanted() {
     bench.receive_delivery(0x40, &text, 5);
     assert_eq!(bench.written()[0].command_id, CommandId::DELIVER_SM_RESP);
     assert!(bench.events().is_empty());
-    let mut bench =
-        Bench::bound(|config| config.port_addressed = PortAddressed::Forward);
+    let mut bench = Bench::bound(|config| config.port_addressed = PortAddressed::Forward);
     bench.receive_delivery(0x40, &text, 5);
     assert_eq!(bench.events().len(), 1);
 }
@@ -874,15 +1060,26 @@ fn messages_for_a_port_are_answered_and_ignored_unless_wanted() {
 /// One step in the life of a session.
 #[derive(Clone, Debug)]
 enum Step {
-    Submit { length: u16 },
+    Submit {
+        length: u16,
+    },
     /// Hand the output to the socket.
     Write,
     /// Answer some submit that was written, or one long gone.
-    Answer { which: prop::sample::Index, status: u32 },
-    Nack { which: prop::sample::Index },
-    Pass { ms: i64 },
+    Answer {
+        which: prop::sample::Index,
+        status: u32,
+    },
+    Nack {
+        which: prop::sample::Index,
+    },
+    Pass {
+        ms: i64,
+    },
     Deliver,
-    Noise { octets: Vec<u8> },
+    Noise {
+        octets: Vec<u8>,
+    },
     PeerUnbind,
     Stop,
     Lose,

@@ -71,8 +71,13 @@ impl Window {
     }
 
     pub(super) fn insert(&mut self, sequence: u32, message: u32, segment: u16) {
-        let slot =
-            Slot { message, segment, phase: Phase::Buffered, written_ms: 0, deadline_ms: 0 };
+        let slot = Slot {
+            message,
+            segment,
+            phase: Phase::Buffered,
+            written_ms: 0,
+            deadline_ms: 0,
+        };
         self.slots.insert(sequence, slot);
         self.buffered.push(sequence);
         self.open += 1;
@@ -143,15 +148,22 @@ impl Window {
 
     /// Takes out what was never handed to the socket, in order.
     pub(super) fn recall(&mut self) -> Vec<Slot> {
-        let slots: Vec<Slot> =
-            self.buffered.drain(..).filter_map(|sequence| self.slots.remove(&sequence)).collect();
+        let slots: Vec<Slot> = self
+            .buffered
+            .drain(..)
+            .filter_map(|sequence| self.slots.remove(&sequence))
+            .collect();
         self.open -= u32::try_from(slots.len()).unwrap_or(self.open);
         slots
     }
 
     pub(super) fn next_deadline(&self) -> Option<i64> {
-        let first = |queue: &VecDeque<(i64, u32)>| queue.front().map(|(deadline_ms, _)| *deadline_ms);
-        [first(&self.waiting), first(&self.late)].into_iter().flatten().min()
+        let first =
+            |queue: &VecDeque<(i64, u32)>| queue.front().map(|(deadline_ms, _)| *deadline_ms);
+        [first(&self.waiting), first(&self.late)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Moves all deadlines of written submits.
@@ -205,7 +217,10 @@ mod tests {
         assert_eq!(window.next_deadline(), Some(1_100));
         assert_eq!(window.answer(2).map(|slot| slot.message), Some(11));
         assert_eq!(window.expire(1_099, 9_000), None);
-        assert_eq!(window.expire(1_100, 9_000).map(|slot| slot.message), Some(10));
+        assert_eq!(
+            window.expire(1_100, 9_000).map(|slot| slot.message),
+            Some(10)
+        );
         assert_eq!((window.expire(1_100, 9_000), window.open()), (None, 0));
         assert!(window.contains(1));
         assert_eq!(window.answer(1).map(|slot| slot.phase), Some(Phase::Late));

@@ -1,0 +1,78 @@
+//! The operators' page is the reference, so it is loaded and searched here.
+
+use super::*;
+
+const PAGE: &str = include_str!("../../../../../docs/carriers.md");
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Table {
+    Smpp(Config),
+}
+
+#[derive(Deserialize)]
+struct File {
+    carriers: Vec<Table>,
+}
+
+fn examples() -> Vec<Config> {
+    PAGE.split("```toml\n")
+        .skip(1)
+        .flat_map(|rest| {
+            let text = rest.split("```").next().unwrap();
+            toml::from_str::<File>(text).unwrap().carriers
+        })
+        .map(|Table::Smpp(config)| config)
+        .collect()
+}
+
+#[test]
+fn the_examples_of_the_page_load_and_compile() {
+    let [first, second] = &examples()[..] else {
+        panic!("two examples")
+    };
+    let expected = Config {
+        name: "acme".into(),
+        host: "smsc.example.net".into(),
+        system_id: "user".into(),
+        password_file: Some("/run/secrets/acme".into()),
+        ..Config::default()
+    };
+    assert_eq!(first, &expected);
+    let settings = second.compile().unwrap();
+    let meaning = settings
+        .statuses
+        .meaning(crate::smpp::pdu::CommandStatus(0x45), false);
+    assert_eq!(meaning.code, ErrorCode::MessageFiltered);
+    assert_eq!(
+        settings.receipts.err_overrides.get(&69),
+        Some(&ErrorCode::MessageFiltered)
+    );
+    assert_eq!(&*settings.tlvs, b"\x14\0\0\x0C110012345678");
+}
+
+#[test]
+fn every_key_is_on_the_page() {
+    let keys_of = |error: toml::de::Error| -> Vec<String> {
+        let text = error.message().to_owned();
+        text.split('`')
+            .skip(3)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    let config = keys_of(toml::from_str::<Config>("nonsense = 1").unwrap_err());
+    let tls = keys_of(toml::from_str::<TlsConfig>("nonsense = 1").unwrap_err());
+    assert!(config.len() > 50 && tls.len() == 6, "{config:?} {tls:?}");
+    for key in config.iter().chain(&tls) {
+        let is_there = PAGE.contains(&format!("`{key}`")) || PAGE.contains(&format!("`{key} ="));
+        let is_table = PAGE.contains(&format!("[carriers.{key}"));
+        assert!(is_there || is_table, "{key} is not on the page");
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_an_error() {
+    let error = toml::from_str::<Config>("windw = 10").unwrap_err();
+    assert!(error.message().contains("windw"));
+}
