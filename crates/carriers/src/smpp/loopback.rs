@@ -329,11 +329,16 @@ async fn shutting_down_waits_for_answers_and_closes_the_channel() {
             world.note(event);
         }
     }
-    let accepted = world
+    let is_accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted { .. });
+    let accepted = world.outcomes.values().filter(is_accepted).count();
+    let returned = world
         .outcomes
         .values()
-        .filter(|o| matches!(o, Outcome::Accepted { .. }));
-    assert_eq!((accepted.count(), world.outcomes.len()), (4, 10));
+        .filter(|o| **o == Outcome::Returned)
+        .count();
+    // A slow machine may let a few more out before it stops; what went out is answered.
+    let sent = smsc.lock().unwrap().submit_count;
+    assert_eq!((accepted, accepted + returned), (sent, 10));
     assert_eq!(smsc.lock().unwrap().unbinds, 1);
 }
 
@@ -352,13 +357,13 @@ async fn a_slow_engine_stops_the_reading_and_loses_nothing() {
         },
         |config| {
             config.window = 1_000;
-            config.response_timeout_s = 1;
+            config.response_timeout_s = 3;
         },
     )
     .await;
     world.submit(&vec!["hello"; 5_000]);
     // Nobody empties the channel for longer than the response timeout.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
     world.until_outcomes(5_000).await;
     world
         .until("delivered", |world| world.receipts.len() == 5_000)
@@ -429,8 +434,8 @@ impl Certificates {
         }
     }
 
-    fn path(&self, name: &str) -> Option<std::path::PathBuf> {
-        Some(self.folder.path().join(name))
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 }
 
@@ -447,7 +452,7 @@ async fn tls_trusts_whom_the_operator_says() {
         (
             "own authority",
             TlsConfig {
-                ca_file: own.path("ca.pem"),
+                ca_file: Some(own.path("ca.pem")),
                 ..base.clone()
             },
             true,
@@ -455,7 +460,7 @@ async fn tls_trusts_whom_the_operator_says() {
         (
             "another authority",
             TlsConfig {
-                ca_file: other.path("ca.pem"),
+                ca_file: Some(other.path("ca.pem")),
                 ..base.clone()
             },
             false,
@@ -463,7 +468,7 @@ async fn tls_trusts_whom_the_operator_says() {
         (
             "wrong name",
             TlsConfig {
-                ca_file: own.path("ca.pem"),
+                ca_file: Some(own.path("ca.pem")),
                 server_name: Some("smsc.example.net".into()),
                 ..base.clone()
             },
@@ -496,9 +501,9 @@ async fn tls_trusts_whom_the_operator_says() {
         (
             "client certificate",
             TlsConfig {
-                ca_file: own.path("ca.pem"),
-                certificate_file: own.path("client.pem"),
-                key_file: own.path("client.key"),
+                ca_file: Some(own.path("ca.pem")),
+                certificate_file: Some(own.path("client.pem")),
+                key_file: Some(own.path("client.key")),
                 ..base.clone()
             },
             true,
