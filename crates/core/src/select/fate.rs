@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::candidates::{Carriage, Selection};
+use super::candidates::{Carriage, NumberSet, Selection};
 use super::decision::Removed;
 use super::facts::{Channel, Detail, Loads, Reach};
 use super::groups::Member;
@@ -15,7 +15,6 @@ use super::procedure::{Course, End, len};
 use super::rule::Rule;
 use super::scaler::{LEVELS, Scaled};
 use crate::country::Country;
-use crate::message::SenderNo;
 use crate::nanp;
 
 /// How many losers a compact decision names.
@@ -59,22 +58,27 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
         }
     }
 
+    /// Whoever is in the last group lost to the winner there and nowhere else, so nothing but its
+    /// load is asked.
     fn list_last_and_count(&self, course: &Course) -> Losers {
         let mut counts = self.count(course);
         let mut removed = SmallVec::new();
-        for no in self.last_group(course).take(LISTED_MAX) {
-            let Some(sender) = self.pool.get(no) else {
-                continue;
-            };
-            let rule = self.fate(sender, course);
-            counts.subtract(rule);
-            removed.push(Removed { sender: no, rule });
+        if let Some((scaled, group)) = self.last_group(course) {
+            for member in group.take(LISTED_MAX) {
+                let rule = scaled.removal(member, self.loads);
+                counts.subtract(rule);
+                removed.push(Removed {
+                    sender: member.no,
+                    rule,
+                });
+            }
         }
         Losers {
             removed,
             unlisted: counts.iter().collect(),
         }
     }
+
     /// The rule that removed this loser. Asked in the order of the procedure: the first one counts.
     fn fate(&self, sender: &PoolSender, course: &Course) -> Rule {
         if let End::Named(named) = course.end
@@ -156,36 +160,26 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
         }
     }
 
-    /// The senders among which the last station chose, without the winner.
-    fn last_group(&self, course: &Course) -> impl Iterator<Item = SenderNo> {
-        let short_codes = match course.end {
-            End::ShortCodes(_) => self.short_codes(),
-            End::Named(_) | End::Sticky(_) | End::Alphas(_) | End::Numbers { .. } | End::Nobody => {
-                SmallVec::new()
-            }
-        };
-        let numbers = match course.end {
+    /// The losers among those before the scaler, if the selection got as far as that.
+    fn last_group(&self, course: &Course) -> Option<(Scaled, impl Iterator<Item = Member>)> {
+        let (scaled, short_codes, numbers) = match course.end {
+            End::ShortCodes(scaled) => (scaled, self.short_codes(), NumberSet::new()),
             End::Numbers {
-                area_code: Some(_), ..
-            } => self.numbers_by_area_code(),
+                area_code: Some(_),
+                scaled,
+                ..
+            } => (scaled, SmallVec::new(), self.numbers_by_area_code()?.1),
             End::Numbers {
-                area_code: None, ..
-            } => Some(self.numbers_by_country()),
-            End::Named(_) | End::Sticky(_) | End::ShortCodes(_) | End::Alphas(_) | End::Nobody => {
-                None
-            }
+                area_code: None,
+                scaled,
+                ..
+            } => (scaled, SmallVec::new(), self.numbers_by_country().1),
+            End::Named(_) | End::Sticky(_) | End::Alphas(_) | End::Nobody => return None,
         };
-        let numbers = numbers
-            .into_iter()
-            .flat_map(|(_, groups)| groups)
-            .flatten()
-            .copied();
         let winner = course.winner;
-        short_codes
-            .into_iter()
-            .chain(numbers)
-            .filter(move |&member| Some(member) != winner)
-            .map(|member| member.no)
+        let numbers = numbers.into_iter().flatten().copied();
+        let group = short_codes.into_iter().chain(numbers);
+        Some((scaled, group.filter(move |&member| Some(member) != winner)))
     }
 
     /// How many senders each rule removed, by the sizes of groups.

@@ -96,13 +96,16 @@ pub(super) fn scale<'a>(
             continue;
         }
         let key = order.key(member, queue, loads);
-        match scaled.winner {
-            None => scaled.winner = Some((key, member)),
-            Some((best, _)) if key < best => {
-                scaled.depose(level(&key, &best));
-                scaled.winner = Some((key, member));
-            }
-            Some((best, _)) => scaled.lost[level(&key, &best)] += 1,
+        let Some((best, _)) = scaled.winner else {
+            scaled.winner = Some((key, member));
+            continue;
+        };
+        let level = level(&key, &best);
+        if key[level] < best[level] {
+            scaled.depose(level);
+            scaled.winner = Some((key, member));
+        } else {
+            scaled.lost[level] += 1;
         }
     }
     scaled
@@ -143,8 +146,7 @@ impl Scaled {
 
 /// Where two keys differ first; positions are unique, so they do.
 fn level(a: &Key, b: &Key) -> usize {
-    a.iter()
-        .zip(b)
-        .position(|(a, b)| a != b)
+    (0..LEVELS - 1)
+        .find(|&level| a[level] != b[level])
         .unwrap_or(LEVELS - 1)
 }
