@@ -21,7 +21,10 @@ impl Fault {
     }
 
     pub fn because(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, text: Some(text.into()) }
+        Self {
+            code,
+            text: Some(text.into()),
+        }
     }
 }
 

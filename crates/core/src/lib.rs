@@ -17,10 +17,10 @@ pub mod fault;
 pub mod settings;
 
 pub mod create;
-pub mod schedule;
-pub mod validity;
 pub mod message;
+pub mod schedule;
 pub mod text;
+pub mod validity;
 
 pub mod select;
 

@@ -80,7 +80,9 @@ pub enum Event {
     /// A sender is chosen and it waits in that sender's queue.
     Queued,
     /// It is about to be written to a carrier whose policy needs that on record.
-    Submitting { segments: u16 },
+    Submitting {
+        segments: u16,
+    },
     /// The carrier gave it back: not one octet was written.
     Returned,
     /// The carrier took every segment.
@@ -88,7 +90,9 @@ pub enum Event {
         segments: u16,
     },
     /// The carrier refused it, or a segment of it, for good.
-    CarrierRefused { code: ErrorCode },
+    CarrierRefused {
+        code: ErrorCode,
+    },
     /// It is not known whether the carrier has it, and the policy forbids trying again.
     OutcomeUnknown {
         code: ErrorCode,
@@ -184,7 +188,13 @@ fn rise(state: &State, to: Status, error: Option<ErrorCode>) -> Step {
 fn submitting(state: &State, segments: u16) -> Step {
     let pending = Segments(SmallVec::from_elem(Segment::Pending, usize::from(segments)));
     if state.status.rank() < Status::Sending.rank() {
-        Step::Moved { status: Status::Sending, error: None, segments: pending }
+        Step::Moved {
+            status: Status::Sending,
+            error: None,
+            segments: pending,
+        }
+    } else if state.status == Status::Sending && state.segments == pending {
+        Step::Ignored(Ignored::Repeated)
     } else if state.status == Status::Sending {
         Step::Noted { segments: pending }
     } else {
@@ -194,7 +204,9 @@ fn submitting(state: &State, segments: u16) -> Step {
 
 fn returned(state: &State) -> Step {
     if state.status == Status::Sending && !state.segments.is_empty() {
-        Step::Noted { segments: Segments::default() }
+        Step::Noted {
+            segments: Segments::default(),
+        }
     } else {
         Step::Ignored(Ignored::Repeated)
     }
@@ -279,5 +291,156 @@ fn speaks_for_all(segments: &Segments, index: usize, parts: ReceiptParts) -> boo
         ReceiptParts::Any => true,
         ReceiptParts::First => index == 0,
         ReceiptParts::Last => index + 1 == segments.0.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CODE: ErrorCode = ErrorCode::UnknownFailure;
+
+    fn state(status: Status, segments: &str) -> State {
+        let segments = segments.chars().map(|letter| match letter {
+            'p' => Segment::Pending,
+            'a' => Segment::Accepted,
+            'd' => Segment::Delivered,
+            'u' => Segment::Undelivered,
+            other => panic!("{other} is no segment"),
+        });
+        State { status, segments: Segments(segments.collect()) }
+    }
+
+    fn receipt_of(segment: u16, is_delivered: bool) -> Event {
+        let error = (!is_delivered).then_some(CODE);
+        Event::Receipt { segment, is_delivered, error }
+    }
+
+    /// What a step comes to, in a word: the new status, `noted`, or why it was ignored.
+    fn outcome(from: &State, event: &Event, parts: ReceiptParts) -> String {
+        match step(from, event, parts) {
+            Step::Moved { status, .. } => status.as_str().to_owned(),
+            Step::Noted { .. } => "noted".to_owned(),
+            Step::Ignored(why) => format!("{why:?}").to_lowercase(),
+        }
+    }
+
+    /// One row a sentence: a message like this, to which that happens, becomes this.
+    #[test]
+    fn every_event_has_one_answer() {
+        use ReceiptParts::{All, Any, First, Last};
+        use Status::{
+            Accepted, Canceled, Delivered, Failed, Queued, Read, Scheduled, Sending, Sent,
+            Undelivered,
+        };
+        let taken = Event::CarrierAccepted { segments: 2 };
+        let refused = Event::CarrierRefused { code: CODE };
+        let gave_up = Event::GaveUp { code: CODE };
+        let unknown = Event::OutcomeUnknown { code: CODE };
+        let submitting = Event::Submitting { segments: 1 };
+        let rows: &[(Status, &str, &Event, ReceiptParts, &str)] = &[
+            (Scheduled, "", &Event::Released, All, "accepted"),
+            (Canceled, "", &Event::Released, All, "late"),
+            (Scheduled, "", &Event::Canceled, All, "canceled"),
+            (Accepted, "", &Event::Canceled, All, "late"),
+            (Accepted, "", &Event::Queued, All, "queued"),
+            (Queued, "", &Event::Queued, All, "repeated"),
+            (Sent, "a", &Event::Queued, All, "late"),
+            // The intent to submit, and taking it back.
+            (Queued, "", &submitting, All, "sending"),
+            (Sending, "", &submitting, All, "noted"),
+            (Delivered, "d", &submitting, All, "late"),
+            (Sending, "p", &Event::Returned, All, "noted"),
+            (Queued, "", &Event::Returned, All, "repeated"),
+            // The carrier's answer.
+            (Queued, "", &taken, All, "sent"),
+            (Sending, "p", &taken, All, "sent"),
+            (Sent, "a", &taken, All, "late"),
+            (Undelivered, "", &taken, All, "late"),
+            (Queued, "", &refused, All, "undelivered"),
+            (Sent, "a", &refused, All, "late"),
+            (Sending, "p", &unknown, All, "undelivered"),
+            (Delivered, "d", &unknown, All, "late"),
+            (Queued, "", &gave_up, All, "failed"),
+            (Sent, "a", &gave_up, All, "late"),
+            // Receipts, by the carrier's habit.
+            (Sent, "a", &receipt_of(0, true), All, "delivered"),
+            (Sent, "aa", &receipt_of(0, true), All, "noted"),
+            (Sent, "da", &receipt_of(1, true), All, "delivered"),
+            (Sent, "aa", &receipt_of(1, true), Any, "delivered"),
+            (Sent, "aa", &receipt_of(0, true), First, "delivered"),
+            (Sent, "aa", &receipt_of(1, true), First, "noted"),
+            (Sent, "aa", &receipt_of(1, true), Last, "delivered"),
+            (Sent, "aa", &receipt_of(0, true), Last, "noted"),
+            (Sent, "aa", &receipt_of(1, false), All, "undelivered"),
+            // Late, repeated, contradicting, senseless.
+            (Delivered, "d", &receipt_of(0, true), All, "repeated"),
+            (Delivered, "d", &receipt_of(0, false), All, "contradiction"),
+            (Undelivered, "u", &receipt_of(0, true), All, "contradiction"),
+            (Undelivered, "ua", &receipt_of(1, true), All, "noted"),
+            (Read, "d", &receipt_of(0, true), All, "repeated"),
+            (Sent, "a", &receipt_of(7, true), All, "impossible"),
+            (Failed, "", &receipt_of(0, true), All, "impossible"),
+        ];
+        for (status, segments, event, parts, wanted) in rows {
+            let got = outcome(&state(*status, segments), event, *parts);
+            assert_eq!(got, *wanted, "{status:?} {segments:?} + {event:?} ({parts:?})");
+        }
+    }
+
+    #[test]
+    fn an_error_code_comes_with_failures_only() {
+        let sent = state(Status::Sent, "a");
+        let Step::Moved { error, .. } = step(&sent, &receipt_of(0, false), ReceiptParts::All) else {
+            panic!("an undelivered receipt moves a sent message");
+        };
+        assert_eq!(error, Some(CODE));
+        let event = Event::Receipt { segment: 0, is_delivered: true, error: Some(CODE) };
+        let Step::Moved { error, .. } = step(&sent, &event, ReceiptParts::All) else {
+            panic!("a delivered receipt moves a sent message");
+        };
+        assert_eq!(error, None);
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::Released),
+            Just(Event::Canceled),
+            Just(Event::Queued),
+            (1..4_u16).prop_map(|segments| Event::Submitting { segments }),
+            Just(Event::Returned),
+            (1..4_u16).prop_map(|segments| Event::CarrierAccepted { segments }),
+            Just(Event::CarrierRefused { code: CODE }),
+            Just(Event::OutcomeUnknown { code: CODE }),
+            Just(Event::GaveUp { code: CODE }),
+            (0..4_u16, any::<bool>()).prop_map(|(segment, ok)| receipt_of(segment, ok)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_rank_never_falls_and_the_first_final_status_stands(
+            events in prop::collection::vec(any_event(), 0..40),
+        ) {
+            let mut now = state(Status::Scheduled, "");
+            for event in events {
+                let before = now.clone();
+                match step(&now, &event, ReceiptParts::All) {
+                    Step::Moved { status, error, segments } => {
+                        prop_assert!(status.rank() > before.status.rank());
+                        prop_assert_eq!(error.is_some(), status.is_failure());
+                        now = State { status, segments };
+                    }
+                    Step::Noted { segments } => {
+                        prop_assert_ne!(&segments, &before.segments);
+                        now.segments = segments;
+                    }
+                    Step::Ignored(_) => {}
+                }
+                prop_assert!(!before.status.is_final() || before.status == now.status);
+            }
+        }
     }
 }

@@ -26,7 +26,10 @@ impl Routes {
             route.sender.is_none_or(|wanted| wanted == kind)
                 && starts_with(to.digits(), &route.destination)
         };
-        self.0.iter().find(matches).map_or(&[], |route| &route.carriers)
+        self.0
+            .iter()
+            .find(matches)
+            .map_or(&[], |route| &route.carriers)
     }
 }
 
@@ -53,9 +56,21 @@ mod tests {
     #[test]
     fn the_first_matching_row_wins() {
         let routes = Routes(vec![
-            Route { destination: "1".into(), sender: Some(SenderKind::ShortCode), carriers: vec![1] },
-            Route { destination: "1".into(), sender: None, carriers: vec![2, 0] },
-            Route { destination: "44".into(), sender: None, carriers: vec![3] },
+            Route {
+                destination: "1".into(),
+                sender: Some(SenderKind::ShortCode),
+                carriers: vec![1],
+            },
+            Route {
+                destination: "1".into(),
+                sender: None,
+                carriers: vec![2, 0],
+            },
+            Route {
+                destination: "44".into(),
+                sender: None,
+                carriers: vec![3],
+            },
         ]);
         let find = |from: &str, to: &str| {
             let from = SenderAddress::parse(from).unwrap();
