@@ -8,6 +8,7 @@
 
 pub mod contract;
 pub mod correlation;
+pub mod simulator;
 pub mod smpp;
 
 pub use contract::*;
