@@ -11,4 +11,7 @@ pub mod correlation;
 pub mod simulator;
 pub mod smpp;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+
 pub use contract::*;
