@@ -25,7 +25,7 @@ use postrider_store::{
 };
 use smallvec::SmallVec;
 
-const USAGE: &str = "growth [--messages N] [--batch N] [--every N] [--shard N] [--page BYTES] \
+const USAGE: &str = "growth [--messages N] [--batch N] [--every N] [--shard N] [--run N] [--page BYTES] \
     [--cache-mib N] [--log-mib N] [--ids counted|random] [--dir DIR]";
 
 struct Arguments {
@@ -80,6 +80,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--batch" => arguments.batch = number()?.into(),
             "--every" => arguments.every = number()?.into(),
             "--shard" => arguments.options.messages_per_shard = number()?.into(),
+            "--run" => arguments.options.messages_per_run = number()?.into(),
             "--page" => arguments.options.page_size = number()?,
             "--cache-mib" => arguments.options.writer_cache_kib = number()? << 10,
             "--log-mib" => arguments.options.log_limit_bytes = u64::from(number()?) << 20,
@@ -92,11 +93,14 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
 }
 
 fn grow(arguments: &Arguments, store: &SqliteStore, dir: &std::path::Path) {
-    line("  messages    messages/s     p50 ms     p99 ms     max ms    bytes/message");
+    line(
+        "  messages  messages/s  p50 ms  p99 ms  max ms  bytes each  CPU us each: committing, all",
+    );
     let (batch, total) = (arguments.batch, arguments.messages);
     let mut began = now();
     let mut commits: Vec<f64> = Vec::new();
     let mut reported = 0;
+    let mut cpu_before = [0.0; 2];
     let start = now();
     // Two batches more, for the last ones' later steps.
     for first in (0..total + 2 * batch).step_by(usize::try_from(batch).expect("small")) {
@@ -120,13 +124,18 @@ fn grow(arguments: &Arguments, store: &SqliteStore, dir: &std::path::Path) {
             reported = done / arguments.every;
             commits.sort_by(f64::total_cmp);
             let at = |part: usize| commits[(commits.len() - 1) * part / 100];
+            let cpu = [cpu_seconds("thread-self"), cpu_seconds("self")];
+            let each = |at: usize| (cpu[at] - cpu_before[at]) * 1e6 / arguments.every.to_f64();
             line(&format!(
-                "{done:>10} {rate:>13.0} {:>10.1} {:>10.1} {:>10.1} {:>16.0}",
+                "{done:>10} {rate:>11.0} {:>7.1} {:>7.1} {:>7.1} {:>11.0} {:>24.1} {:>4.1}",
                 at(50),
                 at(99),
                 at(100),
-                disk_mb(dir) * 1e6 / done.to_f64()
+                disk_mb(dir) * 1e6 / done.to_f64(),
+                each(0),
+                each(1),
             ));
+            cpu_before = cpu;
             commits.clear();
             began = now();
         }
@@ -134,7 +143,7 @@ fn grow(arguments: &Arguments, store: &SqliteStore, dir: &std::path::Path) {
     line(&format!(
         "mean              {:>9.0} messages/s, CPU {:.1} s per 100,000",
         total.to_f64() / start.elapsed().as_secs_f64(),
-        cpu_seconds() / total.to_f64() * 1e5
+        cpu_seconds("self") / total.to_f64() * 1e5
     ));
 }
 
@@ -370,9 +379,9 @@ fn disk_mb(dir: &std::path::Path) -> f64 {
     bytes.to_f64() / 1e6
 }
 
-/// User and system time of this process, from the kernel's count in hundredths of a second.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+/// User and system time of this process, or of this thread, from the kernel's count in hundredths of a second.
+fn cpu_seconds(whose: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{whose}/stat")).unwrap_or_default();
     let ticks: u64 = stat
         .rsplit(')')
         .next()

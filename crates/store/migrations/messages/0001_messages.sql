@@ -15,6 +15,8 @@ CREATE TABLE messages (
     sent_ms               INTEGER,
     sender_no             INTEGER,
     num_segments          INTEGER NOT NULL,
+    -- Which run the row belongs to, see below.
+    run                   INTEGER NOT NULL,
     -- Digits of an E.164 number; of any other address a negative hash (then the text decides).
     to_key                INTEGER NOT NULL,
     from_key              INTEGER,
@@ -46,11 +48,23 @@ CREATE TABLE messages (
     options               TEXT
 ) STRICT;
 
+-- Runs: stretches of some ten thousand messages, from a first key to the next run's. Recipients and
+-- carriers' ids come in no order. In an index over the whole shard nearly every new entry would meet a
+-- page of its own, which is then written to the log, flushed and copied. With the run in front the
+-- entries of a run fall on a few hundred pages, and those of older runs rest. A lookup asks run
+-- after run, the newest first. The first run begins before everything.
+CREATE TABLE runs (
+    run       INTEGER PRIMARY KEY,
+    first_key INTEGER NOT NULL
+) STRICT;
+INSERT INTO runs VALUES (0, -1);
+
 -- Every index ends in the row key without being told, so each of the first three lists an account's
--- messages (all, to one recipient, from one sender) newest first, page by page, without sorting.
+-- messages (all; of a run, to one recipient or from one sender) newest first, page by page, without
+-- sorting.
 CREATE INDEX by_account ON messages (account_no);
-CREATE INDEX by_to ON messages (account_no, to_key);
-CREATE INDEX by_from ON messages (account_no, from_key) WHERE from_key IS NOT NULL;
+CREATE INDEX by_to ON messages (run, account_no, to_key);
+CREATE INDEX by_from ON messages (run, account_no, from_key) WHERE from_key IS NOT NULL;
 
 -- Listings by date of sending. Filled by the update that says `sent`, in the order of time.
 CREATE INDEX by_sent ON messages (account_no, sent_ms) WHERE sent_ms IS NOT NULL;
@@ -69,13 +83,14 @@ CREATE INDEX schedule ON messages (send_at_ms, account_no) WHERE status = 0;
 CREATE INDEX callbacks ON messages (key) WHERE callbacks_due <> 0;
 
 -- From a carrier's id to the message and segment it stands for. `ref` is a stable hash of the carrier
--- group and the id, `carrier_id` decides between equal hashes. The table is its own index.
+-- group and the id, `carrier_id` decides between equal hashes; `run` is the message's. The table is its own index.
 CREATE TABLE submitted (
+    run        INTEGER NOT NULL,
     ref        INTEGER NOT NULL,
     key        INTEGER NOT NULL,
     segment    INTEGER NOT NULL,
     carrier_id TEXT NOT NULL,
-    PRIMARY KEY (ref, key, segment, carrier_id)
+    PRIMARY KEY (run, ref, key, segment, carrier_id)
 ) STRICT, WITHOUT ROWID;
 
 -- One row, written with every transaction that inserts or deletes: nothing is ever counted.

@@ -116,10 +116,12 @@ impl Rounds {
             log.conn = Some(conn);
         } else if !is_newest && log.conn.is_some() {
             log.idle_rounds += 1;
-            if log.idle_rounds == IDLE_ROUNDS
-                && let Some(conn) = log.conn.take()
+            // A reader in the way: once more after the next idle rounds.
+            if log.idle_rounds.is_multiple_of(IDLE_ROUNDS)
+                && let Some(conn) = &log.conn
+                && run(conn, "TRUNCATE")?.is_some()
             {
-                run(&conn, "TRUNCATE")?;
+                log.conn = None;
             }
         }
         Ok(())
@@ -127,7 +129,9 @@ impl Rounds {
 }
 
 fn copy(conn: &Connection, shard: &Shard, limit_bytes: u64) -> Result<()> {
-    let frames = run(conn, "PASSIVE")?;
+    let Some(frames) = run(conn, "PASSIVE")? else {
+        return Ok(());
+    };
     let page_size: u32 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
     if frames * u64::from(page_size) > limit_bytes && !shard.wants_restart.load(Ordering::SeqCst) {
         run(conn, "PASSIVE")?;
@@ -136,19 +140,23 @@ fn copy(conn: &Connection, shard: &Shard, limit_bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs a checkpoint and returns how many pages the log holds. A full disk is no failure here: the
-/// log keeps everything, and the next round tries again.
-fn run(conn: &Connection, mode: &str) -> Result<u64> {
+/// Runs a checkpoint and returns how many pages the log holds; `None` when somebody was in the way. A
+/// full disk is no failure here: the log keeps everything, and the next round tries again.
+pub(super) fn run(conn: &Connection, mode: &str) -> Result<Option<u64>> {
     let outcome = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| {
-        row.get::<_, i64>(1)
+        Ok((row.get(0)?, row.get(1)?))
     });
     match outcome {
-        Ok(frames) => Ok(u64::try_from(frames).unwrap_or_default()),
+        Ok((true, _)) => Ok(None),
+        Ok((false, pages)) => Ok(Some(i64::unsigned_abs(pages))),
         Err(rusqlite::Error::SqliteFailure(failure, _))
-            if matches!(failure.code, ErrorCode::DiskFull | ErrorCode::DatabaseBusy) =>
+            if matches!(
+                failure.code,
+                ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked
+            ) =>
         {
             tracing::warn!(%failure, "the log could not be copied; it grows until it can");
-            Ok(0)
+            Ok(None)
         }
         Err(error) => Err(StoreError::from(error)),
     }

@@ -9,7 +9,11 @@ use crate::contract::Result;
 use crate::sqlite::migrations::{Kind, migrate};
 
 /// No lock is held for long by anyone in this process, and no other process has the files open.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a checkpoint waits for readers. While it waits nothing can be committed, and it may as
+/// well be made later.
+pub(super) const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// More than there are different statements, so none is ever prepared twice.
 const STATEMENTS: usize = 96;
@@ -53,6 +57,7 @@ pub(super) fn open_reader(path: &Path, cache: CacheKib) -> Result<Connection> {
 pub(super) fn open_checkpointer(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = open(path, flags, CacheKib(256))?;
+    conn.busy_timeout(CHECKPOINT_PATIENCE)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(conn)

@@ -3,12 +3,13 @@
 use postrider_core::clock::Millis;
 use postrider_core::message::Message;
 use postrider_core::sid::Id;
-use rusqlite::Connection;
+use rusqlite::{Connection, Rows};
 
 use crate::contract::{Result, SubmittedKey};
 use crate::sqlite::Shared;
 use crate::sqlite::keys::submitted_ref;
 use crate::sqlite::row::{self, COLUMNS};
+use crate::sqlite::runs::Runs;
 use crate::sqlite::shard::{last_ms, route};
 
 pub(super) fn message(shared: &Shared, id: Id) -> Result<Option<Message>> {
@@ -44,7 +45,13 @@ pub(super) fn submitted(
             break;
         }
         let found = shared.readers.with(shard, |conn| {
-            in_shard(conn, reference, key, Id::first_key_at(since_ms))
+            in_shard(
+                conn,
+                &shard.runs(conn)?,
+                reference,
+                key,
+                Id::first_key_at(since_ms),
+            )
         })?;
         if found.is_some() {
             return Ok(found);
@@ -55,15 +62,26 @@ pub(super) fn submitted(
 
 fn in_shard(
     conn: &Connection,
+    runs: &Runs,
     reference: i64,
     key: &SubmittedKey,
     from_key: i64,
 ) -> Result<Option<(Message, u16)>> {
     let mut statement = conn.prepare_cached(
-        "SELECT key, segment FROM submitted \
-         WHERE ref = ? AND key >= ? AND carrier_id = ? ORDER BY key DESC, segment DESC",
+        "SELECT key, segment FROM submitted WHERE run = ? AND ref = ? AND key >= ? \
+         AND carrier_id = ? ORDER BY key DESC, segment DESC",
     )?;
-    let mut rows = statement.query((reference, from_key, &*key.carrier_id))?;
+    for run in runs.between(from_key - 1, i64::MAX).rev() {
+        let rows = statement.query((run, reference, from_key, &*key.carrier_id))?;
+        let found = newest(conn, rows)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn newest(conn: &Connection, mut rows: Rows<'_>) -> Result<Option<(Message, u16)>> {
     let mut found: Option<(Message, u16)> = None;
     while let Some(row) = rows.next()? {
         let (row_key, segment): (i64, u16) = (row.get(0)?, row.get(1)?);

@@ -1,8 +1,9 @@
 //! Listings: the newest first, shard after shard, until the page is full.
 //!
-//! In each shard the narrowest index that fits the filter gives rows in the order of their keys, so a
-//! page costs a page; the rest of the filter is checked on the rows. Dates of sending are the one
-//! filter whose index has another order than the answer, see [`way`].
+//! In each shard (for recipients and senders, in each of its runs) the narrowest index that fits the
+//! filter gives rows in the order of their keys, so a page costs a page; the rest of the filter is
+//! checked on the rows. Dates of sending are the one filter whose index has another order than the
+//! answer, see [`way`].
 
 use postrider_core::clock::Millis;
 use postrider_core::message::Message;
@@ -14,7 +15,7 @@ use crate::contract::{Cursor, MessageFilter, Result};
 use crate::sqlite::Shared;
 use crate::sqlite::keys::address_key;
 use crate::sqlite::row::{self, COLUMNS};
-use crate::sqlite::shard::last_ms;
+use crate::sqlite::shard::{Shard, last_ms};
 
 /// How a shard's rows are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,13 @@ pub(super) fn list(
         }
         shared.readers.with(&shards[place], |conn| {
             let way = way(conn, filter, shared.options.sort_at_most)?;
-            select(conn, way, filter, stretch, missing, &mut page)
+            for run in runs(conn, &shards[place], way, stretch)? {
+                let missing = limit - page.len();
+                if missing > 0 {
+                    select(conn, way, run, filter, stretch, missing, &mut page)?;
+                }
+            }
+            Ok(())
         })?;
     }
     if stretch.is_ascending {
@@ -153,9 +160,23 @@ fn way(conn: &Connection, filter: &MessageFilter, sort_at_most: u32) -> Result<W
     })
 }
 
+/// The runs to be asked in turn, if the index of this way has runs.
+fn runs(conn: &Connection, shard: &Shard, way: Way, stretch: Stretch) -> Result<Vec<Option<i64>>> {
+    if !matches!(way, Way::To | Way::From) {
+        return Ok(vec![None]);
+    }
+    let runs = shard.runs(conn)?.between(stretch.above, stretch.below);
+    let mut runs: Vec<_> = runs.map(Some).collect();
+    if !stretch.is_ascending {
+        runs.reverse();
+    }
+    Ok(runs)
+}
+
 fn select(
     conn: &Connection,
     way: Way,
+    run: Option<i64>,
     filter: &MessageFilter,
     stretch: Stretch,
     limit: usize,
@@ -164,7 +185,7 @@ fn select(
     if way == Way::Nothing {
         return Ok(());
     }
-    let (sql, values) = query(way, filter, stretch, limit);
+    let (sql, values) = query(way, run, filter, stretch, limit);
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     while let Some(row) = rows.next()? {
@@ -173,8 +194,17 @@ fn select(
     Ok(())
 }
 
-fn query(way: Way, filter: &MessageFilter, stretch: Stretch, limit: usize) -> (String, Vec<Value>) {
+fn query(
+    way: Way,
+    run: Option<i64>,
+    filter: &MessageFilter,
+    stretch: Stretch,
+    limit: usize,
+) -> (String, Vec<Value>) {
     let mut conditions = Conditions::default();
+    if let Some(run) = run {
+        conditions.and("run = ?", run);
+    }
     if let Some(account) = filter.account {
         conditions.and("account_no = ?", account.0);
     }
@@ -238,7 +268,7 @@ mod tests {
     use super::*;
     use crate::sqlite::migrations::{Kind, migrate};
 
-    fn plan(way: Way, filter: &MessageFilter, is_ascending: bool) -> String {
+    fn plan(way: Way, run: Option<i64>, filter: &MessageFilter, is_ascending: bool) -> String {
         let conn = Connection::open_in_memory().unwrap();
         migrate(&conn, Kind::Messages).unwrap();
         let stretch = Stretch {
@@ -246,7 +276,7 @@ mod tests {
             below: i64::MAX,
             is_ascending,
         };
-        let (sql, values) = query(way, filter, stretch, 50);
+        let (sql, values) = query(way, run, filter, stretch, 50);
         let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = explain
             .query_map(params_from_iter(values), |row| row.get::<_, String>(3))
@@ -286,17 +316,18 @@ mod tests {
             (
                 Way::To,
                 to,
-                "by_to (account_no=? AND to_key=? AND rowid>? AND rowid<?)",
+                "by_to (run=? AND account_no=? AND to_key=? AND rowid>? AND rowid<?)",
             ),
             (
                 Way::From,
                 from,
-                "by_from (account_no=? AND from_key=? AND rowid>? AND rowid<?)",
+                "by_from (run=? AND account_no=? AND from_key=? AND rowid>? AND rowid<?)",
             ),
         ];
         for (way, filter, search) in cases {
+            let run = matches!(way, Way::To | Way::From).then_some(3);
             for is_ascending in [false, true] {
-                let plan = plan(way, &filter, is_ascending);
+                let plan = plan(way, run, &filter, is_ascending);
                 assert!(
                     plan.contains(search) && !plan.contains("TEMP B-TREE"),
                     "{plan}"
@@ -313,7 +344,7 @@ mod tests {
             sent_before_ms: Some(2),
             ..MessageFilter::default()
         };
-        let plan = plan(Way::Sent, &filter, false);
+        let plan = plan(Way::Sent, None, &filter, false);
         assert!(
             plan.contains("COVERING INDEX by_sent (account_no=? AND sent_ms>? AND sent_ms<?)"),
             "{plan}"

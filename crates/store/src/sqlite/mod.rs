@@ -19,6 +19,7 @@ mod readers;
 mod retention;
 mod room;
 mod row;
+mod runs;
 mod settings;
 mod shard;
 mod statements;
@@ -59,6 +60,8 @@ use crate::contract::{
 pub struct Options {
     /// A new file is begun after so many messages.
     pub messages_per_shard: u64,
+    /// The indexes of a file begin a new run after so many.
+    pub messages_per_run: u64,
     /// Pages of files that are created from now on.
     pub page_size: u32,
     /// Memory for pages of each of the two newest shards while writing.
@@ -83,6 +86,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             messages_per_shard: 750_000,
+            messages_per_run: 32_768,
             page_size: 4096,
             writer_cache_kib: 64 << 10,
             reader_cache_kib: 1 << 10,

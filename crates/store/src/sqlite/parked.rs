@@ -49,7 +49,13 @@ impl Parked {
                     Applied::Missing
                 })
             }
-            _ => Ok(Applied::Missing),
+            Change::Insert(_)
+            | Change::Update(_)
+            | Change::CallbacksDone { .. }
+            | Change::Release(_)
+            | Change::Cancel { .. }
+            | Change::Redact { .. }
+            | Change::Delete { .. } => Ok(Applied::Missing),
         }
     }
 

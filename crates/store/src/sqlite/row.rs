@@ -21,12 +21,12 @@ pub(super) const COLUMNS: &str = "key, tail, account_no, status, callbacks_due, 
     is_possible_duplicate, segments, carrier, done_date, kind, direction, encoding, num_media, \
     service, from_addr, to_addr, status_callback, body, submitted_body, decision, options";
 
-/// What a write binds, in the order of [`bind`]: [`COLUMNS`] and the two integers of the addresses.
+/// What a write binds, in the order of [`bind`]: [`COLUMNS`], the two integers of the addresses, and the run.
 pub(super) const WRITTEN: &str = "key, tail, account_no, status, callbacks_due, sent_ms, sender_no, \
     num_segments, is_backlog, deadline_ms, send_at_ms, updated_ms, error, attempts, \
     is_possible_duplicate, segments, carrier, done_date, kind, direction, encoding, num_media, \
     service, from_addr, to_addr, status_callback, body, submitted_body, decision, options, \
-    to_key, from_key";
+    to_key, from_key, run";
 
 /// Binds values to a statement's parameters one after the other, without allocating.
 pub(super) struct Binder<'a, 'c> {
@@ -51,8 +51,8 @@ impl<'a, 'c> Binder<'a, 'c> {
     }
 }
 
-/// Binds a whole message.
-pub(super) fn bind(to: &mut Binder<'_, '_>, message: &Message) -> Result<()> {
+/// Binds a whole message of a run.
+pub(super) fn bind(to: &mut Binder<'_, '_>, message: &Message, run: i64) -> Result<()> {
     let options = (!message.options.is_default())
         .then(|| serde_json::to_string(&message.options))
         .transpose()
@@ -89,7 +89,8 @@ pub(super) fn bind(to: &mut Binder<'_, '_>, message: &Message) -> Result<()> {
         .put(message.decision.as_deref())?
         .put(options)?
         .put(address_key(&message.to))?
-        .put(message.from.as_deref().map(address_key))?;
+        .put(message.from.as_deref().map(address_key))?
+        .put(run)?;
     Ok(())
 }
 

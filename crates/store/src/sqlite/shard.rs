@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use postrider_core::clock::Millis;
 use postrider_core::sid::Id;
+use rusqlite::Connection;
 
 use crate::contract::Result;
 use crate::sqlite::connection::{CacheKib, open_writer};
 use crate::sqlite::directory::ShardName;
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
+use crate::sqlite::runs::Runs;
 
 /// Work that a shard may hold; each kind has its partial index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,9 @@ pub(super) struct Shard {
     pub(super) wants_restart: AtomicBool,
     /// Its file is deleted or about to be: connections to it are not kept.
     pub(super) is_forgotten: AtomicBool,
+    /// Its runs, once somebody needed them. The committing thread replaces them after a commit that
+    /// began one, before it answers.
+    runs: Mutex<Option<Runs>>,
     /// Its layout is known to be up to date.
     is_current: Mutex<bool>,
 }
@@ -59,6 +64,7 @@ impl Shard {
             none_at: Default::default(),
             wants_restart: AtomicBool::new(false),
             is_forgotten: AtomicBool::new(false),
+            runs: Mutex::new(None),
             is_current: Mutex::new(false),
         }
     }
@@ -76,6 +82,20 @@ impl Shard {
             *is_current = true;
         }
         Ok(())
+    }
+
+    /// Its runs, read through `conn` the first time.
+    pub(super) fn runs(&self, conn: &Connection) -> Result<Runs> {
+        // Locked while reading, so that what was read never replaces what a commit has set since.
+        let mut runs = self.runs.lock();
+        if let Some(runs) = &*runs {
+            return Ok(runs.clone());
+        }
+        Ok(runs.insert(Runs::read(conn)?).clone())
+    }
+
+    pub(super) fn set_runs(&self, runs: Runs) {
+        *self.runs.lock() = Some(runs);
     }
 
     /// Whether a look found no such work, and nothing was written since. `writes` is the count now.

@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection};
 use crate::contract::{Applied, Change, Result, Submitted, Update, is_settled};
 use crate::sqlite::keys::submitted_ref;
 use crate::sqlite::row::{self, Binder, WRITTEN};
+use crate::sqlite::runs::Runs;
 
 /// What a batch did to a shard's totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub(super) struct Statements<'c> {
     delete: CachedStatement<'c>,
     status: CachedStatement<'c>,
     total: CachedStatement<'c>,
+    runs: Runs,
     difference: Difference,
 }
 
@@ -53,7 +55,7 @@ fn update_sql(sets_sent: bool, adds_callbacks: bool) -> String {
 }
 
 impl<'c> Statements<'c> {
-    pub(super) fn new(conn: &'c Connection) -> Result<Self> {
+    pub(super) fn new(conn: &'c Connection, runs: Runs) -> Result<Self> {
         let parameters = vec!["?"; WRITTEN.split(',').count()].join(", ");
         let prepare = |sql: &str| conn.prepare_cached(sql);
         Ok(Self {
@@ -73,7 +75,7 @@ impl<'c> Statements<'c> {
                     prepare(&update_sql(true, true))?,
                 ],
             ],
-            submit: prepare("INSERT OR IGNORE INTO submitted VALUES (?, ?, ?, ?)")?,
+            submit: prepare("INSERT OR IGNORE INTO submitted VALUES (?, ?, ?, ?, ?)")?,
             discard: prepare("UPDATE messages SET body = '', submitted_body = NULL WHERE key = ?")?,
             callbacks_done: prepare(
                 "UPDATE messages SET callbacks_due = callbacks_due & ~?1 \
@@ -97,6 +99,7 @@ impl<'c> Statements<'c> {
                  newest_tail = iif(?3 > newest_key, ?4, newest_tail), \
                  newest_key = max(newest_key, ?3)",
             )?,
+            runs,
             difference: Difference::default(),
         })
     }
@@ -138,8 +141,9 @@ impl<'c> Statements<'c> {
     }
 
     fn insert(&mut self, message: &Message) -> Result<Applied> {
+        let run = self.runs.of(message.sid.id.key());
         let mut binder = Binder::new(&mut self.insert);
-        row::bind(&mut binder, message)?;
+        row::bind(&mut binder, message, run)?;
         if binder.execute()? == 0 {
             return Ok(Applied::Stale);
         }
@@ -184,6 +188,7 @@ impl<'c> Statements<'c> {
 
     fn submit(&mut self, id: Id, submitted: &Submitted) -> Result<()> {
         Binder::new(&mut self.submit)
+            .put(self.runs.of(id.key()))?
             .put(submitted_ref(&submitted.key))?
             .put(id.key())?
             .put(submitted.segment)?
@@ -205,8 +210,9 @@ impl<'c> Statements<'c> {
         match self.stored_status(message.sid.id)? {
             None => Ok(Applied::Missing),
             Some(Status::Scheduled) => {
+                let run = self.runs.of(message.sid.id.key());
                 let mut binder = Binder::new(&mut self.replace);
-                row::bind(&mut binder, message)?;
+                row::bind(&mut binder, message, run)?;
                 binder.execute()?;
                 Ok(Applied::Yes)
             }

@@ -16,7 +16,10 @@ use rusqlite::Connection;
 
 use crate::contract::{Applied, Change, Result, StoreError};
 use crate::sqlite::Shared;
-use crate::sqlite::connection::{CacheKib, open_writer, set_cache};
+use crate::sqlite::checkpoint;
+use crate::sqlite::connection::{
+    BUSY_TIMEOUT, CHECKPOINT_PATIENCE, CacheKib, open_writer, set_cache,
+};
 use crate::sqlite::directory::ShardName;
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
@@ -42,6 +45,7 @@ pub(super) struct Writer {
 #[derive(Clone, Copy, Debug, Default)]
 struct Newest {
     inserted: u64,
+    inserted_in_run: u64,
     last_ms: Millis,
 }
 
@@ -49,6 +53,15 @@ struct Newest {
 struct Share {
     shard: Arc<Shard>,
     changes: Vec<usize>,
+    /// First keys of the runs that begin with this batch.
+    runs: Vec<i64>,
+}
+
+/// What an insert needs before it has its place.
+enum Place {
+    Here,
+    NewRun(i64),
+    NewShard,
 }
 
 impl Writer {
@@ -68,7 +81,14 @@ impl Writer {
                     (),
                     |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
                 )?;
+                // Bounded by the size of a run, so no scan.
+                let in_run: i64 = conn.query_row(
+                    "SELECT count(*) FROM messages WHERE key >= ?",
+                    [shard.runs(conn)?.last_first_key()],
+                    |row| row.get(0),
+                )?;
                 Ok(Newest {
+                    inserted_in_run: in_run.unsigned_abs(),
                     inserted: u64::try_from(inserted).unwrap_or_default(),
                     last_ms: if key < 0 {
                         shard.name.first_ms
@@ -84,18 +104,11 @@ impl Writer {
     pub(super) fn commit(&mut self, changes: &[Change]) -> Result<Vec<Applied>> {
         let mut answers = vec![Applied::Missing; changes.len()];
         let (shares, parked) = self.divide(changes)?;
-        for Share { shard, changes: at } in &shares {
-            self.with_connection(shard, |conn| {
-                conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-                let mut statements = Statements::new(conn)?;
-                for &at in at {
-                    answers[at] = statements.apply(&changes[at])?;
-                }
-                statements.finish()?;
-                conn.prepare_cached("COMMIT")?.execute(())?;
-                Ok(())
+        for share in &shares {
+            self.with_connection(&share.shard, |conn| {
+                commit_share(conn, share, changes, &mut answers)
             })?;
-            shard.writes.fetch_add(1, Ordering::SeqCst);
+            share.shard.writes.fetch_add(1, Ordering::SeqCst);
         }
         if !parked.is_empty() {
             self.commit_parked(changes, &parked, &mut answers)
@@ -130,58 +143,64 @@ impl Writer {
                 parked.push(at);
                 continue;
             };
-            if let Change::Insert(message) = change
-                && self.make_place(&shards, message)?
-            {
+            let place = match change {
+                Change::Insert(message) => self.make_place(&shards, message)?,
+                _ => Place::Here,
+            };
+            if matches!(place, Place::NewShard) {
                 shards = self.shared.shards.all();
             }
             // Without any shard there is no message that could be meant.
-            let Some(place) = route(&shards, id.key()) else {
+            let Some(shard) = route(&shards, id.key()).map(|at| &shards[at]) else {
                 continue;
             };
-            let number = shards[place].name.number;
-            match shares
-                .iter_mut()
-                .rev()
-                .find(|share| share.shard.name.number == number)
-            {
-                Some(share) => share.changes.push(at),
-                None => shares.push(Share {
-                    shard: Arc::clone(&shards[place]),
-                    changes: {
-                        let mut places = Vec::with_capacity(changes.len() - at);
-                        places.push(at);
-                        places
-                    },
-                }),
+            let number = shard.name.number;
+            let known = shares
+                .iter()
+                .rposition(|share| share.shard.name.number == number);
+            let share = known.unwrap_or_else(|| {
+                shares.push(Share {
+                    shard: Arc::clone(shard),
+                    changes: Vec::with_capacity(changes.len() - at),
+                    runs: Vec::new(),
+                });
+                shares.len() - 1
+            });
+            shares[share].changes.push(at);
+            if let Place::NewRun(first_key) = place {
+                shares[share].runs.push(first_key);
             }
         }
         shares.sort_by_key(|share| share.shard.name.number);
         Ok((shares, parked))
     }
 
-    /// Counts an insert; begins a new shard when the newest is full. The border is a whole
-    /// millisecond after everything already there, so messages made together stay together.
-    fn make_place(&mut self, shards: &[Arc<Shard>], message: &Message) -> Result<bool> {
+    /// Counts an insert; begins a new shard when the newest is full, or a new run in it. The border
+    /// is a whole millisecond after everything already there, so whatever comes late finds its place.
+    fn make_place(&mut self, shards: &[Arc<Shard>], message: &Message) -> Result<Place> {
         let created_ms = message.created_ms();
-        let is_full = self.newest.inserted >= self.shared.options.messages_per_shard;
-        let (number, first_ms) = match shards.last() {
-            None => (1, created_ms),
-            Some(last) if is_full && created_ms > self.newest.last_ms => {
-                (last.name.number + 1, self.newest.last_ms + 1)
-            }
-            Some(_) => {
-                self.newest.inserted += 1;
-                self.newest.last_ms = self.newest.last_ms.max(created_ms);
-                return Ok(false);
-            }
+        let options = &self.shared.options;
+        let is_later = created_ms > self.newest.last_ms;
+        let border_ms = self.newest.last_ms + 1;
+        let new_shard = match shards.last() {
+            None => Some((1, created_ms)),
+            Some(last) => (is_later && self.newest.inserted >= options.messages_per_shard)
+                .then_some((last.name.number + 1, border_ms)),
         };
-        self.begin_shard(ShardName { number, first_ms })?;
-        self.newest = Newest {
-            inserted: 1,
-            last_ms: created_ms,
+        let place = if let Some((number, first_ms)) = new_shard {
+            self.begin_shard(ShardName { number, first_ms })?;
+            self.newest = Newest::default();
+            Place::NewShard
+        } else if is_later && self.newest.inserted_in_run >= options.messages_per_run {
+            self.newest.inserted_in_run = 0;
+            Place::NewRun(Id::first_key_at(border_ms))
+        } else {
+            Place::Here
         };
-        Ok(true)
+        self.newest.inserted += 1;
+        self.newest.inserted_in_run += 1;
+        self.newest.last_ms = self.newest.last_ms.max(created_ms);
+        Ok(place)
     }
 
     fn begin_shard(&mut self, name: ShardName) -> Result<()> {
@@ -240,13 +259,11 @@ impl Writer {
             return Ok(());
         }
         self.with_connection(shard, |conn| {
-            let is_busy: bool =
-                conn.query_row("PRAGMA wal_checkpoint(RESTART)", (), |row| row.get(0))?;
-            if is_busy {
-                tracing::warn!(
-                    shard = shard.name.number,
-                    "a long read keeps the log growing"
-                );
+            conn.busy_timeout(CHECKPOINT_PATIENCE)?;
+            let restarted = checkpoint::run(conn, "RESTART")?;
+            conn.busy_timeout(BUSY_TIMEOUT)?;
+            if restarted.is_none() {
+                tracing::debug!(shard = shard.name.number, "a read keeps the log growing");
             }
             Ok(())
         })
@@ -256,6 +273,30 @@ impl Writer {
     pub(super) fn close(&mut self, number: u32) {
         self.open.retain(|(open, _)| *open != number);
     }
+}
+
+/// One shard's part of a commit: on return it is on disk.
+fn commit_share(
+    conn: &Connection,
+    share: &Share,
+    changes: &[Change],
+    answers: &mut [Applied],
+) -> Result<()> {
+    conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+    let known = share.shard.runs(conn)?;
+    let mut runs = known.clone();
+    for &first_key in &share.runs {
+        runs = runs.with(first_key);
+    }
+    runs.write(conn, &known)?;
+    let mut statements = Statements::new(conn, runs.clone())?;
+    for &at in &share.changes {
+        answers[at] = statements.apply(&changes[at])?;
+    }
+    statements.finish()?;
+    conn.prepare_cached("COMMIT")?.execute(())?;
+    share.shard.set_runs(runs);
+    Ok(())
 }
 
 /// What a poisoned store says.

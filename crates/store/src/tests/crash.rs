@@ -20,6 +20,7 @@ const BATCH: u32 = 25;
 fn options() -> Options {
     Options {
         messages_per_shard: 60,
+        messages_per_run: 20,
         ..tiny()
     }
 }

@@ -48,10 +48,11 @@ fn open(dir: &Path, options: &Options) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(dir, Arc::new(ManualClock::default()), options.clone())
 }
 
-/// Seven messages a file, eager checkpoints and short logs: every border is met often.
+/// Seven messages a file, three a run, eager checkpoints and short logs: every border is met often.
 fn tiny() -> Options {
     Options {
         messages_per_shard: 7,
+        messages_per_run: 3,
         checkpoint_every: Duration::from_millis(5),
         log_limit_bytes: 64 << 10,
         ..Options::default()
