@@ -37,8 +37,8 @@ pub struct Config {
     pub handset_messages: u32,
     /// How often messages without a rule go wrong. Default never.
     pub odds: Odds,
-    /// Start of its random numbers: the same seed and the same messages give the same events.
-    /// Default: another one at each start.
+    /// Start of its random numbers: the same seed and the same messages give the same events, but
+    /// for the ids. Default: another one at each start.
     pub seed: Option<u64>,
     /// Which segments' receipts decide: "all", "any", "first", "last". Default "all".
     pub receipt_segments: ReceiptSegments,

@@ -61,8 +61,8 @@ struct Shared {
 }
 
 impl SimulatorCarrier {
-    /// Checks the configuration and starts the carrier on the current tokio runtime. `seed` counts
-    /// when the configuration names none.
+    /// Checks the configuration and starts the carrier on the current tokio runtime. `seed` is to be
+    /// another one in each process, see [`World::new`].
     pub fn start(
         number: CarrierNo,
         config: &Config,
@@ -71,7 +71,7 @@ impl SimulatorCarrier {
         events: EventSender,
     ) -> Result<Self, ConfigError> {
         config.check()?;
-        let world = World::new(config, config.seed.unwrap_or(seed));
+        let world = World::new(config, seed.wrapping_add(number.0.into()));
         let shared = Arc::new(Shared {
             number,
             clock,

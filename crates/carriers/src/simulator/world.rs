@@ -69,11 +69,12 @@ pub enum ReplyError {
 }
 
 impl World {
+    /// `seed` is the process's. It always goes into the ids, which must not repeat in a store; the
+    /// dice follow it only when the configuration has no seed of its own.
     pub fn new(config: &Config, seed: u64) -> Self {
-        let mut random = Random::new(seed);
         let mut world = Self {
-            run: random.next_u32(),
-            random,
+            run: Random::new(seed).next_u32(),
+            random: Random::new(config.seed.unwrap_or(seed)),
             latency_ms: config.latency_ms,
             answer_ms: config.answer_ms,
             odds: config.odds,
