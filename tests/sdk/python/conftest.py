@@ -100,7 +100,7 @@ def account(server, main) -> Account:
 def refused():
     """`refused(code, status, call)`: `call()` must raise the SDK's exception with these."""
 
-    def check(code, status, call, *arguments, **parameters):
+    def check(code, status, call, /, *arguments, **parameters):
         with pytest.raises(TwilioRestException) as raised:
             call(*arguments, **parameters)
         error = raised.value
