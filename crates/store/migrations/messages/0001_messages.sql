@@ -70,11 +70,12 @@ CREATE INDEX by_from ON messages (run, account_no, from_key) WHERE from_key IS N
 CREATE INDEX by_sent ON messages (account_no, sent_ms) WHERE sent_ms IS NOT NULL;
 
 -- The queues. Holds waiting messages only, so it is as small as the backlog; a sender's window is
--- refilled from its own stretch, and depths (messages, segments) are read without the rows.
-CREATE INDEX queue ON messages (sender_no, key, num_segments) WHERE status IN (1, 2, 3);
+-- refilled from its own stretch, and depths (messages, segments) are read without the rows. (BETWEEN,
+-- because SQLite builds a temporary table for IN, in every statement that touches the status.)
+CREATE INDEX queue ON messages (sender_no, key, num_segments) WHERE status BETWEEN 1 AND 3;
 
 -- Backlog that may expire before the queue's window reaches it.
-CREATE INDEX deadlines ON messages (deadline_ms) WHERE is_backlog = 1 AND status IN (1, 2, 3);
+CREATE INDEX deadlines ON messages (deadline_ms) WHERE is_backlog = 1 AND status BETWEEN 1 AND 3;
 
 -- Scheduled messages by their time; the account is there for counting.
 CREATE INDEX schedule ON messages (send_at_ms, account_no) WHERE status = 0;

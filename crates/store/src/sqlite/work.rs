@@ -17,8 +17,8 @@ use crate::sqlite::shard::{Shard, Work, route};
 /// Whether a shard has any such work: one step into its index.
 pub(super) fn has(conn: &Connection, work: Work) -> Result<bool> {
     let condition = match work {
-        Work::Queue => "INDEXED BY queue WHERE status IN (1, 2, 3)",
-        Work::Deadlines => "INDEXED BY deadlines WHERE is_backlog = 1 AND status IN (1, 2, 3)",
+        Work::Queue => "INDEXED BY queue WHERE status BETWEEN 1 AND 3",
+        Work::Deadlines => "INDEXED BY deadlines WHERE is_backlog = 1 AND status BETWEEN 1 AND 3",
         Work::Schedule => "INDEXED BY schedule WHERE status = 0",
         Work::Callbacks => "INDEXED BY callbacks WHERE callbacks_due <> 0",
     };
@@ -72,7 +72,7 @@ pub(super) fn queued(
 ) -> Result<Vec<Message>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM messages INDEXED BY queue \
-         WHERE sender_no = ? AND key > ? AND status IN (1, 2, 3) ORDER BY key LIMIT ?"
+         WHERE sender_no = ? AND key > ? AND status BETWEEN 1 AND 3 ORDER BY key LIMIT ?"
     );
     oldest_first(shared, Work::Queue, after, limit, |conn, after, limit| {
         messages(conn, &sql, (sender.0, after, limit))
@@ -124,7 +124,7 @@ fn oldest_first(
 pub(super) fn expiring(shared: &Shared, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM messages INDEXED BY deadlines \
-         WHERE deadline_ms < ? AND is_backlog = 1 AND status IN (1, 2, 3) \
+         WHERE deadline_ms < ? AND is_backlog = 1 AND status BETWEEN 1 AND 3 \
          ORDER BY deadline_ms, key LIMIT ?"
     );
     by_time(shared, Work::Deadlines, &sql, before_ms, limit, |message| {
@@ -217,7 +217,7 @@ pub(super) fn queue_depths(shared: &Shared) -> Result<Vec<QueueDepth>> {
 fn depths_of(conn: &Connection) -> Result<Vec<(SenderNo, u64, u64)>> {
     let mut statement = conn.prepare_cached(
         "SELECT sender_no, count(*), sum(num_segments) FROM messages INDEXED BY queue \
-         WHERE status IN (1, 2, 3) AND sender_no IS NOT NULL GROUP BY sender_no",
+         WHERE status BETWEEN 1 AND 3 AND sender_no IS NOT NULL GROUP BY sender_no",
     )?;
     let mut rows = statement.query(())?;
     let mut depths = Vec::new();
@@ -244,7 +244,7 @@ pub(super) fn queued_senders(shared: &Shared) -> Result<Vec<SenderNo>> {
 fn senders_of(conn: &Connection) -> Result<Vec<SenderNo>> {
     let mut next = conn.prepare_cached(
         "SELECT sender_no FROM messages INDEXED BY queue \
-         WHERE sender_no > ? AND status IN (1, 2, 3) ORDER BY sender_no LIMIT 1",
+         WHERE sender_no > ? AND status BETWEEN 1 AND 3 ORDER BY sender_no LIMIT 1",
     )?;
     let mut senders: Vec<SenderNo> = Vec::new();
     loop {
