@@ -1,0 +1,291 @@
+//! `postrider.toml`: what the operator may set, read and checked once before anything is started.
+//!
+//! Every key has a default, so an empty file is a configuration. Each can also be given as a
+//! variable, `POSTRIDER__SECTION__KEY`, which wins over the file. A key that does not exist is an
+//! error that names the nearest one. `postrider.example.toml` is the manual; a test holds the two
+//! together.
+
+mod carriers;
+#[cfg(test)]
+mod example;
+mod problem;
+mod reader;
+mod routes;
+mod sections;
+mod setting;
+
+use std::fmt;
+use std::path::Path;
+
+use postrider_core::pacing::PaceSettings;
+use postrider_engine::{Limits, webhooks};
+use serde::Deserialize;
+
+pub(crate) use self::carriers::Carrier;
+pub(crate) use self::problem::Problem;
+pub(crate) use self::routes::{Route, table as route_table};
+pub(crate) use self::sections::{Links, Server, Store};
+pub(crate) use self::setting::Setting;
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) store: Store,
+    pub(crate) webhooks: webhooks::Config,
+    pub(crate) links: Links,
+    pub(crate) carriers: Vec<Carrier>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) pace: PaceSettings,
+    pub(crate) limits: Limits,
+}
+
+/// A configuration that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unusable {
+    /// Where the settings came from.
+    source: String,
+    pub(crate) problems: Vec<String>,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be used:", self.source)?;
+        self.problems
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl Config {
+    /// Reads a file and the environment, and checks both.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, Unusable> {
+        let source = path.display().to_string();
+        let unusable = |problem: String| Unusable {
+            source: source.clone(),
+            problems: vec![problem],
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| unusable(error.to_string()))?;
+        Self::of_settings(table.into(), std::env::vars(), &source)
+    }
+
+    /// The defaults and the environment, with `store.url` given.
+    pub(crate) fn of_directory(data_dir: &Path) -> Result<Self, Unusable> {
+        let mut config =
+            Self::of_settings(Setting::default(), std::env::vars(), "the environment")?;
+        config.store.url = format!("{}{}", sections::SQLITE, data_dir.display());
+        Ok(config)
+    }
+
+    /// Reads settings and lays the variables over them.
+    fn of_settings(
+        mut settings: Setting,
+        variables: impl IntoIterator<Item = (String, String)>,
+        source: &str,
+    ) -> Result<Self, Unusable> {
+        let unusable = |problems| Unusable {
+            source: source.to_owned(),
+            problems,
+        };
+        settings
+            .overlay(variables)
+            .map_err(|problem| unusable(vec![problem]))?;
+        let config: Self =
+            reader::read(settings).map_err(|problem| unusable(vec![problem.to_string()]))?;
+        let problems = config.problems();
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        Err(unusable(problems.iter().map(Problem::to_string).collect()))
+    }
+
+    /// What types cannot say: all of it at once.
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.server.check(&mut problems);
+        self.store.check(&mut problems);
+        carriers::check(&self.carriers, &mut problems);
+        routes::check(&self.routes, &self.carriers, &mut problems);
+        check_limits(&self.limits, &mut problems);
+        check_pace(&self.pace, &mut problems);
+        problems
+    }
+}
+
+fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
+    let ranges = [
+        (
+            "max_validity_period",
+            u64::from(limits.max_validity_period),
+            1..=36_000,
+        ),
+        ("retention_days", u64::from(limits.retention_days), 7..=400),
+        ("pool_size_max", limits.pool_size_max as u64, 1..=100_000),
+        (
+            "commit_backlog_max",
+            limits.commit_backlog_max as u64,
+            1..=10_000_000,
+        ),
+    ];
+    for (key, given, range) in ranges {
+        if !range.contains(&given) {
+            let (least, most) = range.into_inner();
+            let text = format!("given {given}, expected {least} to {most}");
+            problems.push(Problem::at(key, text).within("limits"));
+        }
+    }
+}
+
+fn check_pace(pace: &PaceSettings, problems: &mut Vec<Problem>) {
+    let kinds = [
+        ("long_code", pace.long_code.unwrap_or_default()),
+        ("toll_free", pace.toll_free),
+        ("short_code", pace.short_code),
+        ("alpha", pace.alpha),
+        ("whatsapp", pace.whatsapp),
+    ];
+    let countries = pace
+        .long_code_by_country
+        .values()
+        .map(|pace| ("long_code_by_country", *pace));
+    for (key, given) in kinds.into_iter().chain(countries) {
+        if !(given >= 0.0 && given.is_finite()) {
+            let text = format!("given {given}, expected segments per second, 0 for no limit");
+            problems.push(Problem::at(key, text).within("pace"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<Config, String> {
+        let table: toml::Table = toml.parse().unwrap();
+        Config::of_settings(table.into(), [], "test").map_err(|error| error.problems.join("\n"))
+    }
+
+    #[test]
+    fn an_empty_file_is_a_configuration() {
+        assert_eq!(read(""), Ok(Config::default()));
+    }
+
+    /// One row per mistake: what the file says, and what we say.
+    #[test]
+    fn a_mistake_is_named_with_its_place_and_what_is_expected() {
+        for (toml, expected) in [
+            (
+                "[servr]",
+                "servr: there is no such key; did you mean `server`?",
+            ),
+            (
+                "server.lisen = \"127.0.0.1:1\"",
+                "server.lisen: there is no such key; did you mean `listen`?",
+            ),
+            (
+                "server.listen = 8080",
+                "server.listen: given integer `8080`, expected a text",
+            ),
+            (
+                "server.listen = \"8080\"",
+                "server.listen: given \"8080\", expected an address and a port such as 127.0.0.1:8080",
+            ),
+            (
+                "server.public_url = \"sms.example.com\"",
+                "server.public_url: given \"sms.example.com\", expected a URL such as https://sms.example.com",
+            ),
+            (
+                "server.trusted_proxies = [\"10.0.0.0/99\"]",
+                "server.trusted_proxies: \"10.0.0.0/99\" is neither an IP address nor a network such as 10.0.0.0/8",
+            ),
+            (
+                "store.url = \"mysql://x\"",
+                "store.url: given \"mysql://x\", expected sqlite:// and a directory",
+            ),
+            (
+                "webhooks.concurency = 1",
+                "webhooks.concurency: there is no such key; did you mean `concurrency`?",
+            ),
+            (
+                "webhooks.concurrency = 0",
+                "webhooks.concurrency: given integer `0`, expected a whole number from 1 to 4294967295",
+            ),
+            (
+                "limits.retention_days = 3",
+                "limits.retention_days: given 3, expected 7 to 400",
+            ),
+            (
+                "pace.alpha = -1",
+                "pace.alpha: given -1, expected segments per second, 0 for no limit",
+            ),
+            (
+                "[[carriers]]\nname = \"a\"",
+                "carriers[0].kind: is required and not given",
+            ),
+            (
+                "[[carriers]]\nkind = \"smp\"",
+                "carriers[0].kind: given \"smp\", expected \"smpp\" or \"simulator\"; did you mean \"smpp\"?",
+            ),
+            (
+                "[[carriers]]\nkind = \"smpp\"\nname = \"acme\"\nhost = \"h\"\nsystem_id = \"s\"\nwindw = 3",
+                "carriers[0].windw: there is no such key; did you mean `window`?",
+            ),
+            (
+                "[[carriers]]\nkind = \"smpp\"\nname = \"acme\"\nsystem_id = \"s\"",
+                "carriers[0] (acme): host is required",
+            ),
+            (
+                "[[carriers]]\nkind = \"simulator\"\n[[carriers]]\nkind = \"simulator\"",
+                "carriers[1].name: given \"simulator\" a second time, expected a name of its own",
+            ),
+            (
+                "[[carriers]]\nkind = \"simulator\"\nname = \"acme\"\n\
+                 [[routes]]\ncarriers = [\"acne\"]",
+                "routes[0].carriers: there is no carrier \"acne\"; did you mean \"acme\"?",
+            ),
+            (
+                "[[routes]]\ncarriers = []",
+                "routes[0].carriers: is empty, expected the names of one or more carriers",
+            ),
+            (
+                "[[routes]]\ndestination = \"US\"\ncarriers = [\"simulator\"]",
+                "routes[0].destination: given \"US\", expected + and leading digits such as \"+1\", or \"\" for all",
+            ),
+            (
+                "[[routes]]\nsender = \"longcode\"\ncarriers = [\"simulator\"]",
+                "routes[0].sender: given \"longcode\", expected \"long_code\" or \"toll_free\" or \
+                 \"short_code\" or \"alpha\" or \"whatsapp\"; did you mean \"long_code\"?",
+            ),
+        ] {
+            assert_eq!(read(toml), Err(expected.to_owned()), "{toml}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_of_the_second_look_are_told_at_once() {
+        let problems = read("pace.alpha = -1\nlimits.retention_days = 500\nserver.listen = \"\"");
+        assert_eq!(problems.unwrap_err().lines().count(), 3);
+    }
+
+    #[test]
+    fn variables_win_over_the_file() {
+        let table: toml::Table = "[pace]\nalpha = 1".parse().unwrap();
+        let variables = [
+            ("POSTRIDER__PACE__ALPHA", "2.5"),
+            ("POSTRIDER__WEBHOOKS__ALLOW_PRIVATE_NETWORKS", "true"),
+            ("POSTRIDER__CARRIERS__0__KIND", "simulator"),
+            ("POSTRIDER__CARRIERS__0__NAME", "1234"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::of_settings(table.into(), variables, "test").unwrap();
+        assert!((config.pace.alpha - 2.5).abs() < f64::EPSILON);
+        assert!(config.webhooks.allow_private_networks);
+        assert_eq!(config.carriers[0].name(), "1234");
+    }
+}

@@ -1,0 +1,104 @@
+//! `[[carriers]]`: each table says by its `kind` what it is, and the rest is that kind's own.
+
+use std::sync::Arc;
+
+use postrider_carriers::{ReceiptSegments, simulator, smpp};
+use postrider_core::lifecycle::ReceiptParts;
+use postrider_engine::dispatch::CarrierPolicy;
+use serde::Deserialize;
+
+use super::problem::Problem;
+
+/// One carrier.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Carrier {
+    Smpp(Box<smpp::Config>),
+    Simulator(simulator::Config),
+}
+
+impl Carrier {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Smpp(config) => &config.name,
+            Self::Simulator(config) => &config.name,
+        }
+    }
+
+    /// What the engine must know of it.
+    pub(crate) fn policy(&self) -> CarrierPolicy {
+        let name = self.name();
+        match self {
+            Self::Smpp(config) => CarrierPolicy {
+                name: name.into(),
+                // Ids come from the account at the carrier, whichever bind they came over.
+                group: format!("smpp://{}@{}", config.system_id, config.host).into(),
+                unknown_outcome: config.unknown_outcome,
+                receipt_parts: parts(config.receipt_segments),
+            },
+            Self::Simulator(config) => CarrierPolicy {
+                name: name.into(),
+                group: Arc::from(format!("simulator://{name}")),
+                unknown_outcome: config.unknown_outcome,
+                receipt_parts: parts(config.receipt_segments),
+            },
+        }
+    }
+
+    /// The same with default policies: what a running carrier cannot change.
+    #[must_use]
+    pub(crate) fn without_policy(&self) -> Self {
+        let mut carrier = self.clone();
+        let (unknown_outcome, receipt_segments) = match &mut carrier {
+            Self::Smpp(config) => (&mut config.unknown_outcome, &mut config.receipt_segments),
+            Self::Simulator(config) => (&mut config.unknown_outcome, &mut config.receipt_segments),
+        };
+        (*unknown_outcome, *receipt_segments) = Default::default();
+        carrier
+    }
+
+    /// Checks what can be checked without a connection.
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Smpp(config) => config
+                .compile()
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            Self::Simulator(config) => config.check().map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// The status machine's word for it.
+fn parts(segments: ReceiptSegments) -> ReceiptParts {
+    match segments {
+        ReceiptSegments::All => ReceiptParts::All,
+        ReceiptSegments::Any => ReceiptParts::Any,
+        ReceiptSegments::First => ReceiptParts::First,
+        ReceiptSegments::Last => ReceiptParts::Last,
+    }
+}
+
+pub(super) fn check(carriers: &[Carrier], problems: &mut Vec<Problem>) {
+    for (index, carrier) in carriers.iter().enumerate() {
+        let name = carrier.name();
+        let mut wrong = |problem: Problem| problems.push(problem.within("carriers"));
+        if let Err(text) = carrier.check() {
+            let names_itself = if name.is_empty() {
+                String::new()
+            } else {
+                format!(" ({name})")
+            };
+            wrong(Problem::at(format!("[{index}]{names_itself}"), text));
+        } else if name.is_empty() {
+            wrong(Problem::at("name", "is required and not given").within_element(index));
+        }
+        let is_known = carriers[..index]
+            .iter()
+            .any(|earlier| earlier.name() == name);
+        if is_known {
+            let text = format!("given \"{name}\" a second time, expected a name of its own");
+            wrong(Problem::at("name", text).within_element(index));
+        }
+    }
+}
