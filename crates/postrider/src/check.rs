@@ -1,0 +1,117 @@
+//! `postrider check`: is this configuration usable here? Nothing is started and nothing is changed.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use postrider_store::sqlite::{DiskSpace, SystemDiskSpace};
+use serde::Serialize;
+
+use crate::cli::Check;
+use crate::config::{Carrier, Config};
+use crate::{DONE, FAILED, instance_key, output, serve, wiring};
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    is_usable: bool,
+    /// Any of these keeps Postrider from starting, or from working.
+    problems: Vec<String>,
+    notes: Vec<String>,
+}
+
+pub(crate) fn check(arguments: &Check, is_json: bool) -> anyhow::Result<u8> {
+    let mut report = Report::default();
+    match Config::of_file(&arguments.config) {
+        Ok(config) => look(&config, &mut report),
+        Err(unusable) => report.problems = unusable.problems,
+    }
+    report.is_usable = report.problems.is_empty();
+    if is_json {
+        output::json(&report)?;
+    } else {
+        report
+            .notes
+            .iter()
+            .for_each(|note| output::line(format!("note     {note}")));
+        report
+            .problems
+            .iter()
+            .for_each(|problem| output::line(format!("problem  {problem}")));
+        let verdict = if report.is_usable {
+            "is usable"
+        } else {
+            "cannot be used"
+        };
+        output::line(format!("{} {verdict}", arguments.config.display()));
+    }
+    Ok(if report.is_usable { DONE } else { FAILED })
+}
+
+fn look(config: &Config, report: &mut Report) {
+    report.notes = serve::notes(config);
+    report
+        .notes
+        .extend(wiring::carriers(config).iter().map(describe));
+    // Already checked: there is one.
+    if let Some(directory) = config.store.directory() {
+        look_at_store(&directory, config.store.reserve_mib, report);
+    }
+}
+
+fn describe(carrier: &Carrier) -> String {
+    let name = carrier.name();
+    match carrier {
+        Carrier::Smpp(config) => {
+            let (sessions, host, port) = (config.sessions, &config.host, config.port);
+            let tls = if config.tls.is_some() {
+                ", over TLS"
+            } else {
+                ""
+            };
+            format!("carrier {name}: {sessions} SMPP sessions with {host}:{port}{tls}")
+        }
+        Carrier::Simulator(_) => format!("carrier {name}: simulated"),
+    }
+}
+
+fn look_at_store(directory: &Path, reserve_mib: u64, report: &mut Report) {
+    let shown = directory.display();
+    if !directory.is_dir() {
+        if directory.exists() {
+            report
+                .problems
+                .push(format!("store.url: {shown} is not a directory"));
+        } else {
+            report.notes.push(format!(
+                "store {shown} does not exist yet and will be created"
+            ));
+        }
+        return;
+    }
+    let has_settings = directory.join("control.db").exists();
+    if has_settings && !directory.join(instance_key::FILE).exists() {
+        report.problems.push(format!(
+            "store.url: {shown} holds data, but not its {}: bring it back from the backup",
+            instance_key::FILE
+        ));
+    }
+    if is_locked(&directory.join("lock")) {
+        report
+            .notes
+            .push(format!("store {shown} is in use by a running process"));
+    }
+    match SystemDiskSpace.free_bytes(directory) {
+        Ok(free) if free >> 20 <= reserve_mib => report.problems.push(format!(
+            "store.url: {} MiB are free in {shown}, not more than store.reserve_mib = {reserve_mib}: \
+             every message will be refused",
+            free >> 20
+        )),
+        Ok(free) => report.notes.push(format!("store {shown}: {} MiB are free", free >> 20)),
+        Err(error) => report.problems.push(format!("store.url: can't look at {shown}: {error}")),
+    }
+}
+
+fn is_locked(lock: &Path) -> bool {
+    let file = File::open(lock);
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}

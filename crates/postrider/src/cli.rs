@@ -1,0 +1,183 @@
+//! The command line: what can be asked for, and with which words.
+//!
+//! Exit codes are the same for every command: 0 done, 1 failed, 2 misused (also: a configuration
+//! that cannot be used). Results go to stdout, the log to stderr.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use postrider_core::sid::AccountSid;
+
+/// Self-hosted Messaging Services that speak Twilio's API.
+#[derive(Debug, Parser)]
+#[command(name = "postrider", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Common {
+    /// Form of the log on stderr
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = LogForm::Text, global = true)]
+    pub(crate) log: LogForm,
+    /// What to log: a level (error, warn, info, debug, trace) or directives as in RUST_LOG
+    #[arg(long, value_name = "LEVEL", env = "RUST_LOG", global = true)]
+    pub(crate) log_level: Option<String>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a demo world on a simulated carrier, and keep it running
+    ///
+    /// Makes an account with a Messaging Service, sends a dozen messages to several countries,
+    /// prints what becomes of each, and how to send the next one. Stop it with Ctrl-C.
+    Dev(Dev),
+    /// Run the server
+    ///
+    /// Prints `listening on http://ADDRESS` once it does. SIGTERM and Ctrl-C stop it within 30
+    /// seconds, finishing what is in flight; SIGHUP reloads carriers' policies and routes.
+    Serve(Serve),
+    /// Check a configuration without using it
+    Check(Check),
+    /// List, create and renew accounts, while no server runs on the data directory
+    Account(Account),
+    /// Run a command against a throw-away server on a simulated carrier
+    ///
+    /// The command finds POSTRIDER_URL, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN in its
+    /// environment; point the SDK's base URL at POSTRIDER_URL. The server and its data are gone
+    /// when the command ends, and its exit code is passed on.
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Keep the demo world here, to find it again [default: a temporary directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8080, or any free port when that is taken]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Where to listen, in place of `server.listen`
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration to check
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Where the settings come from.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Source {
+    /// The configuration file; postrider.example.toml explains every key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Do without a configuration file: every default, and the data here
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Account {
+    #[command(subcommand)]
+    pub(crate) verb: AccountVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountVerb {
+    /// Show every account
+    List {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Create a main account and print its credentials
+    Create {
+        #[command(flatten)]
+        source: Source,
+        /// A name for people
+        #[arg(long, default_value = "main")]
+        friendly_name: String,
+    },
+    /// Print an account's auth token, or replace it
+    Token {
+        sid: AccountSid,
+        #[command(flatten)]
+        source: Source,
+        /// Replace the token: the old one stops working at once
+        #[arg(long)]
+        renew: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_line_is_read_or_refused() {
+        for (line, is_good) in [
+            ("dev", true),
+            ("dev --data-dir d --listen 127.0.0.1:0", true),
+            ("serve --config postrider.toml --listen 127.0.0.1:0", true),
+            ("serve --data-dir data --log json", true),
+            ("serve", false),
+            ("serve --config a --data-dir b", false),
+            ("check --config a --json", true),
+            ("check", false),
+            ("account list --data-dir d --json", true),
+            ("account create --config c --friendly-name shop", true),
+            (
+                "account token AC0123456789abcdef0123456789abcdef --data-dir d --renew",
+                true,
+            ),
+            (
+                "account token MG0123456789abcdef0123456789abcdef --data-dir d",
+                false,
+            ),
+            ("run -- python app.py --port 1", true),
+            ("run", false),
+        ] {
+            let words = std::iter::once("postrider").chain(line.split(' '));
+            assert_eq!(Cli::try_parse_from(words).is_ok(), is_good, "{line}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the demo says around its messages: what there is, and how to send the next one.
+
+use super::world::World;
+
+/// Never a real handset.
+const NEXT_RECIPIENT: &str = "+447700900142";
+
+pub(super) fn heading(world: &World) -> String {
+    let (name, senders) = (&world.service.friendly_name, world.senders.join(", "));
+    format!(
+        "Postrider's demo world: everything goes to a simulated carrier, nothing to a real phone.\n\
+         Messaging Service {name} chooses for each message one of\n  {senders}\n"
+    )
+}
+
+pub(super) fn next_steps(world: &World, url: &str) -> String {
+    let (account, token, service) = (world.account.sid, &world.token, world.service.sid);
+    format!(
+        "
+URL                {url}
+account SID        {account}
+auth token         {token}
+Messaging Service  {service}
+
+Send the next message:
+
+  curl -u {account}:{token} {url}/2010-04-01/Accounts/{account}/Messages.json \\
+    --data-urlencode MessagingServiceSid={service} --data-urlencode To={NEXT_RECIPIENT} \\
+    --data-urlencode Body='Hello from Postrider'
+
+or in Python, with Twilio's SDK (pip install twilio):
+
+  from twilio.rest import Client
+  client = Client(\"{account}\", \"{token}\")
+  for product in (\"api\", \"messaging\"):
+      getattr(client, product).base_url = \"{url}/\" + product
+  client.messages.create(messaging_service_sid=\"{service}\", to=\"{NEXT_RECIPIENT}\", body=\"Hello\")
+
+What becomes of it is shown here. Ctrl-C stops."
+    )
+}

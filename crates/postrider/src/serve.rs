@@ -1,0 +1,87 @@
+//! `postrider serve`: the server, from its start to its end.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Serve, Source};
+use crate::config::{Config, Unusable};
+use crate::first_account::{self, FirstAccount};
+use crate::stop::{Reason, Stop};
+use crate::wiring::{Postrider, listen};
+use crate::{DONE, FAILED, output, reload};
+
+pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
+    let mut config = read(&arguments.source)?;
+    if let Some(address) = &arguments.listen {
+        config.server.listen.clone_from(address);
+    }
+    for note in notes(&config) {
+        tracing::warn!("{note}");
+    }
+    let listener = listen(&config.server.listen).await?;
+    let postrider = Postrider::start(&config, listener)?;
+    let mut stop = Stop::listen(&postrider.engine)?;
+    let mut hang_up = signal(SignalKind::hangup()).context("can't listen for signals")?;
+    let first_account = first_account::ensure(&postrider.engine).await?;
+    output::line(format!("listening on {}", postrider.url));
+    if let Some(account) = first_account {
+        announce(&account);
+    }
+    let reason = loop {
+        tokio::select! {
+            reason = stop.reason() => break reason,
+            _ = hang_up.recv() => {
+                reload::reload(&arguments.source, &config, &postrider.engine).await;
+            }
+        }
+    };
+    match reason {
+        Reason::StoreFailed(reason) => {
+            tracing::error!(%reason, "the store has failed, and nothing more can be kept: stopping");
+            Ok(FAILED)
+        }
+        Reason::Signal(signal) => {
+            tracing::info!(signal, "stopping: finishing what is in flight");
+            tokio::select! {
+                () = postrider.stop() => tracing::info!("stopped"),
+                // Whoever asks twice means now; what is not finished is redone at the next start.
+                _ = stop.reason() => tracing::warn!("stopped at once"),
+            }
+            Ok(DONE)
+        }
+    }
+}
+
+/// The settings of a command that takes either a file or a directory.
+pub(crate) fn read(source: &Source) -> Result<Config, Unusable> {
+    match (&source.config, &source.data_dir) {
+        (Some(file), _) => Config::of_file(file),
+        (None, Some(directory)) => Config::of_directory(directory),
+        // The command line demands one of the two.
+        (None, None) => Config::of_directory(std::path::Path::new("data")),
+    }
+}
+
+/// What the operator should know of a configuration that works.
+pub(crate) fn notes(config: &Config) -> Vec<String> {
+    let mut notes = Vec::new();
+    if config.carriers.is_empty() {
+        notes.push(
+            "no [[carriers]]: EVERY MESSAGE GOES TO THE BUILT-IN SIMULATOR, none to a real phone"
+                .to_owned(),
+        );
+    }
+    if config.links != crate::config::Links::default() {
+        notes
+            .push("[links] is not used yet: short links are not served by this version".to_owned());
+    }
+    notes
+}
+
+fn announce(account: &FirstAccount) {
+    output::line(format!("account sid: {}", account.sid));
+    if account.is_generated {
+        output::line(format!("auth token:  {}", account.token));
+        output::line("(printed this once; `postrider account token` prints it again)");
+    }
+}

@@ -1,0 +1,212 @@
+//! From a configuration to a running Postrider: every part is made here, and given to the others.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use postrider_carriers::simulator::{self, SimulatorCarrier, SimulatorHandle};
+use postrider_carriers::smpp::SmppCarrier;
+use postrider_carriers::{Carrier, CarrierNo, EventSender};
+use postrider_core::clock::Clock;
+use postrider_engine::dispatch::{CarrierPolicy, DispatchLimits};
+use postrider_engine::runtime::{self, Running};
+use postrider_engine::{Engine, Metrics, webhooks};
+use postrider_server::{App, Ops};
+use postrider_store::Store;
+use postrider_store::sqlite::{Options, SqliteStore};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::clock::SystemClock;
+use crate::config::{self, Config};
+use crate::simulator_control::Control;
+use crate::{instance_key, telemetry};
+
+/// Batches of carriers' events on their way to the engine; beyond that the carriers wait.
+const EVENTS: usize = 256;
+
+/// For answering what the API has taken, then for the carriers and the last commits. Together well
+/// within the 30 seconds that operators are promised.
+const ANSWERS_GRACE: Duration = Duration::from_secs(5);
+const ENGINE_GRACE: Duration = Duration::from_secs(8);
+
+/// A running Postrider.
+pub(crate) struct Postrider {
+    pub(crate) engine: Engine,
+    /// Of the first simulated carrier.
+    pub(crate) simulator: Option<SimulatorHandle>,
+    /// `http://ADDRESS` of the API.
+    pub(crate) url: String,
+    running: Running,
+    stop_http: oneshot::Sender<()>,
+    http: JoinHandle<()>,
+}
+
+/// The configuration's carriers, or the simulator where there are none.
+pub(crate) fn carriers(config: &Config) -> Vec<config::Carrier> {
+    if config.carriers.is_empty() {
+        return vec![config::Carrier::Simulator(simulator::Config::default())];
+    }
+    config.carriers.clone()
+}
+
+/// Opens the data directory; nobody else may have it open.
+pub(crate) fn open_store(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<(PathBuf, Arc<dyn Store>, instance_key::Key)> {
+    let directory = config
+        .store
+        .directory()
+        .context("store.url names no directory")?;
+    let options = Options {
+        messages_per_shard: config.store.messages_per_shard,
+        reserve_bytes: config.store.reserve_mib << 20,
+        ..Options::default()
+    };
+    let store = SqliteStore::open(&directory, clock, options)?;
+    let key = instance_key::of_directory(&directory, has_accounts(&store)?)?;
+    Ok((directory, Arc::new(store), key))
+}
+
+fn has_accounts(store: &dyn Store) -> anyhow::Result<bool> {
+    use postrider_core::settings::Document;
+    let documents = store.documents()?;
+    Ok(documents
+        .iter()
+        .any(|document| matches!(document, Document::Account(_))))
+}
+
+impl Postrider {
+    /// Starts everything and listens. Must be called within a tokio runtime.
+    pub(crate) fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (directory, store, instance_key) = open_store(config, clock.clone())?;
+        tracing::info!(directory = %directory.display(), "store is open");
+        let metrics = Arc::new(Metrics::default());
+        let registry = telemetry::registry(&metrics);
+        let (events_to, events) = mpsc::channel(EVENTS);
+        let kinds = carriers(config);
+        let (carriers, simulator) = start_carriers(&kinds, &clock, &events_to)?;
+        // The channel closes with the last carrier.
+        drop(events_to);
+
+        let names: Vec<_> = kinds.iter().map(config::Carrier::name).collect();
+        let (engine, running) = runtime::start(runtime::Setup {
+            clock,
+            seed: instance_key::random()?,
+            instance_key,
+            store: store.clone(),
+            limits: config.limits,
+            dispatch_limits: DispatchLimits::default(),
+            paces: config.pace.clone(),
+            routes: config::route_table(&config.routes, &names),
+            carriers,
+            events,
+            webhooks: config.webhooks.clone(),
+            observer: Arc::new(webhooks::Logged),
+            metrics,
+        })?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let app = App::new(postrider_server::Setup {
+            engine: engine.clone(),
+            ops: Ops {
+                ready: Box::new(readiness(engine.clone(), store)),
+                metrics: Box::new(telemetry::writer(registry)),
+            },
+            simulator: simulator
+                .clone()
+                .map(|handle| Arc::new(Control(handle)) as Arc<_>),
+            trusted_proxies: config.server.trusted_proxies()?,
+            request_id_seed: u64::from_le_bytes(instance_key::random()?),
+        });
+        let limits = postrider_server::Limits {
+            connections: config.server.connections as usize,
+            ..postrider_server::Limits::default()
+        };
+        let (stop_http, stopped) = oneshot::channel::<()>();
+        let http = tokio::spawn(postrider_server::serve(
+            listener,
+            Arc::new(app),
+            limits,
+            async {
+                let _ = stopped.await;
+            },
+        ));
+        Ok(Self {
+            engine,
+            simulator,
+            url,
+            running,
+            stop_http,
+            http,
+        })
+    }
+
+    /// Stops politely: no new requests, answers and commits for what is in flight.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop_http.send(());
+        let answered = tokio::time::timeout(ANSWERS_GRACE, self.http).await;
+        if answered.is_err() {
+            tracing::warn!("some requests were not answered in time and are dropped");
+        }
+        self.running.shut_down(ENGINE_GRACE).await;
+    }
+}
+
+/// Listens on an address as the configuration writes it.
+pub(crate) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("can't listen on {address}"))
+}
+
+type Started = (
+    Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
+    Option<SimulatorHandle>,
+);
+
+fn start_carriers(
+    kinds: &[config::Carrier],
+    clock: &Arc<dyn Clock>,
+    events: &EventSender,
+) -> anyhow::Result<Started> {
+    let mut carriers = Vec::new();
+    let mut first_simulator = None;
+    for (index, kind) in kinds.iter().enumerate() {
+        let number = CarrierNo(u16::try_from(index).context("more than 65,536 carriers")?);
+        let seed = u64::from_le_bytes(instance_key::random()?);
+        let (clock, events) = (clock.clone(), events.clone());
+        let carrier: Arc<dyn Carrier> = match kind {
+            config::Carrier::Smpp(config) => {
+                let carrier = SmppCarrier::start(number, config, clock, seed, events);
+                Arc::new(carrier.with_context(|| format!("carrier {}", kind.name()))?)
+            }
+            config::Carrier::Simulator(config) => {
+                let carrier = SimulatorCarrier::start(number, config, clock, seed, events)
+                    .with_context(|| format!("carrier {}", kind.name()))?;
+                first_simulator.get_or_insert_with(|| carrier.handle());
+                Arc::new(carrier)
+            }
+        };
+        carriers.push((kind.policy(), carrier));
+    }
+    Ok((carriers, first_simulator))
+}
+
+/// Ready to take messages: the store writes and has room, and a carrier is bound.
+fn readiness(engine: Engine, store: Arc<dyn Store>) -> impl Fn() -> Result<(), String> {
+    let failure = engine.store_failure();
+    move || {
+        if let Some(reason) = &*failure.borrow() {
+            return Err(format!("the store has failed: {reason}"));
+        }
+        store.room().map_err(|error| error.to_string())?;
+        if !engine.readiness().has_carrier() {
+            return Err("no carrier is bound".to_owned());
+        }
+        Ok(())
+    }
+}

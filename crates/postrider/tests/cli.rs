@@ -1,0 +1,145 @@
+//! The binary as its users meet it: commands, what they print, and their exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on stops here")]
+
+mod process;
+
+use std::fs;
+
+use process::{Process, finish};
+
+#[test]
+fn serve_says_where_it_listens_first_and_ends_with_0_on_sigterm() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let mut serve = Process::start(&[
+        "serve",
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let first = serve.line();
+    let url = first
+        .strip_prefix("listening on http://")
+        .expect("the line that others wait for");
+    assert!(url.starts_with("127.0.0.1:"), "{url}");
+    assert!(serve.line().starts_with("account sid: AC"));
+    assert!(serve.line().starts_with("auth token:  "));
+
+    assert_eq!(process::get(url, "/healthz").0, 200);
+    process::eventually("ready", || process::get(url, "/readyz").0 == 200);
+    let (status, metrics) = process::get(url, "/metrics");
+    assert_eq!(status, 200);
+    for metric in [
+        "postrider_build_info{version=",
+        "postrider_accepted_total 0",
+        "# EOF",
+    ] {
+        assert!(metrics.contains(metric), "{metric}\n{metrics}");
+    }
+
+    // The data is this process's own.
+    let account = ["account", "list", "--data-dir", data.to_str().unwrap()];
+    let (code, _, stderr) = finish(&account);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("in use by another process"), "{stderr}");
+
+    assert_eq!(serve.stop(), 0);
+    let (code, stdout, _) = finish(&account);
+    assert_eq!((code, stdout.lines().count()), (0, 1), "{stdout}");
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_2_and_names_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("postrider.toml");
+    fs::write(
+        &file,
+        "[server]\nlisten = \"127.0.0.1:0\"\npublic_ulr = \"https://example.com\"\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let expected = "server.public_ulr: there is no such key; did you mean `public_url`?";
+
+    let (code, stdout, stderr) = finish(&["serve", "--config", file]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains(expected), "{stderr}");
+
+    let (code, stdout, _) = finish(&["check", "--config", file, "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &report["is_usable"]), (1, &false.into()));
+    assert_eq!(report["problems"][0], expected);
+}
+
+#[test]
+fn check_finds_the_example_usable() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../postrider.example.toml");
+    let (code, stdout, stderr) = finish(&["check", "--config", example]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("BUILT-IN SIMULATOR"), "{stdout}");
+}
+
+#[test]
+fn misuse_ends_with_2() {
+    for arguments in [&["serve"][..], &["fly"], &["account", "token", "AC1"]] {
+        assert_eq!(finish(arguments).0, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn accounts_are_made_listed_and_renewed_without_a_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let (code, _, stderr) = finish(&["account", "list", "--data-dir", data]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("there is no Postrider data"), "{stderr}");
+
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let (code, stdout, stderr) = finish(&[arguments, &["--data-dir", data, "--json"]].concat());
+        assert_eq!(code, 0, "{stderr}");
+        serde_json::from_str(&stdout).unwrap()
+    };
+    let made = json(&["account", "create", "--friendly-name", "shop"]);
+    let sid = made["account_sid"].as_str().unwrap();
+    let listed = json(&["account", "list"]);
+    assert_eq!(listed[0]["sid"], sid);
+    assert_eq!(listed[0]["friendly_name"], "shop");
+    assert_eq!(
+        json(&["account", "token", sid])["auth_token"],
+        made["auth_token"]
+    );
+    let renewed = json(&["account", "token", sid, "--renew"]);
+    assert_ne!(renewed["auth_token"], made["auth_token"]);
+    assert_eq!(
+        json(&["account", "token", sid])["auth_token"],
+        renewed["auth_token"]
+    );
+}
+
+#[test]
+fn run_gives_a_command_a_server_and_passes_its_code_on() {
+    let script = "test -n \"$TWILIO_ACCOUNT_SID\" && test -n \"$TWILIO_AUTH_TOKEN\" \
+                  && echo \"$POSTRIDER_URL\" && exit 7";
+    let (code, stdout, stderr) = finish(&["run", "--", "sh", "-c", script]);
+    assert_eq!(code, 7, "{stderr}");
+    assert!(stdout.starts_with("http://127.0.0.1:"), "{stdout}");
+}
+
+#[test]
+fn dev_shows_a_dozen_deliveries_and_stays_up() {
+    let mut dev = Process::start(&["dev", "--listen", "127.0.0.1:0"]);
+    let mut delivered = 0;
+    let mut undelivered = 0;
+    let url = loop {
+        let line = dev.line();
+        if let Some(url) = line.strip_prefix("URL ") {
+            break url.trim().trim_start_matches("http://").to_owned();
+        }
+        delivered += usize::from(line.contains("→ sent → delivered "));
+        undelivered += usize::from(line.contains("→ undelivered 30003"));
+    };
+    assert_eq!((delivered, undelivered), (12, 1));
+    assert_eq!(process::get(&url, "/readyz").0, 200);
+    assert_eq!(dev.stop(), 0);
+}
