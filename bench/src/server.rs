@@ -70,7 +70,7 @@ window = {window}
             .with_context(|| format!("starting {}; build it first", binary.display()))?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut lines = BufReader::new(stdout).lines();
-        let line = tokio::time::timeout(Duration::from_secs(60), lines.next_line())
+        let line = tokio::time::timeout(Duration::from_mins(1), lines.next_line())
             .await
             .context("the server does not come up")??
             .context("the server says nothing")?;

@@ -310,12 +310,19 @@ mod tests {
             'u' => Segment::Undelivered,
             other => panic!("{other} is no segment"),
         });
-        State { status, segments: Segments(segments.collect()) }
+        State {
+            status,
+            segments: Segments(segments.collect()),
+        }
     }
 
     fn receipt_of(segment: u16, is_delivered: bool) -> Event {
         let error = (!is_delivered).then_some(CODE);
-        Event::Receipt { segment, is_delivered, error }
+        Event::Receipt {
+            segment,
+            is_delivered,
+            error,
+        }
     }
 
     /// What a step comes to, in a word: the new status, `noted`, or why it was ignored.
@@ -386,18 +393,26 @@ mod tests {
         ];
         for (status, segments, event, parts, wanted) in rows {
             let got = outcome(&state(*status, segments), event, *parts);
-            assert_eq!(got, *wanted, "{status:?} {segments:?} + {event:?} ({parts:?})");
+            assert_eq!(
+                got, *wanted,
+                "{status:?} {segments:?} + {event:?} ({parts:?})"
+            );
         }
     }
 
     #[test]
     fn an_error_code_comes_with_failures_only() {
         let sent = state(Status::Sent, "a");
-        let Step::Moved { error, .. } = step(&sent, &receipt_of(0, false), ReceiptParts::All) else {
+        let Step::Moved { error, .. } = step(&sent, &receipt_of(0, false), ReceiptParts::All)
+        else {
             panic!("an undelivered receipt moves a sent message");
         };
         assert_eq!(error, Some(CODE));
-        let event = Event::Receipt { segment: 0, is_delivered: true, error: Some(CODE) };
+        let event = Event::Receipt {
+            segment: 0,
+            is_delivered: true,
+            error: Some(CODE),
+        };
         let Step::Moved { error, .. } = step(&sent, &event, ReceiptParts::All) else {
             panic!("a delivered receipt moves a sent message");
         };

@@ -30,6 +30,9 @@ impl Id {
         Self(ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low << 54 | random)
     }
 
+    /// Smaller than every id that is made.
+    pub const MIN: Self = Self(0);
+
     pub fn from_u128(bits: u128) -> Self {
         Self(bits)
     }

@@ -119,14 +119,14 @@ impl Acceptor {
     }
 
     /// A scheduled message's time has come: the record that replaces it.
-    pub fn release(&self, scheduled: Message, now_ms: Millis) -> Message {
+    pub fn release(&self, scheduled: &Message, now_ms: Millis) -> Message {
         let validity_s = scheduled.options.validity_period_s;
         let validity_s = validity_s.unwrap_or(validity::MAX_VALIDITY_PERIOD_S);
         let deadline_ms = now_ms.saturating_add(Millis::from(validity_s) * 1_000);
         let send_at_ms = scheduled.send_at_ms.unwrap_or(now_ms);
         let released = match schedule::release(send_at_ms, validity_s, now_ms) {
             Release::Expired => Err(ErrorCode::ValidityPeriodExpired),
-            Release::NotYet | Release::Now => self.redraft(&scheduled).and_then(|draft| {
+            Release::NotYet | Release::Now => self.redraft(scheduled).and_then(|draft| {
                 let completed = self.complete(scheduled.sid, &draft, deadline_ms, now_ms);
                 completed.map_err(|fault| fault.code)
             }),
@@ -172,7 +172,7 @@ impl Acceptor {
             self.check_from(account, from, &to)?;
         }
         check_content(request)?;
-        let status_callback = self.status_callback(request, service.as_deref())?;
+        let status_callback = status_callback(request, service.as_deref())?;
         Ok(Draft {
             account: account.no,
             service,
@@ -250,28 +250,6 @@ impl Acceptor {
             }
         }
         Ok(())
-    }
-
-    fn status_callback(
-        &self,
-        request: &CreateMessage,
-        service: Option<&Service>,
-    ) -> Result<Option<Box<str>>, Fault> {
-        if request.application.is_some() {
-            return Err(ErrorCode::InvalidApplicationSid.into());
-        }
-        match &request.status_callback {
-            Some(url) => {
-                let url: CallbackUrl = url.parse().map_err(|error| {
-                    let text = format!("StatusCallback: {error}");
-                    Fault::because(ErrorCode::InvalidStatusCallback, text)
-                })?;
-                Ok(Some(url.as_str().into()))
-            }
-            None => Ok(service
-                .and_then(|service| service.status_callback.as_deref())
-                .map(Into::into)),
-        }
     }
 
     /// When to release the message, if it is to be scheduled.
@@ -356,7 +334,7 @@ impl Acceptor {
         deadline_ms: Millis,
         now_ms: Millis,
     ) -> Result<Message, Fault> {
-        let body = self.compose(draft);
+        let body = compose(draft);
         let Segmentation { encoding, segments } = text::count_segments(&body);
         let (chosen, is_backlog) = self.loads.with(|table| {
             let chosen = self.choose(draft, segments, table, now_ms)?;
@@ -392,18 +370,6 @@ impl Acceptor {
             message.callbacks_due = StatusSet::of(message.status);
         }
         Ok(message)
-    }
-
-    fn compose(&self, draft: &Draft<'_>) -> String {
-        let by_service = draft
-            .service
-            .as_ref()
-            .is_some_and(|service| service.smart_encoding);
-        if draft.smart_encoded.unwrap_or(by_service) {
-            text::smart_encode(draft.body).into_owned()
-        } else {
-            draft.body.to_owned()
-        }
     }
 
     fn choose(
@@ -630,6 +596,28 @@ fn check_content(request: &CreateMessage) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Where status callbacks go: the message's own URL, else the service's.
+fn status_callback(
+    request: &CreateMessage,
+    service: Option<&Service>,
+) -> Result<Option<Box<str>>, Fault> {
+    if request.application.is_some() {
+        return Err(ErrorCode::InvalidApplicationSid.into());
+    }
+    match &request.status_callback {
+        Some(url) => {
+            let url: CallbackUrl = url.parse().map_err(|error| {
+                let text = format!("StatusCallback: {error}");
+                Fault::because(ErrorCode::InvalidStatusCallback, text)
+            })?;
+            Ok(Some(url.as_str().into()))
+        }
+        None => Ok(service
+            .and_then(|service| service.status_callback.as_deref())
+            .map(Into::into)),
+    }
+}
+
 fn read_options(request: &CreateMessage) -> Result<MessageOptions, Fault> {
     let discard_content = match request.content_retention.as_deref() {
         None | Some("retain") => false,
@@ -661,6 +649,19 @@ fn read_options(request: &CreateMessage) -> Result<MessageOptions, Fault> {
         attempt: attempt.transpose()?,
         ..MessageOptions::default()
     })
+}
+
+/// The text as it is to appear on the handset.
+fn compose(draft: &Draft<'_>) -> String {
+    let by_service = draft
+        .service
+        .as_ref()
+        .is_some_and(|service| service.smart_encoding);
+    if draft.smart_encoded.unwrap_or(by_service) {
+        text::smart_encode(draft.body).into_owned()
+    } else {
+        draft.body.to_owned()
+    }
 }
 
 fn kind_of(draft: &Draft<'_>) -> MessageKind {

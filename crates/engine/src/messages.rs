@@ -52,17 +52,10 @@ impl Engine {
         let acceptor = &self.shared.acceptor;
         let scheduled = self.scheduled_count(account.no, request).await?;
         let message = acceptor.prepare(account, request, scheduled)?;
-        match self
-            .shared
-            .committer
-            .commit(Change::Insert(Box::new(message.clone())))
-            .await
-        {
-            Ok(_) => {}
-            Err(_) => {
-                acceptor.abandon(&message);
-                return Err(ErrorCode::Unavailable.into());
-            }
+        let insert = Change::Insert(Box::new(message.clone()));
+        if self.shared.committer.commit(insert).await.is_err() {
+            acceptor.abandon(&message);
+            return Err(ErrorCode::Unavailable.into());
         }
         if message.status == Status::Scheduled {
             self.shared.schedule_changed.notify_one();

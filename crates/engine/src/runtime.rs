@@ -338,7 +338,7 @@ impl Shell {
                 self.engine.shared.committer.commit_many(commit, changes);
             }
             Effect::Submit { carrier, batch } => {
-                self.carriers[usize::from(carrier.0)].submit(batch)
+                self.carriers[usize::from(carrier.0)].submit(batch);
             }
             Effect::Acknowledge { carrier, tokens } => {
                 self.carriers[usize::from(carrier.0)].acknowledge(tokens);
@@ -374,6 +374,7 @@ impl Shell {
                         break;
                     }
                 }
+                let message = message.map(|(message, segment)| (Box::new(message), segment));
                 Ok(Input::Found { load, message })
             }),
             Effect::CallBack(jobs) => self.engine.shared.webhooks.offer(jobs),
@@ -528,6 +529,6 @@ async fn forget_old(engine: Engine) {
             Ok(0) | Err(_) => {}
             Ok(count) => tracing::info!(count, days, "message records passed their retention"),
         }
-        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
     }
 }

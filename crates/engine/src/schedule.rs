@@ -50,7 +50,7 @@ async fn release_due(engine: &Engine) -> Result<bool, postrider_core::fault::Fau
         .await?;
     let is_full = due.len() == PAGE;
     for scheduled in due {
-        let message = engine.shared.acceptor.release(scheduled, now_ms);
+        let message = engine.shared.acceptor.release(&scheduled, now_ms);
         let change = Change::Release(Box::new(message.clone()));
         match engine.shared.committer.commit(change).await {
             Ok(postrider_store::Applied::Yes) => {}

@@ -194,7 +194,7 @@ mod tests {
         let service = test
             .engine
             .create_service(account.sid, |service| {
-                service.friendly_name = "S".to_owned()
+                service.friendly_name = "S".to_owned();
             })
             .await
             .unwrap();

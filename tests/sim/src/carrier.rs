@@ -108,7 +108,7 @@ impl Carrier {
 
     pub(crate) fn submit(
         &mut self,
-        submission: Submission,
+        submission: &Submission,
         now_ms: Millis,
         rng: &mut StdRng,
         events: &mut Vec<Event>,
@@ -154,7 +154,7 @@ impl Carrier {
             }
             // Taken, and the answer is lost; or it comes when we have stopped waiting.
             13..16 => {
-                let ids = self.take(&submission, now_ms, delay_ms, rng);
+                let ids = self.take(submission, now_ms, delay_ms, rng);
                 self.plan_answer(now_ms + RESPONSE_TIMEOUT_MS, ticket, Outcome::Unknown);
                 if rng.random_bool(0.5) {
                     let outcome = Outcome::Accepted { ids: ids.into() };
@@ -163,7 +163,7 @@ impl Carrier {
                 }
             }
             _ => {
-                let ids = self.take(&submission, now_ms, delay_ms, rng);
+                let ids = self.take(submission, now_ms, delay_ms, rng);
                 let outcome = Outcome::Accepted { ids: ids.into() };
                 self.plan_answer(now_ms + delay_ms, ticket, outcome);
             }

@@ -554,7 +554,7 @@ impl World {
                 .iter()
                 .any(|work| matches!(work, Work::Release(message) if message.sid == scheduled.sid));
             if !is_waiting {
-                let message = process.acceptor.release(scheduled, now_ms);
+                let message = process.acceptor.release(&scheduled, now_ms);
                 process.mailbox.push_back(Work::Release(Box::new(message)));
             }
         }
@@ -621,7 +621,7 @@ impl World {
                 let index = usize::from(carrier.0);
                 let mut events = Vec::new();
                 for submission in batch {
-                    self.carriers[index].submit(submission, now_ms, &mut self.rng, &mut events);
+                    self.carriers[index].submit(&submission, now_ms, &mut self.rng, &mut events);
                 }
                 self.tell(index, events);
             }
@@ -658,6 +658,7 @@ impl World {
                         .expect("the store reads")
                 };
                 let message = keys.iter().find_map(find);
+                let message = message.map(|(message, segment)| (Box::new(message), segment));
                 self.answer_later(Input::Found { load, message });
             }
             Effect::CallBack(jobs) => {

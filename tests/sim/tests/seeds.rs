@@ -26,17 +26,14 @@ fn every_promise_holds_on_every_seed() {
     let mut crashes = 0;
     let mut messages = 0;
     for seed in 0..seeds {
-        match panic::catch_unwind(|| run(seed)) {
-            Ok(report) => {
-                duplicates += report.duplicates;
-                crashes += report.crashes;
-                messages += report.messages;
-            }
-            Err(_) => {
-                eprintln!("seed {seed} failed: SIM_SEED={seed} cargo test -p postrider-sim");
-                failed.push(seed);
-            }
-        }
+        let Ok(report) = panic::catch_unwind(|| run(seed)) else {
+            eprintln!("seed {seed} failed: SIM_SEED={seed} cargo test -p postrider-sim");
+            failed.push(seed);
+            continue;
+        };
+        duplicates += report.duplicates;
+        crashes += report.crashes;
+        messages += report.messages;
     }
     println!(
         "{seeds} seeds: {messages} messages, {crashes} crashes, {duplicates} declared duplicates"

@@ -44,8 +44,8 @@ struct Scan {
 struct Lane {
     /// Messages in turn. May name messages that left meanwhile.
     waiting: VecDeque<Id>,
-    /// Rows after this one (`None`: from the start) were passed over while the lane was full.
-    skipped_after: Option<Option<Id>>,
+    /// Rows after this one were passed over while the lane was full.
+    skipped_after: Option<Id>,
     is_reading: bool,
 }
 
@@ -271,7 +271,7 @@ impl Dispatch {
                     && lane.waiting.len() <= low
                 {
                     lane.is_reading = true;
-                    wanted.push((Read::CatchUp(sender, carrier), sender, after));
+                    wanted.push((Read::CatchUp(sender, carrier), sender, Some(after)));
                 }
             }
             let scan = &mut queue.scan;
@@ -330,7 +330,7 @@ impl Dispatch {
                 continue;
             }
             if entry.waiting.len() >= window {
-                entry.skipped_after = Some(before);
+                entry.skipped_after = Some(before.unwrap_or(Id::MIN));
                 continue;
             }
             self.take_from_disk(message, sender, lane, now_ms);
@@ -374,7 +374,7 @@ impl Dispatch {
         if is_done {
             entry.skipped_after = None;
         } else if let Some(last) = last {
-            entry.skipped_after = Some(Some(last));
+            entry.skipped_after = Some(last);
         }
         self.tell_backlog(sender);
     }

@@ -89,7 +89,7 @@ pub enum Input {
     /// The answer to [`Effect::Find`].
     Found {
         load: u64,
-        message: Option<(Message, u16)>,
+        message: Option<(Box<Message>, u16)>,
     },
     /// Callbacks that were made, or given up.
     CallbacksDone(Vec<(Id, StatusSet)>),

@@ -191,7 +191,7 @@ impl Dispatch {
     }
 
     /// The store's answer.
-    pub(super) fn found(&mut self, load: u64, found: Option<(Message, u16)>, now_ms: Millis) {
+    pub(super) fn found(&mut self, load: u64, found: Option<(Box<Message>, u16)>, now_ms: Millis) {
         let Some(Read::Find(pending)) = self.reads.remove(&load) else {
             return;
         };
@@ -210,7 +210,7 @@ impl Dispatch {
             if self.live.get(id).is_some() {
                 known = Some((id, segment));
             } else if is_fresh {
-                self.adopt_sent(message, carrier);
+                self.adopt_sent(*message, carrier);
                 known = Some((id, segment));
             } else {
                 // It left memory while we were reading: what was read is old. Read again.
