@@ -41,12 +41,24 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
 }
 
+/// Where settings come from that no file holds.
+const ENVIRONMENT: &str = "the environment";
+
 /// A configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unusable {
     /// Where the settings came from.
     source: String,
     pub(crate) problems: Vec<String>,
+}
+
+impl Unusable {
+    pub(crate) fn environment(problem: String) -> Self {
+        Self {
+            source: ENVIRONMENT.to_owned(),
+            problems: vec![problem],
+        }
+    }
 }
 
 impl fmt::Display for Unusable {
@@ -72,13 +84,12 @@ impl Config {
         let table: toml::Table = text
             .parse()
             .map_err(|error: toml::de::Error| unusable(error.to_string()))?;
-        Self::of_settings(table.into(), std::env::vars(), &source)
+        Self::of_settings(table.into(), variables(), &source)
     }
 
     /// The defaults and the environment, with `store.url` given.
     pub(crate) fn of_directory(data_dir: &Path) -> Result<Self, Unusable> {
-        let mut config =
-            Self::of_settings(Setting::default(), std::env::vars(), "the environment")?;
+        let mut config = Self::of_settings(Setting::default(), variables(), ENVIRONMENT)?;
         config.store.url = format!("{}{}", sections::SQLITE, data_dir.display());
         Ok(config)
     }
@@ -116,6 +127,12 @@ impl Config {
         check_pace(&self.pace, &mut problems);
         problems
     }
+}
+
+/// The environment, without what is no text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {

@@ -23,6 +23,7 @@ use self::story::Teller;
 use self::world::World;
 use crate::cli::Dev;
 use crate::config::Config;
+use crate::first_account::FirstAccount;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
 use crate::{DONE, FAILED, output};
@@ -77,6 +78,7 @@ pub(crate) fn local(mut config: Config) -> Config {
 }
 
 pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
+    let first_account = FirstAccount::of_environment()?;
     let temporary = match arguments.data_dir {
         Some(_) => None,
         None => Some(tempfile::tempdir().context("can't make a temporary directory")?),
@@ -91,7 +93,7 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
     let postrider = Postrider::start(&config, listener)?;
     let mut stop = Stop::listen(&postrider.engine)?;
     let mut follower = Follower::start(&postrider.engine).await?;
-    let world = world::ensure(&postrider.engine).await?;
+    let world = world::ensure(&postrider.engine, first_account).await?;
     if let Some(simulator) = &postrider.simulator {
         let unreachable = PhoneNumber::parse(UNREACHABLE).context("a number of the demo")?;
         let fate = Behavior::Undelivered(ErrorCode::HandsetUnreachable);

@@ -5,13 +5,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Serve, Source};
 use crate::config::{Config, Unusable};
-use crate::first_account::{self, FirstAccount};
+use crate::first_account::{FirstAccount, Made};
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
 use crate::{DONE, FAILED, output, reload};
 
 pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
     let mut config = read(&arguments.source)?;
+    let first_account = FirstAccount::of_environment()?;
     if let Some(address) = &arguments.listen {
         config.server.listen.clone_from(address);
     }
@@ -22,9 +23,9 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
     let postrider = Postrider::start(&config, listener)?;
     let mut stop = Stop::listen(&postrider.engine)?;
     let mut hang_up = signal(SignalKind::hangup()).context("can't listen for signals")?;
-    let first_account = first_account::ensure(&postrider.engine).await?;
+    let made = first_account.ensure(&postrider.engine).await?;
     output::line(format!("listening on {}", postrider.url));
-    if let Some(account) = first_account {
+    if let Some(account) = made {
         announce(&account);
     }
     let reason = loop {
@@ -78,7 +79,7 @@ pub(crate) fn notes(config: &Config) -> Vec<String> {
     notes
 }
 
-fn announce(account: &FirstAccount) {
+fn announce(account: &Made) {
     output::line(format!("account sid: {}", account.sid));
     if account.is_generated {
         output::line(format!("auth token:  {}", account.token));

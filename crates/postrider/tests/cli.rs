@@ -6,7 +6,7 @@ mod process;
 
 use std::fs;
 
-use process::{Process, finish};
+use process::{Process, finish, finish_with};
 
 #[test]
 fn serve_says_where_it_listens_first_and_ends_with_0_on_sigterm() {
@@ -70,6 +70,31 @@ fn a_wrong_configuration_ends_with_2_and_names_the_key() {
     let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((code, &report["is_usable"]), (1, &false.into()));
     assert_eq!(report["problems"][0], expected);
+}
+
+#[test]
+fn the_first_account_has_the_credentials_of_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let sid = "AC0123456789abcdef0123456789abcdef";
+    let serve = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0"];
+    let environment = [
+        ("POSTRIDER_ACCOUNT_SID", sid),
+        ("POSTRIDER_AUTH_TOKEN", "a-token-of-our-own"),
+    ];
+    let mut process = Process::start_with(&serve, &environment);
+    process.line();
+    assert_eq!(process.line(), format!("account sid: {sid}"));
+    assert_eq!(process.stop(), 0);
+    let (_, stdout, _) = finish(&["account", "token", sid, "--data-dir", data]);
+    assert!(stdout.contains("a-token-of-our-own"), "{stdout}");
+
+    let (code, _, stderr) = finish_with(&serve, &[("POSTRIDER_ACCOUNT_SID", "AC1")]);
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains("POSTRIDER_ACCOUNT_SID: given \"AC1\""),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -24,8 +24,10 @@ Messaging Service  {service}
 
 Send the next message:
 
-  curl -u {account}:{token} {url}/2010-04-01/Accounts/{account}/Messages.json \\
-    --data-urlencode MessagingServiceSid={service} --data-urlencode To={NEXT_RECIPIENT} \\
+  curl {url}/2010-04-01/Accounts/{account}/Messages.json \\
+    -u {account}:{token} \\
+    -d MessagingServiceSid={service} \\
+    --data-urlencode To={NEXT_RECIPIENT} \\
     --data-urlencode Body='Hello from Postrider'
 
 or in Python, with Twilio's SDK (pip install twilio):
@@ -34,7 +36,9 @@ or in Python, with Twilio's SDK (pip install twilio):
   client = Client(\"{account}\", \"{token}\")
   for product in (\"api\", \"messaging\"):
       getattr(client, product).base_url = \"{url}/\" + product
-  client.messages.create(messaging_service_sid=\"{service}\", to=\"{NEXT_RECIPIENT}\", body=\"Hello\")
+  client.messages.create(
+      messaging_service_sid=\"{service}\", to=\"{NEXT_RECIPIENT}\", body=\"Hello\"
+  )
 
 What becomes of it is shown here. Ctrl-C stops."
     )

@@ -9,7 +9,7 @@ use postrider_core::sender::{AlphaSenderId, ShortCode};
 use postrider_core::settings::{Account, Service};
 use postrider_engine::{Engine, NewPoolEntry};
 
-use crate::first_account;
+use crate::first_account::FirstAccount;
 
 /// The service is known again by its name.
 const SERVICE: &str = "Demo";
@@ -38,8 +38,8 @@ pub(super) struct World {
 }
 
 /// Finds the world in the engine's store, or makes it.
-pub(super) async fn ensure(engine: &Engine) -> anyhow::Result<World> {
-    first_account::ensure(engine).await?;
+pub(super) async fn ensure(engine: &Engine, first_account: FirstAccount) -> anyhow::Result<World> {
+    first_account.ensure(engine).await?;
     let accounts = engine.directory().accounts();
     let account = accounts.first().context("there is no account")?.clone();
     let services = engine.directory().services_of(account.sid);

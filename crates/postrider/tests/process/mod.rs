@@ -9,18 +9,26 @@ use std::time::Duration;
 /// For anything to happen, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-fn command(arguments: &[&str]) -> Command {
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
     command.args(arguments).stdin(Stdio::null());
     for variable in ["RUST_LOG", "POSTRIDER_ACCOUNT_SID", "POSTRIDER_AUTH_TOKEN"] {
         command.env_remove(variable);
     }
+    command.envs(environment.iter().copied());
     command
 }
 
 /// Runs a command to its end: exit code, stdout, stderr.
 pub(crate) fn finish(arguments: &[&str]) -> (i32, String, String) {
-    let output = command(arguments).output().unwrap();
+    finish_with(arguments, &[])
+}
+
+pub(crate) fn finish_with(
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (i32, String, String) {
+    let output = command(arguments, environment).output().unwrap();
     let text = |octets| String::from_utf8(octets).unwrap();
     (
         output.status.code().unwrap(),
@@ -37,7 +45,11 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments)
+        Self::start_with(arguments, &[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = command(arguments, environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
