@@ -44,7 +44,7 @@ pub(super) fn submitted(
         if last_ms(&shards, place) < since_ms {
             break;
         }
-        let found = shared.readers.with(shard, |conn| {
+        let found = shared.readers.snapshot(shard, |conn| {
             in_shard(
                 conn,
                 &shard.runs(conn)?,

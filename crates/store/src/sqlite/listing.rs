@@ -79,19 +79,13 @@ pub(super) fn list(
     }
     let mut page = Vec::new();
     for place in places {
-        let missing = limit - page.len();
-        if missing == 0 {
+        if page.len() >= limit {
             break;
         }
-        shared.readers.with(&shards[place], |conn| {
+        shared.readers.snapshot(&shards[place], |conn| {
             let way = way(conn, filter, shared.options.sort_at_most)?;
-            for run in runs(conn, &shards[place], way, stretch)? {
-                let missing = limit - page.len();
-                if missing > 0 {
-                    select(conn, way, run, filter, stretch, missing, &mut page)?;
-                }
-            }
-            Ok(())
+            let runs = runs(conn, &shards[place], way, stretch)?;
+            select(conn, way, &runs, filter, stretch, limit, &mut page)
         })?;
     }
     if stretch.is_ascending {
@@ -173,33 +167,45 @@ fn runs(conn: &Connection, shard: &Shard, way: Way, stretch: Stretch) -> Result<
     Ok(runs)
 }
 
+/// Adds to the page, up to `limit` messages in all.
 fn select(
     conn: &Connection,
     way: Way,
-    run: Option<i64>,
+    runs: &[Option<i64>],
     filter: &MessageFilter,
     stretch: Stretch,
     limit: usize,
     page: &mut Vec<Message>,
 ) -> Result<()> {
-    if way == Way::Nothing {
+    let (Some(&first), false) = (runs.first(), way == Way::Nothing) else {
         return Ok(());
-    }
-    let (sql, values) = query(way, run, filter, stretch, limit);
+    };
+    // The runs differ in nothing but their number: one statement, bound again.
+    let (sql, mut values) = query(way, first, filter, stretch);
     let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        page.push(row::read(row)?);
+    for run in runs {
+        if let Some(run) = *run {
+            values[0] = run.into();
+        }
+        let missing = limit - page.len();
+        if missing == 0 {
+            break;
+        }
+        let missing = Value::from(i64::try_from(missing).unwrap_or(i64::MAX));
+        let mut rows = statement.query(params_from_iter(values.iter().chain([&missing])))?;
+        while let Some(row) = rows.next()? {
+            page.push(row::read(row)?);
+        }
     }
     Ok(())
 }
 
+/// The statement and its values but the last, which is the limit. The run, if any, is the first.
 fn query(
     way: Way,
     run: Option<i64>,
     filter: &MessageFilter,
     stretch: Stretch,
-    limit: usize,
 ) -> (String, Vec<Value>) {
     let mut conditions = Conditions::default();
     if let Some(run) = run {
@@ -227,8 +233,7 @@ fn query(
     }
     conditions.and("key > ?", stretch.above);
     conditions.and("key < ?", stretch.below);
-    let Conditions { text, mut values } = conditions;
-    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    let Conditions { text, values } = conditions;
     let index = way.index();
     let order = if stretch.is_ascending { "ASC" } else { "DESC" };
     let sql = if way == Way::Sent {
@@ -276,7 +281,8 @@ mod tests {
             below: i64::MAX,
             is_ascending,
         };
-        let (sql, values) = query(way, run, filter, stretch, 50);
+        let (sql, mut values) = query(way, run, filter, stretch);
+        values.push(50.into());
         let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = explain
             .query_map(params_from_iter(values), |row| row.get::<_, String>(3))

@@ -50,6 +50,22 @@ impl Readers {
         Ok(answer)
     }
 
+    /// Like [`Readers::with`], in one transaction: several queries see one state, and pay once for the
+    /// locks that a query by itself takes and gives back (half the time of a short one).
+    pub(super) fn snapshot<T>(
+        &self,
+        shard: &Shard,
+        read: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        self.with(shard, |conn| {
+            conn.prepare_cached("BEGIN")?.execute(())?;
+            // After an error the connection is closed, and the transaction with it.
+            let answer = read(conn)?;
+            conn.prepare_cached("COMMIT")?.execute(())?;
+            Ok(answer)
+        })
+    }
+
     fn take(&self, shard: &Shard) -> Result<Connection> {
         let mut at_rest = self.at_rest.lock();
         let place = at_rest
