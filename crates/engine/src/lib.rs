@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod pace;
 mod pool;
 pub mod receive;
+mod refill;
 pub mod runtime;
 pub mod schedule;
 pub mod secrets;

@@ -31,7 +31,7 @@ use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics, ResultLabel};
 use crate::secrets::Vault;
 use crate::webhooks::{self, Report};
-use crate::{Engine, Shared, receive, schedule};
+use crate::{Engine, Shared, receive, refill, schedule};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -119,6 +119,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let (inputs, inbox) = mpsc::channel(INBOX);
     let (committer, thread) = Committer::spawn(store.clone(), metrics.clone(), inputs.clone());
     let (reports_to, reports) = mpsc::channel(INBOX);
+    let (wishes_to, wishes) = mpsc::channel(INBOX);
     let client = webhooks::Client::new(&setup.webhooks)
         .map_err(|error| StartError::Webhooks(error.to_string()))?;
     let webhooks = webhooks::spawn(
@@ -190,8 +191,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let dispatch = tokio::spawn(shell.run(dispatch, inbox, setup.events, stopping));
     let others = vec![
         tokio::spawn(schedule::run(engine.clone())),
-        tokio::spawn(finish_webhooks(engine.clone(), reports)),
-        tokio::spawn(offer_due_callbacks(engine.clone())),
+        tokio::spawn(finish_webhooks(engine.clone(), reports, wishes_to)),
+        tokio::spawn(refill::run(engine.clone(), wishes)),
         tokio::spawn(load_depths(engine.clone())),
         tokio::spawn(forget_old(engine.clone())),
     ];
@@ -445,7 +446,11 @@ impl Shell {
 }
 
 /// Commits what the webhooks have finished, and refills them when they have room again.
-async fn finish_webhooks(engine: Engine, mut reports: mpsc::Receiver<Vec<Report>>) {
+async fn finish_webhooks(
+    engine: Engine,
+    mut reports: mpsc::Receiver<Vec<Report>>,
+    wishes: mpsc::Sender<refill::Wish>,
+) {
     while let Some(batch) = reports.recv().await {
         let mut done: Vec<(Id, StatusSet)> = Vec::new();
         for report in batch {
@@ -462,8 +467,9 @@ async fn finish_webhooks(engine: Engine, mut reports: mpsc::Receiver<Vec<Report>
                 Report::Overflowed { authority } => {
                     tracing::warn!(?authority, "webhooks wait on disk: their endpoint is slow");
                 }
-                Report::WantsRefill { .. } => {
-                    tokio::spawn(offer_due_callbacks(engine.clone()));
+                Report::WantsRefill { authority } => {
+                    // Full: an endpoint that is not answered now will overflow and ask again.
+                    let _ = wishes.try_send(authority);
                 }
             }
         }
@@ -475,29 +481,6 @@ async fn finish_webhooks(engine: Engine, mut reports: mpsc::Receiver<Vec<Report>
                 .await
                 .is_err()
         {
-            return;
-        }
-    }
-}
-
-/// Offers every callback that is due in the store, oldest first. Those in memory already are
-/// ignored by the webhooks.
-async fn offer_due_callbacks(engine: Engine) {
-    const PAGE: usize = 1_000;
-    let mut after = None;
-    loop {
-        let store = engine.shared.store.clone();
-        let Ok(page) = engine
-            .blocking(move || store.callbacks_due(after, PAGE))
-            .await
-        else {
-            return;
-        };
-        for message in &page {
-            engine.call_back_now(message);
-        }
-        after = page.last().map(|message| message.sid.id);
-        if page.len() < PAGE {
             return;
         }
     }
