@@ -105,6 +105,11 @@ impl Committer {
         self.shared.mailbox.lock().work.len()
     }
 
+    /// A write that was not ours has failed: the store takes nothing more from us either.
+    pub(crate) fn fail(&self, error: &StoreError) {
+        fail(&self.shared, error);
+    }
+
     /// Tells when the store has failed, and how.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.shared.failure.subscribe()

@@ -109,6 +109,8 @@ impl Engine {
             .await?;
         result.map_err(|error| {
             tracing::error!(%error, "settings can't be written");
+            // What the disk holds is no longer known: the process must not outlive it.
+            self.shared.committer.fail(&error);
             Fault::new(ErrorCode::Unavailable)
         })?;
         self.directory().apply(changes).map_err(|error| {
