@@ -156,8 +156,10 @@ fn dev_shows_a_dozen_deliveries_and_stays_up() {
     let mut dev = Process::start(&["dev", "--listen", "127.0.0.1:0"]);
     let mut delivered = 0;
     let mut undelivered = 0;
+    let mut told = Vec::new();
     let url = loop {
         let line = dev.line();
+        told.push(line.split_whitespace().collect::<Vec<_>>().join(" "));
         if let Some(url) = line.strip_prefix("URL ") {
             break url.trim().trim_start_matches("http://").to_owned();
         }
@@ -165,6 +167,10 @@ fn dev_shows_a_dozen_deliveries_and_stays_up() {
         undelivered += usize::from(line.contains("→ undelivered 30003"));
     };
     assert_eq!((delivered, undelivered), (12, 1));
+    let story = "+447700900199 accepted → ACME (alpha sender: GB supports it) → sent → delivered \
+                 1 segment GSM-7 ";
+    let is_told = |line: &String| line.starts_with(story) && line.ends_with(" ms");
+    assert!(told.iter().any(is_told), "{told:#?}");
     assert_eq!(process::get(&url, "/readyz").0, 200);
     assert_eq!(dev.stop(), 0);
 }

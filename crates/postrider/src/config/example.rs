@@ -187,6 +187,17 @@ fn no_key_is_missing() {
     );
 }
 
+/// What the front page shows must work when it is copied.
+#[test]
+fn the_readme_shows_a_configuration() {
+    let readme = include_str!("../../../../README.md");
+    let (_, toml) = readme.split_once("```toml\n").unwrap();
+    let (toml, _) = toml.split_once("```").unwrap();
+    let config: Config = read_table(toml.parse().unwrap()).unwrap();
+    assert_eq!(config.carriers[0].name(), "acme");
+    assert_eq!(config.server, Server::default());
+}
+
 #[test]
 fn every_kind_of_carrier_is_shown() {
     let kinds = [

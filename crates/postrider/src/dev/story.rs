@@ -42,9 +42,13 @@ impl Teller {
         self.widen(width(&message.to), path_width, width(&size));
         let end = self.colored(message.status, &end);
         let path_padding = self.path_width - path_width;
+        let remark = match message.submitted_body {
+            Some(_) => "  smart-encoded",
+            None => "",
+        };
         let duration_ms = message.updated_ms - message.created_ms();
         format!(
-            "{to:<to_width$}  {beginning}{end}{:path_padding$}  {size:<size_width$}  {duration_ms:>5} ms",
+            "{to:<to_width$}  {beginning}{end}{:path_padding$}  {size:<size_width$}  {duration_ms:>3} ms{remark}",
             "",
             to = message.to,
             to_width = self.to_width,
@@ -101,10 +105,5 @@ fn size(message: &Message) -> String {
         Encoding::Ucs2 => "UCS-2",
     };
     let plural = if message.num_segments == 1 { "" } else { "s" };
-    let smart = if message.submitted_body.is_some() {
-        ", smart-encoded"
-    } else {
-        ""
-    };
-    format!("{} segment{plural} {encoding}{smart}", message.num_segments)
+    format!("{} segment{plural} {encoding}", message.num_segments)
 }
