@@ -1,12 +1,16 @@
 //! Refill: callbacks that are due and wait on disk come back to the webhooks when there is room.
 //!
 //! At the start everything that is due is offered once. Later an endpoint whose queue in memory had
-//! overflowed asks for more; it is given about half a queue, oldest first, from where the last
-//! refill ended, so that a long backlog is read once and not each time.
+//! overflowed asks for more (a wish); it is offered what is due for it, oldest first, until it
+//! overflows again, and the next wish goes on from there, so that a long backlog is read once and
+//! not each time. Reaching the end, one more pass from the start finds what became due meanwhile for
+//! older messages. Offering twice is harmless: the webhooks know what they have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use postrider_core::sid::Id;
 use tokio::sync::mpsc;
 
@@ -17,57 +21,83 @@ use crate::webhooks::{Job, authority};
 /// An endpoint that has room again; `None` stands for all of them.
 pub(crate) type Wish = Option<Arc<str>>;
 
+/// Endpoints whose queue is full, as last reported.
+pub(crate) type Overflowed = Arc<Mutex<BTreeSet<Wish>>>;
+
 /// Messages read from the store at once.
 const PAGE: usize = 500;
 
-/// Jobs offered per wish: what an endpoint's queue has room for when it asks.
-const JOBS: usize = 2_500;
+/// Time for the webhooks to take a page in, and to say so if it was too much.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Answers wishes one at a time, until the process stops.
-pub(crate) async fn run(engine: Engine, mut wishes: mpsc::Receiver<Wish>) {
+pub(crate) async fn run(engine: Engine, overflowed: Overflowed, mut wishes: mpsc::Receiver<Wish>) {
+    let refill = Refill { engine, overflowed };
+    let mut cursors: BTreeMap<Wish, Id> = BTreeMap::new();
     // What a former process left.
-    let mut cursor = None;
-    while let Some(next) = offer_after(&engine, &None, cursor).await {
-        cursor = Some(next);
-    }
-    let mut cursors: BTreeMap<Wish, Option<Id>> = BTreeMap::new();
-    while let Some(wish) = wishes.recv().await {
-        let cursor = cursors.get(&wish).copied().flatten();
-        match offer_after(&engine, &wish, cursor).await {
-            Some(next) => drop(cursors.insert(wish, Some(next))),
-            // The end: what became due for older messages meanwhile is found by starting over.
+    let mut next = Some(None);
+    while let Some(wish) = next {
+        match refill.grant(&wish, cursors.get(&wish).copied()).await {
+            Some(cursor) => drop(cursors.insert(wish, cursor)),
             None => drop(cursors.remove(&wish)),
         }
+        next = wishes.recv().await;
     }
 }
 
-/// Offers some of what is due after `cursor`. Returns where to go on, or `None` at the end.
-async fn offer_after(engine: &Engine, wish: &Wish, mut cursor: Option<Id>) -> Option<Id> {
-    let mut offered = 0;
-    while offered < JOBS {
-        let store = engine.shared.store.clone();
-        let page = engine
-            .blocking(move || store.callbacks_due(cursor, PAGE))
-            .await
-            .ok()?;
-        let is_last = page.len() < PAGE;
-        let now_ms = engine.now_ms();
-        let mut jobs: Vec<Job> = Vec::new();
-        for message in &page {
-            cursor = Some(message.sid.id);
-            let is_wanted =
-                wish.is_none() || message.status_callback.as_deref().and_then(authority) == *wish;
-            if is_wanted {
-                jobs.extend(message.callbacks_due.iter().filter_map(|status| {
-                    callback_job(engine.directory(), message, status, now_ms)
-                }));
-            }
+struct Refill {
+    engine: Engine,
+    overflowed: Overflowed,
+}
+
+impl Refill {
+    /// Offers what is due after `cursor`, then all that is due. Returns where to go on when the
+    /// endpoint overflowed again, `None` when everything was offered.
+    async fn grant(&self, wish: &Wish, cursor: Option<Id>) -> Option<Id> {
+        if cursor.is_some()
+            && let Some(next) = self.offer_from(wish, cursor).await
+        {
+            return Some(next);
         }
-        offered += jobs.len();
-        engine.shared.webhooks.offer(jobs);
-        if is_last {
-            return None;
+        self.offer_from(wish, None).await
+    }
+
+    async fn offer_from(&self, wish: &Wish, mut cursor: Option<Id>) -> Option<Id> {
+        // The report of an overflow may be one page late: go on from the page before.
+        let mut before = cursor;
+        loop {
+            let store = self.engine.shared.store.clone();
+            let page = self
+                .engine
+                .blocking(move || store.callbacks_due(cursor, PAGE))
+                .await
+                .ok()?;
+            let jobs = self.jobs(wish, &page);
+            if !jobs.is_empty() {
+                self.engine.shared.webhooks.offer(jobs);
+                tokio::time::sleep(PAUSE).await;
+            }
+            if self.overflowed.lock().contains(wish) {
+                return Some(before.unwrap_or(Id::MIN));
+            }
+            if page.len() < PAGE {
+                return None;
+            }
+            before = cursor;
+            cursor = page.last().map(|message| message.sid.id);
         }
     }
-    cursor
+
+    fn jobs(&self, wish: &Wish, page: &[postrider_core::message::Message]) -> Vec<Job> {
+        let now_ms = self.engine.now_ms();
+        let is_wanted = |url: &str| wish.is_none() || authority(url) == *wish;
+        page.iter()
+            .filter(|message| message.status_callback.as_deref().is_some_and(is_wanted))
+            .flat_map(|message| {
+                message.callbacks_due.iter().filter_map(move |status| {
+                    callback_job(self.engine.directory(), message, status, now_ms)
+                })
+            })
+            .collect()
+    }
 }

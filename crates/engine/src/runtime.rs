@@ -120,6 +120,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let (committer, thread) = Committer::spawn(store.clone(), metrics.clone(), inputs.clone());
     let (reports_to, reports) = mpsc::channel(INBOX);
     let (wishes_to, wishes) = mpsc::channel(INBOX);
+    let overflowed = refill::Overflowed::default();
     let client = webhooks::Client::new(&setup.webhooks)
         .map_err(|error| StartError::Webhooks(error.to_string()))?;
     let webhooks = webhooks::spawn(
@@ -191,8 +192,13 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let dispatch = tokio::spawn(shell.run(dispatch, inbox, setup.events, stopping));
     let others = vec![
         tokio::spawn(schedule::run(engine.clone())),
-        tokio::spawn(finish_webhooks(engine.clone(), reports, wishes_to)),
-        tokio::spawn(refill::run(engine.clone(), wishes)),
+        tokio::spawn(finish_webhooks(
+            engine.clone(),
+            reports,
+            overflowed.clone(),
+            wishes_to,
+        )),
+        tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
         tokio::spawn(load_depths(engine.clone())),
         tokio::spawn(forget_old(engine.clone())),
     ];
@@ -449,6 +455,7 @@ impl Shell {
 async fn finish_webhooks(
     engine: Engine,
     mut reports: mpsc::Receiver<Vec<Report>>,
+    overflowed: refill::Overflowed,
     wishes: mpsc::Sender<refill::Wish>,
 ) {
     while let Some(batch) = reports.recv().await {
@@ -466,10 +473,12 @@ async fn finish_webhooks(
                 }
                 Report::Overflowed { authority } => {
                     tracing::warn!(?authority, "webhooks wait on disk: their endpoint is slow");
+                    overflowed.lock().insert(authority);
                 }
                 Report::WantsRefill { authority } => {
-                    // Full: an endpoint that is not answered now will overflow and ask again.
-                    let _ = wishes.try_send(authority);
+                    overflowed.lock().remove(&authority);
+                    // Waits at most for one page to be read; reports wait with it.
+                    let _ = wishes.send(authority).await;
                 }
             }
         }
