@@ -88,7 +88,7 @@ impl Default for Options {
             messages_per_shard: 750_000,
             messages_per_run: 32_768,
             page_size: 4096,
-            writer_cache_kib: 64 << 10,
+            writer_cache_kib: 16 << 10,
             reader_cache_kib: 1 << 10,
             readers: 64,
             reserve_bytes: 256 << 20,

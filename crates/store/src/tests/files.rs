@@ -266,3 +266,36 @@ fn a_clean_stop_leaves_databases_only() {
         }
     }
 }
+
+/// The recipe of `docs/storage.md`, on a store that is running.
+#[test]
+fn a_backup_of_a_running_store_opens() {
+    let (directory, backup) = (Directory::new(), Directory::new());
+    let store = directory.sqlite();
+    insert(&store, 0..20, Status::Queued);
+    let copy = |name: &Path| {
+        let conn = Connection::open(directory.path().join(name)).unwrap();
+        let to = backup.path().join(name);
+        conn.execute("VACUUM INTO ?", [to.to_str().unwrap()])
+            .unwrap();
+    };
+    fs::create_dir(backup.path().join("messages")).unwrap();
+    copy(Path::new("parked.db"));
+    for shard in shards(directory.path()) {
+        copy(shard.strip_prefix(directory.path()).unwrap());
+        // It goes on meanwhile.
+        let sent = Change::Update(update(0, Status::Sent));
+        assert_eq!(store.commit(&[sent]).unwrap(), [Applied::Yes]);
+    }
+    copy(Path::new("control.db"));
+
+    let copied = backup.sqlite();
+    let page = |store: &SqliteStore| {
+        let all = MessageFilter::default();
+        store.list(&all, Cursor::Start, 99).unwrap()
+    };
+    assert_eq!(page(&copied).len(), 20);
+    assert_eq!(page(&copied)[..19], page(&store)[..19]);
+    insert(&copied, 20..30, Status::Queued);
+    assert_eq!(copied.last_id().unwrap(), Some(id(29)));
+}
