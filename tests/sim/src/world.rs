@@ -8,16 +8,10 @@ use postrider_carriers::{CarrierNo, Event, EventBatch, UnknownOutcome};
 use postrider_core::clock::{Clock, ManualClock, Millis};
 use postrider_core::create::CreateMessage;
 use postrider_core::lifecycle::ReceiptParts;
-use postrider_core::message::{Message, SenderNo, Status, StatusSet};
+use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
-use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::{Route, Routes};
-use postrider_core::sender::SenderAddress;
-use postrider_core::settings::{
-    Account, AccountStatus, Capabilities, Document, HttpMethod, IncomingNumber, PoolMember,
-    PoolSenderSid, Sender, SenderWebhooks, Service,
-};
-use postrider_core::sid::{AccountSid, Id, PhoneNumberSid, ServiceSid};
+use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
 use postrider_engine::dispatch::{
     CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job,
@@ -30,13 +24,15 @@ use postrider_engine::webhooks::{
 };
 use postrider_engine::{Directory, Limits, Metrics};
 use postrider_store::memory::{Fault, MemoryDisk, MemoryStore};
-use postrider_store::{Applied, Change, DocumentChange, Store};
+use postrider_store::{Applied, Change, Store};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
 use crate::carrier::Carrier;
 use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
+
+mod settings;
 
 /// 2026-01-01T00:00:00Z.
 const START_MS: Millis = 1_767_225_600_000;
@@ -156,65 +152,6 @@ impl World {
         };
         world.write_settings(&ids);
         world
-    }
-
-    fn write_settings(&mut self, ids: &IdGenerator) {
-        let vault = Vault::new(&[9; 32]);
-        let mut documents = vec![
-            Document::Account(Account {
-                sid: self.account,
-                no: postrider_core::message::AccountNo(1),
-                parent: None,
-                friendly_name: "Sim".to_owned(),
-                status: AccountStatus::Active,
-                auth_token_hash: String::new(),
-                auth_token_sealed: vault.seal("token", [1; 12]),
-                created_ms: START_MS,
-                updated_ms: START_MS,
-            }),
-            Document::Service(service(self.service, self.account)),
-        ];
-        for index in 0..self.rng.random_range(1..5_u32) {
-            let number = PhoneNumber::parse(&format!("+1415555010{index}")).expect("a number");
-            let sender = SenderNo(index + 1);
-            let sid = PhoneNumberSid(ids.next());
-            let rate = f64::from(self.rng.random_range(1..20_u32));
-            self.rates.insert(number.to_string(), rate);
-            self.numbers.push(number.to_string());
-            let address = SenderAddress::Number(number);
-            documents.push(Document::Sender(Sender {
-                no: sender,
-                account: self.account,
-                address,
-            }));
-            documents.push(Document::Number(IncomingNumber {
-                sid,
-                account: self.account,
-                sender,
-                number,
-                friendly_name: number.to_string(),
-                capabilities: Capabilities {
-                    sms: true,
-                    mms: false,
-                    voice: false,
-                },
-                webhooks: SenderWebhooks::default(),
-                pace: Some(rate),
-                created_ms: START_MS,
-                updated_ms: START_MS,
-            }));
-            documents.push(Document::PoolMember(PoolMember {
-                service: self.service,
-                sender: PoolSenderSid::Number(sid),
-                added_ms: START_MS,
-                position: index.into(),
-            }));
-        }
-        let changes: Vec<_> = documents.into_iter().map(DocumentChange::Put).collect();
-        self.disk
-            .open()
-            .commit_documents(&changes)
-            .expect("a new disk takes documents");
     }
 
     fn plan_customer(&mut self) {
@@ -796,31 +733,6 @@ impl World {
         {
             process.scheduler.on_result(id, result, now_ms);
         }
-    }
-}
-
-fn service(sid: ServiceSid, account: AccountSid) -> Service {
-    Service {
-        sid,
-        account,
-        friendly_name: "Sim".to_owned(),
-        inbound_request_url: None,
-        inbound_method: HttpMethod::Post,
-        fallback_url: None,
-        fallback_method: HttpMethod::Post,
-        use_inbound_webhook_on_number: true,
-        status_callback: None,
-        sticky_sender: true,
-        area_code_geomatch: true,
-        smart_encoding: true,
-        mms_converter: true,
-        validity_period_s: 36_000,
-        scan_message_content: "inherit".to_owned(),
-        usecase: "undeclared".to_owned(),
-        fallback_to_long_code: false,
-        synchronous_validation: false,
-        created_ms: START_MS,
-        updated_ms: START_MS,
     }
 }
 

@@ -1,0 +1,103 @@
+//! What the customer has set up before the run: an account, a service, and one to four numbers in
+//! its pool, each with a pace of its own.
+
+use postrider_core::message::SenderNo;
+use postrider_core::phone_number::PhoneNumber;
+use postrider_core::sender::SenderAddress;
+use postrider_core::settings::{
+    Account, AccountStatus, Capabilities, Document, HttpMethod, IncomingNumber, PoolMember,
+    PoolSenderSid, Sender, SenderWebhooks, Service,
+};
+use postrider_core::sid::{AccountSid, PhoneNumberSid, ServiceSid};
+use postrider_engine::ids::IdGenerator;
+use postrider_engine::secrets::Vault;
+use postrider_store::{DocumentChange, Store};
+use rand::Rng;
+
+use super::{START_MS, World};
+
+impl World {
+    pub(super) fn write_settings(&mut self, ids: &IdGenerator) {
+        let vault = Vault::new(&[9; 32]);
+        let mut documents = vec![
+            Document::Account(Account {
+                sid: self.account,
+                no: postrider_core::message::AccountNo(1),
+                parent: None,
+                friendly_name: "Sim".to_owned(),
+                status: AccountStatus::Active,
+                auth_token_hash: String::new(),
+                auth_token_sealed: vault.seal("token", [1; 12]),
+                created_ms: START_MS,
+                updated_ms: START_MS,
+            }),
+            Document::Service(service(self.service, self.account)),
+        ];
+        for index in 0..self.rng.random_range(1..5_u32) {
+            let number = PhoneNumber::parse(&format!("+1415555010{index}")).expect("a number");
+            let sender = SenderNo(index + 1);
+            let sid = PhoneNumberSid(ids.next());
+            let rate = f64::from(self.rng.random_range(1..20_u32));
+            self.rates.insert(number.to_string(), rate);
+            self.numbers.push(number.to_string());
+            let address = SenderAddress::Number(number);
+            documents.push(Document::Sender(Sender {
+                no: sender,
+                account: self.account,
+                address,
+            }));
+            documents.push(Document::Number(IncomingNumber {
+                sid,
+                account: self.account,
+                sender,
+                number,
+                friendly_name: number.to_string(),
+                capabilities: Capabilities {
+                    sms: true,
+                    mms: false,
+                    voice: false,
+                },
+                webhooks: SenderWebhooks::default(),
+                pace: Some(rate),
+                created_ms: START_MS,
+                updated_ms: START_MS,
+            }));
+            documents.push(Document::PoolMember(PoolMember {
+                service: self.service,
+                sender: PoolSenderSid::Number(sid),
+                added_ms: START_MS,
+                position: index.into(),
+            }));
+        }
+        let changes: Vec<_> = documents.into_iter().map(DocumentChange::Put).collect();
+        self.disk
+            .open()
+            .commit_documents(&changes)
+            .expect("a new disk takes documents");
+    }
+}
+
+fn service(sid: ServiceSid, account: AccountSid) -> Service {
+    Service {
+        sid,
+        account,
+        friendly_name: "Sim".to_owned(),
+        inbound_request_url: None,
+        inbound_method: HttpMethod::Post,
+        fallback_url: None,
+        fallback_method: HttpMethod::Post,
+        use_inbound_webhook_on_number: true,
+        status_callback: None,
+        sticky_sender: true,
+        area_code_geomatch: true,
+        smart_encoding: true,
+        mms_converter: true,
+        validity_period_s: 36_000,
+        scan_message_content: "inherit".to_owned(),
+        usecase: "undeclared".to_owned(),
+        fallback_to_long_code: false,
+        synchronous_validation: false,
+        created_ms: START_MS,
+        updated_ms: START_MS,
+    }
+}
