@@ -58,9 +58,11 @@ pub(crate) enum Command {
     Account(Account),
     /// Run a command against a throw-away server on a simulated carrier
     ///
-    /// The command finds POSTRIDER_URL, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN in its
-    /// environment; point the SDK's base URL at POSTRIDER_URL. The server and its data are gone
-    /// when the command ends, and its exit code is passed on.
+    /// Calls of the command's Twilio SDK reach the server without any change: it is their proxy
+    /// (HTTPS_PROXY and the variables by which each language is told whom to trust). The
+    /// credentials are in TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, the server's own address in
+    /// POSTRIDER_URL. The server and its data are gone when the command ends, and its exit code is
+    /// passed on.
     Run(Run),
 }
 

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::first_account::FirstAccount;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
-use crate::{DONE, FAILED, output};
+use crate::{DONE, FAILED, output, sdk_proxy};
 
 /// How often the store is asked what has become of the messages.
 const LOOK_EVERY: Duration = Duration::from_millis(40);
@@ -85,12 +85,12 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
     };
     let directory = arguments.data_dir.as_deref();
     let directory = directory.or(temporary.as_ref().map(tempfile::TempDir::path));
-    let config = local(Config::of_directory(
-        directory.unwrap_or(Path::new("data")),
-    )?);
+    let directory = directory.unwrap_or(Path::new("data"));
+    let config = local(Config::of_directory(directory)?);
     let listener = listen_somewhere(arguments.listen.as_deref(), &config).await?;
 
-    let postrider = Postrider::start(&config, listener)?;
+    let (door, trust) = sdk_proxy::of_directory(directory)?;
+    let postrider = Postrider::start(&config, listener, Some(door))?;
     let mut stop = Stop::listen(&postrider.engine)?;
     let mut follower = Follower::start(&postrider.engine).await?;
     let world = world::ensure(&postrider.engine, first_account).await?;
@@ -117,7 +117,7 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
         }
         if is_guide_due && follower.is_idle() {
             is_guide_due = false;
-            output::line(guide::next_steps(&world, &postrider.url));
+            output::line(guide::next_steps(&world, &postrider.url, &trust));
         }
     };
     let code = match reason {

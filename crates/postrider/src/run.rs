@@ -1,4 +1,6 @@
 //! `postrider run -- COMMAND`: a throw-away server for the time that a command takes.
+//!
+//! The command needs no change: its SDK finds us as its proxy.
 
 use std::process::ExitStatus;
 
@@ -9,7 +11,7 @@ use crate::cli::Run;
 use crate::config::Config;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
-use crate::{FAILED, dev};
+use crate::{FAILED, dev, sdk_proxy};
 
 pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
     let (program, words) = arguments
@@ -18,7 +20,8 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
         .context("no command given")?;
     let directory = tempfile::tempdir().context("can't make a temporary directory")?;
     let config = dev::local(Config::of_directory(directory.path())?);
-    let postrider = Postrider::start(&config, listen("127.0.0.1:0").await?)?;
+    let (door, trust) = sdk_proxy::of_directory(directory.path())?;
+    let postrider = Postrider::start(&config, listen("127.0.0.1:0").await?, Some(door))?;
     let mut stop = Stop::listen(&postrider.engine)?;
     let (account, token) = postrider
         .engine
@@ -29,6 +32,7 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
         .env("POSTRIDER_URL", &postrider.url)
         .env("TWILIO_ACCOUNT_SID", account.sid.to_string())
         .env("TWILIO_AUTH_TOKEN", token)
+        .envs(trust.environment(&postrider.url))
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("can't run {}", program.display()))?;

@@ -12,7 +12,7 @@ use postrider_core::clock::Clock;
 use postrider_engine::dispatch::{CarrierPolicy, DispatchLimits};
 use postrider_engine::runtime::{self, Running};
 use postrider_engine::{Engine, Metrics, webhooks};
-use postrider_server::{App, Ops};
+use postrider_server::{App, Door, Ops};
 use postrider_store::Store;
 use postrider_store::sqlite::{Options, SqliteStore};
 use tokio::net::TcpListener;
@@ -81,7 +81,11 @@ fn has_accounts(store: &dyn Store) -> anyhow::Result<bool> {
 
 impl Postrider {
     /// Starts everything and listens. Must be called within a tokio runtime.
-    pub(crate) fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        config: &Config,
+        listener: TcpListener,
+        door: Option<Door>,
+    ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (directory, store, instance_key) = open_store(config, clock.clone())?;
         tracing::info!(directory = %directory.display(), "store is open");
@@ -119,6 +123,7 @@ impl Postrider {
             simulator: simulator
                 .clone()
                 .map(|handle| Arc::new(Control(handle)) as Arc<_>),
+            door,
             trusted_proxies: config.server.trusted_proxies()?,
             request_id_seed: u64::from_le_bytes(instance_key::random()?),
         });

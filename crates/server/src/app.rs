@@ -18,6 +18,7 @@ use postrider_engine::Engine;
 
 use crate::auth::Caller;
 use crate::call::{Call, Method};
+use crate::door::Door;
 use crate::error::Refusal;
 use crate::ops::Ops;
 use crate::product::{Arrival, Base, Product};
@@ -26,7 +27,7 @@ use crate::reply::{Answer, Reply};
 use crate::request_id::{RequestId, RequestIds};
 use crate::traffic::Traffic;
 use crate::x_v1::simulator::SimulatorControl;
-use crate::{api_v2010, form, messaging_v1, ops, x_v1};
+use crate::{api_v2010, door, form, messaging_v1, ops, x_v1};
 
 /// What the binary gives.
 pub struct Setup {
@@ -35,6 +36,8 @@ pub struct Setup {
     /// The simulated carrier's handle, where there is one.
     pub simulator: Option<Arc<dyn SimulatorControl>>,
     pub trusted_proxies: TrustedProxies,
+    /// Where SDKs may take us for their proxy.
+    pub door: Option<Door>,
     /// Random, another at each start.
     pub request_id_seed: u64,
 }
@@ -45,6 +48,7 @@ pub struct App {
     pub(crate) ops: Ops,
     pub(crate) simulator: Option<Arc<dyn SimulatorControl>>,
     trusted_proxies: TrustedProxies,
+    pub(crate) door: Option<Door>,
     request_ids: RequestIds,
     pub(crate) traffic: Traffic,
 }
@@ -81,6 +85,7 @@ impl App {
             ops,
             simulator,
             trusted_proxies,
+            door,
             request_id_seed,
         } = setup;
         Self {
@@ -88,6 +93,7 @@ impl App {
             ops,
             simulator,
             trusted_proxies,
+            door,
             request_ids: RequestIds::new(request_id_seed),
             traffic: Traffic::default(),
         }
@@ -99,7 +105,10 @@ impl App {
         B: Body<Data = Bytes>,
     {
         let (head, body) = request.into_parts();
-        if let Some(answer) = ops::answer(self, &head.method, head.uri.path()) {
+        let path = head.uri.path();
+        let unauthenticated = ops::answer(self, &head.method, path)
+            .or_else(|| door::answer(self.door.as_ref(), &head.method, path));
+        if let Some(answer) = unauthenticated {
             return response(answer.unwrap_or_else(Reply::from));
         }
         let started_ms = self.engine.now_ms();

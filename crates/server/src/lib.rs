@@ -10,6 +10,7 @@
 //!
 //! Modules in the order in which a request meets them.
 
+mod door;
 mod serve;
 
 mod app;
@@ -33,6 +34,7 @@ mod request_id;
 mod traffic;
 
 pub use app::{App, Peer, Scheme, Setup};
+pub use door::{Authority, AuthorityError, Door};
 pub use ops::Ops;
 pub use proxy::{InvalidNetwork, TrustedProxies};
 pub use serve::{Limits, serve};

@@ -56,7 +56,7 @@ impl Product {
 
     /// `<product>.<domain>`, with any edge and region labels between. A domain has two labels or
     /// more, so that a machine called `content` or `api.local` is nobody's product.
-    fn by_host(host: &str) -> Option<Self> {
+    pub(crate) fn by_host(host: &str) -> Option<Self> {
         let name = host.split(':').next().unwrap_or_default();
         let (first, rest) = name.split_once('.')?;
         if !rest.contains('.') {

@@ -1,7 +1,7 @@
 //! Connections: accept, serve HTTP/1.1 on each, and stop without breaking an answer off.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,15 +95,52 @@ async fn serve_connection(
     address: SocketAddr,
     app: Arc<App>,
     limits: Limits,
-    mut is_stopping: watch::Receiver<bool>,
+    is_stopping: watch::Receiver<bool>,
 ) {
     // Answers are small and complete: waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
+    let ip = address.ip();
+    if let Some(door) = &app.door
+        && asks_for_tunnel(&stream, limits, is_stopping.clone()).await
+    {
+        if let Some(stream) = door.enter(stream).await {
+            let stream = TokioIo::new(stream);
+            serve_requests(stream, Scheme::Https, ip, &app, limits, is_stopping).await;
+        }
+    } else {
+        let stream = TokioIo::new(stream);
+        serve_requests(stream, Scheme::Http, ip, &app, limits, is_stopping).await;
+    }
+}
+
+/// `CONNECT` is the only method we know that begins with a C.
+async fn asks_for_tunnel(
+    stream: &TcpStream,
+    limits: Limits,
+    mut is_stopping: watch::Receiver<bool>,
+) -> bool {
+    let mut first = [0];
+    tokio::select! {
+        peeked = stream.peek(&mut first) => matches!(peeked, Ok(1)) && first == *b"C",
+        () = tokio::time::sleep(limits.header_timeout) => false,
+        _ = is_stopping.wait_for(|&is_stopping| is_stopping) => false,
+    }
+}
+
+async fn serve_requests<S>(
+    stream: S,
+    scheme: Scheme,
+    address: IpAddr,
+    app: &App,
+    limits: Limits,
+    mut is_stopping: watch::Receiver<bool>,
+) where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
     let peer = Peer {
-        address: Some(address.ip()),
-        scheme: Scheme::Http,
+        address: Some(address),
+        scheme,
     };
-    let app = app.as_ref();
     let service =
         service_fn(
             move |request| async move { Ok::<_, Infallible>(app.handle(request, peer).await) },
@@ -113,7 +150,7 @@ async fn serve_connection(
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(MAX_HEAD_OCTETS)
         .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(stream, service);
     let mut connection = pin!(connection);
     let stop = async {
         // The sender lives as long as the listener's loop; if it is gone, stop too.

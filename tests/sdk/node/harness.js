@@ -202,4 +202,4 @@ function delivered(client, { sid }) {
   );
 }
 
-module.exports = { start, byBaseUrl, byHttpClient, delivered, refused, usNumber, ukNumber };
+module.exports = { BINARY, start, byBaseUrl, byHttpClient, delivered, refused, usNumber, ukNumber };

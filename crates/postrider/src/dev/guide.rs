@@ -1,6 +1,7 @@
 //! What the demo says around its messages: what there is, and how to send the next one.
 
 use super::world::World;
+use crate::sdk_proxy::Trust;
 
 /// Never a real handset.
 const NEXT_RECIPIENT: &str = "+447700900142";
@@ -13,7 +14,8 @@ pub(super) fn heading(world: &World) -> String {
     )
 }
 
-pub(super) fn next_steps(world: &World, url: &str) -> String {
+pub(super) fn next_steps(world: &World, url: &str, trust: &Trust) -> String {
+    let bundle = trust.bundle.display();
     let (account, token, service) = (world.account.sid, &world.token, world.service.sid);
     format!(
         "
@@ -39,6 +41,11 @@ or in Python, with Twilio's SDK (pip install twilio):
   client.messages.create(
       messaging_service_sid=\"{service}\", to=\"{NEXT_RECIPIENT}\", body=\"Hello\"
   )
+
+or with a program as it is, which knows nothing of Postrider:
+
+  HTTPS_PROXY={url} REQUESTS_CA_BUNDLE={bundle} \\
+    TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={token} python app.py
 
 What becomes of it is shown here. Ctrl-C stops."
     )

@@ -52,6 +52,7 @@ impl World {
             engine: test.engine.clone(),
             ops,
             simulator,
+            door: None,
             trusted_proxies: TrustedProxies::parse(["10.0.0.0/8"]).unwrap(),
             request_id_seed: 1,
         });
