@@ -166,7 +166,7 @@ fn read(store: &SqliteStore, total: u64) {
     });
     measure("by a carrier's id", |n| {
         let key = submitted_key(any(n), false);
-        std::hint::black_box(store.find_submitted(&key, 0).expect("a read"));
+        std::hint::black_box(store.find_submitted(&key, None, 0).expect("a read"));
     });
     measure("newest 50 of an account", |n| {
         let filter = MessageFilter {

@@ -178,6 +178,7 @@ impl Store for MemoryStore {
     fn find_submitted(
         &self,
         key: &SubmittedKey,
+        to: Option<&str>,
         since_ms: Millis,
     ) -> Result<Option<(Message, u16)>> {
         let records = self.records()?;
@@ -188,7 +189,8 @@ impl Store for MemoryStore {
             .iter()
             .rev()
             .filter_map(|(row, _)| records.messages.get(row))
-            .find(|message| message.created_ms() >= since_ms);
+            .take_while(|message| message.created_ms() >= since_ms)
+            .find(|message| to.is_none_or(|to| *message.to == *to));
         Ok(newest.and_then(|message| {
             let row = message.sid.id.key();
             let (_, segment) = places.range((row, 0)..).next()?;

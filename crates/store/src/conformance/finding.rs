@@ -16,6 +16,10 @@ pub(super) const CASES: &[Case] = &[
         a_reused_id_means_the_newest,
     ),
     (
+        "a carrier's id used twice means the newest to the recipient asked for",
+        a_reused_id_means_the_newest_to_the_recipient,
+    ),
+    (
         "a carrier's id older than asked for is not found",
         an_old_id_is_not_found,
     ),
@@ -39,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 fn found(store: &dyn Store, carrier_id: &str, since_ms: i64) -> Option<(u32, u16)> {
-    ok(store.find_submitted(&key("acme", carrier_id), since_ms))
+    ok(store.find_submitted(&key("acme", carrier_id), None, since_ms))
         .map(|(message, segment)| (super::sample::number(&message), segment))
 }
 
@@ -63,7 +67,7 @@ fn a_carrier_id_finds_its_segment(backend: &dyn Backend) {
         assert_eq!(found(&*store, &format!("b{number}"), 0), Some((number, 1)));
     }
     assert_eq!(found(&*store, "c1", 0), None);
-    let (message, _) = ok(store.find_submitted(&key("acme", "a3"), 0)).expect("it is there");
+    let (message, _) = ok(store.find_submitted(&key("acme", "a3"), None, 0)).expect("it is there");
     assert_eq!(message.status, Status::Sent);
 }
 
@@ -77,6 +81,22 @@ fn a_reused_id_means_the_newest(backend: &dyn Backend) {
         );
     }
     assert_eq!(found(&*store, "again", 0), Some((24, 0)));
+}
+
+fn a_reused_id_means_the_newest_to_the_recipient(backend: &dyn Backend) {
+    let store = backend.open();
+    for number in 0..30 {
+        let to = if number % 10 == 4 { "+1415" } else { "+4477" };
+        let other = message_with(number, |message| message.to = to.into());
+        insert(&*store, &[other]);
+        let sent = Change::Update(sent_as(number, &["again"]));
+        assert_eq!(apply(&*store, sent), Applied::Yes);
+    }
+    for (to, newest) in [("+1415", Some(24)), ("+4477", Some(29)), ("+3361", None)] {
+        let found = ok(store.find_submitted(&key("acme", "again"), Some(to), 0));
+        let found = found.map(|(message, _)| super::sample::number(&message));
+        assert_eq!(found, newest, "{to}");
+    }
 }
 
 fn an_old_id_is_not_found(backend: &dyn Backend) {
@@ -102,7 +122,7 @@ fn ids_are_told_apart(backend: &dyn Backend) {
     for (number, id) in (0..).zip(ids) {
         assert_eq!(found(&*store, id, 0), Some((number, 0)), "{id:?}");
     }
-    let elsewhere = ok(store.find_submitted(&key("bell", "1a"), 0));
+    let elsewhere = ok(store.find_submitted(&key("bell", "1a"), None, 0));
     assert!(elsewhere.is_none());
 }
 

@@ -92,7 +92,7 @@ fn everything_survives_reopening(backend: &dyn Backend) {
     let now = ok(store.list(&MessageFilter::default(), Cursor::Start, 100));
     assert_eq!(now, before);
     assert_eq!(ok(store.queued(SenderNo(1), None, 100)).len(), 20);
-    let found = ok(store.find_submitted(&sample::key("acme", "id7"), 0));
+    let found = ok(store.find_submitted(&sample::key("acme", "id7"), None, 0));
     assert_eq!(found.map(|(message, _)| message.sid.id), Some(id(7)));
     // And it goes on where it stopped.
     insert(&*store, &[message(60)]);

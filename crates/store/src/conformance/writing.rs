@@ -256,7 +256,7 @@ fn an_update_of_nothing_is_missing(backend: &dyn Backend) {
         }
         insert(&*store, &[message(10 + round)]);
     }
-    let found = ok(store.find_submitted(&sample::key("acme", "a"), 0));
+    let found = ok(store.find_submitted(&sample::key("acme", "a"), None, 0));
     assert!(found.is_none());
 }
 

@@ -35,6 +35,7 @@ fn by_key(conn: &Connection, key: i64) -> Result<Option<Message>> {
 pub(super) fn submitted(
     shared: &Shared,
     key: &SubmittedKey,
+    to: Option<&str>,
     since_ms: Millis,
 ) -> Result<Option<(Message, u16)>> {
     let shards = shared.shards.all();
@@ -48,8 +49,8 @@ pub(super) fn submitted(
             in_shard(
                 conn,
                 &shard.runs(conn)?,
-                reference,
-                key,
+                (reference, key),
+                to,
                 Id::first_key_at(since_ms),
             )
         })?;
@@ -63,8 +64,8 @@ pub(super) fn submitted(
 fn in_shard(
     conn: &Connection,
     runs: &Runs,
-    reference: i64,
-    key: &SubmittedKey,
+    (reference, key): (i64, &SubmittedKey),
+    to: Option<&str>,
     from_key: i64,
 ) -> Result<Option<(Message, u16)>> {
     let mut statement = conn.prepare_cached(
@@ -73,7 +74,7 @@ fn in_shard(
     )?;
     for run in runs.between(from_key - 1, i64::MAX).rev() {
         let rows = statement.query((run, reference, from_key, &*key.carrier_id))?;
-        let found = newest(conn, rows)?;
+        let found = newest(conn, rows, to)?;
         if found.is_some() {
             return Ok(found);
         }
@@ -81,7 +82,11 @@ fn in_shard(
     Ok(None)
 }
 
-fn newest(conn: &Connection, mut rows: Rows<'_>) -> Result<Option<(Message, u16)>> {
+fn newest(
+    conn: &Connection,
+    mut rows: Rows<'_>,
+    to: Option<&str>,
+) -> Result<Option<(Message, u16)>> {
     let mut found: Option<(Message, u16)> = None;
     while let Some(row) = rows.next()? {
         let (row_key, segment): (i64, u16) = (row.get(0)?, row.get(1)?);
@@ -90,7 +95,11 @@ fn newest(conn: &Connection, mut rows: Rows<'_>) -> Result<Option<(Message, u16)
             Some((message, first)) if message.sid.id.key() == row_key => *first = segment,
             Some(_) => break,
             // A deleted message leaves its rows here; they mean nothing without it.
-            None => found = by_key(conn, row_key)?.map(|message| (message, segment)),
+            None => {
+                found = by_key(conn, row_key)?
+                    .filter(|message| to.is_none_or(|to| *message.to == *to))
+                    .map(|message| (message, segment));
+            }
         }
     }
     Ok(found)

@@ -220,9 +220,10 @@ impl Store for SqliteStore {
     fn find_submitted(
         &self,
         key: &SubmittedKey,
+        to: Option<&str>,
         since_ms: Millis,
     ) -> Result<Option<(Message, u16)>> {
-        find::submitted(self.shared()?, key, since_ms)
+        find::submitted(self.shared()?, key, to, since_ms)
     }
 
     fn parked(&self) -> Result<Vec<ParkedReceipt>> {

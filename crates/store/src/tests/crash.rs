@@ -111,7 +111,7 @@ fn check(store: &dyn Store, acknowledged: u32) {
             );
             // A change is whole: whoever is sent has its carrier's id.
             let sent = message.status.rank() >= Status::Sent.rank();
-            let found = store.find_submitted(&key("acme", &number.to_string()), 0);
+            let found = store.find_submitted(&key("acme", &number.to_string()), None, 0);
             assert_eq!(found.unwrap().is_some(), sent, "message {number}");
         }
     }

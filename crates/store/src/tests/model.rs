@@ -190,7 +190,7 @@ fn everything(store: &dyn Store) -> Vec<String> {
             let key = key("acme", &carrier_id.to_string());
             say(format!(
                 "{:?}",
-                store.find_submitted(&key, since_ms).unwrap()
+                store.find_submitted(&key, None, since_ms).unwrap()
             ));
         }
     }
