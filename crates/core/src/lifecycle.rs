@@ -107,6 +107,9 @@ pub enum Event {
         is_delivered: bool,
         error: Option<ErrorCode>,
     },
+    /// Some segments were reported delivered, and nothing was heard of the others for so long that
+    /// this carrier reports only one segment of a message.
+    OthersSilent,
 }
 
 /// What a message looks like to the machine.
@@ -163,6 +166,24 @@ pub fn step(state: &State, event: &Event, parts: ReceiptParts) -> Step {
             is_delivered,
             error,
         } => receipt(state, usize::from(*segment), *is_delivered, *error, parts),
+        Event::OthersSilent => others_silent(state),
+    }
+}
+
+impl State {
+    /// Sent, and at least one segment was reported delivered and none undelivered.
+    pub fn is_partly_delivered(&self) -> bool {
+        self.status == Status::Sent
+            && self.segments.0.contains(&Segment::Delivered)
+            && !self.segments.0.contains(&Segment::Undelivered)
+    }
+}
+
+fn others_silent(state: &State) -> Step {
+    if state.is_partly_delivered() {
+        moved(state, Status::Delivered, None)
+    } else {
+        Step::Ignored(Ignored::Late)
     }
 }
 

@@ -47,6 +47,7 @@ pub struct Metrics {
     pub carrier_links_bound: Family<CarrierLabel, Gauge>,
     pub carrier_links_configured: Family<CarrierLabel, Gauge>,
     pub carrier_throttled: Family<CarrierLabel, Gauge>,
+    pub carrier_config_fault: Family<CarrierLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -71,6 +72,7 @@ impl Default for Metrics {
             carrier_links_bound: Family::default(),
             carrier_links_configured: Family::default(),
             carrier_throttled: Family::default(),
+            carrier_config_fault: Family::default(),
         }
     }
 }
@@ -172,6 +174,11 @@ impl Metrics {
             "carrier_throttled",
             "1 while a carrier has told us to slow down",
             self.carrier_throttled.clone(),
+        );
+        statuses.register(
+            "carrier_config_fault",
+            "1 while a carrier refuses us for a reason that only the operator can mend",
+            self.carrier_config_fault.clone(),
         );
     }
 }

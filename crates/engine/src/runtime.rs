@@ -24,7 +24,9 @@ use tokio::task::JoinHandle;
 use crate::accept::Acceptor;
 use crate::committer::Committer;
 use crate::directory::Directory;
-use crate::dispatch::{CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job};
+use crate::dispatch::{
+    CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
+};
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
@@ -76,12 +78,12 @@ impl Readiness {
         self.carriers.lock().values().cloned().collect()
     }
 
-    /// At least one carrier has a link.
+    /// At least one carrier has a link and does not refuse us as such.
     pub fn has_carrier(&self) -> bool {
         self.carriers
             .lock()
             .values()
-            .any(|(_, health)| health.links_bound > 0)
+            .any(|(_, health)| health.links_bound > 0 && health.config_fault.is_none())
     }
 }
 
@@ -101,6 +103,9 @@ const INBOX: usize = 1_024;
 
 /// Reads of the store at once.
 const READS: usize = 4;
+
+/// Inbound messages on their way to the store at once.
+const INBOUND: usize = 4_096;
 
 /// Starts an engine. Must be called within a tokio runtime.
 pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
@@ -188,6 +193,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         carriers: carriers.clone(),
         names: policies.iter().map(|policy| policy.name.clone()).collect(),
         reads: Arc::new(Semaphore::new(READS)),
+        inbound: Arc::new(Semaphore::new(INBOUND)),
     };
     let dispatch = tokio::spawn(shell.run(dispatch, inbox, setup.events, stopping));
     let others = vec![
@@ -274,6 +280,7 @@ struct Shell {
     carriers: Vec<Arc<dyn Carrier>>,
     names: Vec<Arc<str>>,
     reads: Arc<Semaphore>,
+    inbound: Arc<Semaphore>,
 }
 
 /// The longest sleep, so that a clock that was set forward is noticed.
@@ -309,7 +316,7 @@ impl Shell {
             tokio::select! {
                 biased;
                 count = inbox.recv_many(&mut inputs, 256) => if count == 0 { return },
-                count = events.recv_many(&mut batches, 256), if has_carriers => {
+                count = events.recv_many(&mut batches, 256), if has_carriers && dispatch.takes_events() => {
                     has_carriers = count > 0;
                 }
                 _ = stopping.changed(), if !is_stopping => {
@@ -325,6 +332,7 @@ impl Shell {
                 inputs.push(input);
             }
             while batches.len() < 1_024
+                && dispatch.takes_events()
                 && let Ok(batch) = events.try_recv()
             {
                 batches.push(batch);
@@ -372,15 +380,10 @@ impl Shell {
             Effect::Find {
                 load,
                 keys,
+                to,
                 since_ms,
             } => self.read(move |store| {
-                let mut message = None;
-                for key in &keys {
-                    message = store.find_submitted(key, since_ms)?;
-                    if message.is_some() {
-                        break;
-                    }
-                }
+                let message = find_receipted(store, &keys, to.as_deref(), since_ms)?;
                 let message = message.map(|(message, segment)| (Box::new(message), segment));
                 Ok(Input::Found { load, message })
             }),
@@ -390,13 +393,18 @@ impl Shell {
                 inbound,
                 ack,
             } => {
-                let (engine, carrier) = (
-                    self.engine.clone(),
-                    self.carriers[usize::from(carrier.0)].clone(),
-                );
+                let carrier = self.carriers[usize::from(carrier.0)].clone();
+                // Beyond what we can take at once the carrier is asked to come again.
+                let Ok(place) = self.inbound.clone().try_acquire_owned() else {
+                    return carrier.decline(vec![ack]);
+                };
+                let engine = self.engine.clone();
                 tokio::spawn(async move {
+                    let _place = place;
                     if receive::store(&engine, &inbound).await {
                         carrier.acknowledge(vec![ack]);
+                    } else {
+                        carrier.decline(vec![ack]);
                     }
                 });
             }
@@ -442,6 +450,10 @@ impl Shell {
             .carrier_throttled
             .get_or_create(&label)
             .set(health.is_throttled.into());
+        metrics
+            .carrier_config_fault
+            .get_or_create(&label)
+            .set(health.config_fault.is_some().into());
         self.engine
             .shared
             .readiness

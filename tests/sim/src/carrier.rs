@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postrider_carriers::correlation::canonical;
+use postrider_carriers::correlation::{IdForms, candidates, canonical};
 use postrider_carriers::{
     AckToken, CarrierNo, Event, Health, Outcome, Receipt, ReceiptState, Refusal, RefusalClass,
     Submission, Ticket,
@@ -148,6 +148,11 @@ impl Carrier {
                 let outcome = refused(RefusalClass::RetryOther, ErrorCode::UnknownFailure);
                 self.plan_answer(now_ms + delay_ms, ticket, outcome);
             }
+            // It has something against us, not against the message.
+            16 => {
+                let outcome = refused(RefusalClass::Config, ErrorCode::UnknownFailure);
+                self.plan_answer(now_ms + delay_ms, ticket, outcome);
+            }
             // Lost on the way in: never taken, never answered.
             11..13 => {
                 self.plan_answer(now_ms + RESPONSE_TIMEOUT_MS, ticket, Outcome::Unknown);
@@ -158,7 +163,9 @@ impl Carrier {
                 self.plan_answer(now_ms + RESPONSE_TIMEOUT_MS, ticket, Outcome::Unknown);
                 if rng.random_bool(0.5) {
                     let outcome = Outcome::Accepted { ids: ids.into() };
-                    let at_ms = now_ms + RESPONSE_TIMEOUT_MS + 5_000;
+                    // Before the message is submitted again, or after.
+                    let late_ms = if rng.random_bool(0.5) { 5_000 } else { 90_000 };
+                    let at_ms = now_ms + RESPONSE_TIMEOUT_MS + late_ms;
                     self.plan(at_ms, Planned::LateAnswer { ticket, outcome });
                 }
             }
@@ -200,21 +207,34 @@ impl Carrier {
         for _ in 0..submission.segments {
             let number = self.next_id;
             self.next_id += 1;
-            let id: Box<str> = format!("00{number:x}-{}", self.no.0).to_uppercase().into();
+            let id: Box<str> = if self.writes_decimals() {
+                format!("{number:x}").into()
+            } else {
+                format!("00{number:x}-{}", self.no.0).to_uppercase().into()
+            };
             ids.push(id.clone());
             if fate == Fate::Silent {
                 continue;
             }
+            let (carrier_id, keys) = if self.writes_decimals() {
+                let decimal = number.to_string();
+                let keys = candidates(&decimal, IdForms::default());
+                (decimal.into(), keys)
+            } else {
+                let key = canonical(&id);
+                (id, smallvec![key])
+            };
             let receipt = Receipt {
-                candidates: smallvec![canonical(&id)],
-                carrier_id: id,
+                candidates: keys,
+                carrier_id,
                 state: match fate {
                     Fate::Delivered => ReceiptState::Delivered,
                     Fate::Undelivered | Fate::Silent => ReceiptState::Undelivered,
                 },
                 error: (fate == Fate::Undelivered).then_some(ErrorCode::HandsetUnreachable),
                 done_date: Some("2601010000".into()),
-                handset: rng.random_bool(0.9).then_some(submission.to),
+                // A guess needs the handset.
+                handset: (self.writes_decimals() || rng.random_bool(0.9)).then_some(submission.to),
                 detail: "".into(),
             };
             // Some receipts are faster than the answer to their submit.
@@ -230,6 +250,12 @@ impl Carrier {
             self.plan(now_ms + wait_ms, Planned::Receipt(receipt));
         }
         ids
+    }
+
+    /// One carrier gives ids in hexadecimal and writes them in decimal in its receipts, and nobody
+    /// told us: what a receipt says may be the id of another message.
+    fn writes_decimals(&self) -> bool {
+        self.no == CarrierNo(1)
     }
 
     pub(crate) fn acknowledge(&mut self, token: AckToken) {

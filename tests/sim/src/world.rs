@@ -14,7 +14,7 @@ use postrider_core::route::{Route, Routes};
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
 use postrider_engine::dispatch::{
-    CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job,
+    CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
 };
 use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
@@ -587,14 +587,11 @@ impl World {
             Effect::Find {
                 load,
                 keys,
+                to,
                 since_ms,
             } => {
-                let find = |key| {
-                    store
-                        .find_submitted(key, since_ms)
-                        .expect("the store reads")
-                };
-                let message = keys.iter().find_map(find);
+                let message = find_receipted(&*store, &keys, to.as_deref(), since_ms)
+                    .expect("the store reads");
                 let message = message.map(|(message, segment)| (Box::new(message), segment));
                 self.answer_later(Input::Found { load, message });
             }

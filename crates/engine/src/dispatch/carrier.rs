@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use postrider_carriers::UnknownOutcome;
+use postrider_carriers::{CarrierNo, Health, UnknownOutcome};
+use postrider_core::clock::Millis;
 use postrider_core::lifecycle::ReceiptParts;
 
 use super::ring::Ring;
+use super::{Dispatch, Effect, Timer};
+
+/// How long a carrier that refuses us is left alone before one message is tried again.
+const HOLD_MS: Millis = 300_000;
 
 /// The settings of a carrier that the engine, not the carrier, obeys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,23 @@ pub(super) struct CarrierState {
     pub(super) outstanding: u32,
     /// Lanes with a message that may go now.
     pub(super) ready: Ring,
+    pub(super) hold: Hold,
+    /// As the carrier last said.
+    pub(super) health: Health,
+    /// Why it is held, in its own words.
+    fault: Option<Box<str>>,
+    is_health_news: bool,
+}
+
+/// Whether a carrier is spared because it refuses our account or our addresses as such: every
+/// message would be refused like the first, and none of them is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    None,
+    /// Nothing goes.
+    Held,
+    /// One message goes, to see whether the fault was mended.
+    Probing,
 }
 
 impl CarrierState {
@@ -35,10 +57,79 @@ impl CarrierState {
             limit: 0,
             outstanding: 0,
             ready: Ring::default(),
+            hold: Hold::None,
+            health: Health::default(),
+            fault: None,
+            is_health_news: false,
         }
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.outstanding < self.limit
+        match self.hold {
+            Hold::None => self.outstanding < self.limit,
+            Hold::Held => false,
+            Hold::Probing => self.outstanding == 0 && self.limit > 0,
+        }
+    }
+
+    pub(super) fn note_health(&mut self, health: Health) {
+        self.health = health;
+        self.is_health_news = true;
+    }
+
+    /// The carrier took a message, or refused one for its own sake: the fault is mended.
+    pub(super) fn answers_well(&mut self) {
+        if self.hold != Hold::None {
+            tracing::info!(carrier = %self.policy.name, "the carrier takes messages again");
+            self.lift();
+        }
+    }
+
+    pub(super) fn lift(&mut self) {
+        self.hold = Hold::None;
+        self.is_health_news |= self.fault.take().is_some();
+    }
+}
+
+impl Dispatch {
+    /// The carrier refuses us, not a message: hold its queue and tell the operator, once.
+    pub(super) fn hold(&mut self, carrier: CarrierNo, detail: &str, now_ms: Millis) {
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        if state.hold == Hold::Held {
+            return;
+        }
+        if state.fault.is_none() {
+            tracing::error!(
+                carrier = %state.policy.name,
+                detail,
+                "the carrier refuses our configuration; its queue is held and tried every 5 minutes"
+            );
+        }
+        state.hold = Hold::Held;
+        state.fault = Some(detail.into());
+        state.is_health_news = true;
+        self.timers
+            .insert((now_ms + HOLD_MS, Timer::Probe(carrier)));
+    }
+
+    pub(super) fn probe(&mut self, carrier: CarrierNo) {
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        if state.hold == Hold::Held {
+            state.hold = Hold::Probing;
+        }
+    }
+
+    /// Passes on what changed in the carriers' states.
+    pub(super) fn tell_health(&mut self, effects: &mut Vec<Effect>) {
+        for (state, number) in self.carriers.iter_mut().zip(0..) {
+            if std::mem::take(&mut state.is_health_news) {
+                let mut health = state.health.clone();
+                health.config_fault = health.config_fault.or_else(|| state.fault.clone());
+                effects.push(Effect::Health {
+                    carrier: CarrierNo(number),
+                    health,
+                });
+            }
+        }
     }
 }

@@ -139,7 +139,8 @@ impl Dispatch {
         }
     }
 
-    /// Puts a live message back at the head of its lane.
+    /// Puts a live message back at the head of its lane, among others that came back in the order
+    /// in which all of them were accepted: a conversation keeps its order.
     pub(super) fn rejoin(&mut self, id: Id) {
         let Some(live) = self.live.get(id) else {
             return;
@@ -150,7 +151,9 @@ impl Dispatch {
         };
         self.live.set_stage(id, Stage::Waiting);
         let queue = self.queue_mut(sender);
-        queue.lanes.entry(lane).or_default().waiting.push_front(id);
+        let waiting = &mut queue.lanes.entry(lane).or_default().waiting;
+        let place = waiting.iter().take_while(|other| **other < id).count();
+        waiting.insert(place, id);
         let account = queue.account;
         self.carriers[usize::from(lane.0)]
             .ready

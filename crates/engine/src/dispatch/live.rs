@@ -20,6 +20,8 @@ pub(super) struct Live {
     pub(super) tried: SmallVec<[CarrierNo; 2]>,
     /// Retries with the same carrier so far.
     pub(super) retries: u8,
+    /// Submissions of it whose outcome was unknown.
+    pub(super) unknowns: u8,
     /// Changes of it that are not durable yet. It stays in memory until there are none.
     pub(super) unsaved: u32,
     /// It was waiting when this process started: an earlier one may have submitted it.
@@ -53,6 +55,7 @@ impl Live {
             stage: Stage::Waiting,
             tried: SmallVec::new(),
             retries: 0,
+            unknowns: 0,
             unsaved: 0,
             is_recovered: false,
         }

@@ -18,7 +18,7 @@ mod receipt;
 mod ring;
 mod timer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use postrider_carriers::{AckToken, CarrierNo, Event, EventBatch, Submission, Ticket};
@@ -35,6 +35,7 @@ use self::carrier::CarrierState;
 use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
 use self::receipt::Receipts;
+pub use self::receipt::find_receipted;
 use self::timer::Timer;
 use crate::directory::Directory;
 use crate::loads::Loads;
@@ -134,10 +135,12 @@ pub enum Effect {
         before_ms: Millis,
         limit: usize,
     },
-    /// Look a receipt's message up: the first key that is known, oldest candidates last.
+    /// Look a receipt's message up, by [`find_receipted`].
     Find {
         load: u64,
         keys: Vec<SubmittedKey>,
+        /// The handset that the receipt speaks of, as a message names it.
+        to: Option<Box<str>>,
         since_ms: Millis,
     },
     /// Offer callbacks for delivery.
@@ -191,7 +194,8 @@ pub struct Dispatch {
     reads: BTreeMap<u64, Read>,
     next_read: u64,
     /// Receipts whose message must be looked up in the store.
-    unfinished_finds: Vec<receipt::Pending>,
+    unfinished_finds: VecDeque<receipt::Pending>,
+    finds_under_way: usize,
 
     /// Callbacks of messages that were durable when they came.
     ready_jobs: Vec<Job>,
@@ -241,7 +245,8 @@ impl Dispatch {
             pace_version: 0,
             reads: BTreeMap::new(),
             next_read: 1,
-            unfinished_finds: Vec::new(),
+            unfinished_finds: VecDeque::new(),
+            finds_under_way: 0,
             ready_jobs: Vec::new(),
             changes: Vec::new(),
             after: Vec::new(),
@@ -296,6 +301,8 @@ impl Dispatch {
                 self.routes = routes;
                 for (state, policy) in self.carriers.iter_mut().zip(carriers) {
                     state.policy = policy;
+                    // Perhaps this is the cure.
+                    state.lift();
                 }
             }
             Input::Stop => self.is_stopping = true,
@@ -306,6 +313,7 @@ impl Dispatch {
     /// Runs what is due, moves what may move, and says what is to be done.
     pub fn poll(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         self.run_timers(now_ms, effects);
+        self.tell_health(effects);
         self.read_more(effects);
         self.find_unknown(now_ms, effects);
         if !self.is_stopping {
@@ -322,6 +330,12 @@ impl Dispatch {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// Whether more of the carriers' events may be taken. While many receipts wait for the store
+    /// the carriers have to wait too, so that memory does not grow with what they bring.
+    pub fn takes_events(&self) -> bool {
+        self.unfinished_finds.len() < receipt::FINDS_WAITING_MAX
     }
 
     /// Nothing is in a carrier's hands, being committed, or waiting for a commit.
@@ -348,8 +362,9 @@ impl Dispatch {
                     });
                 }
                 Event::Capacity { segments, health } => {
-                    self.carriers[usize::from(carrier.0)].limit = segments;
-                    effects.push(Effect::Health { carrier, health });
+                    let state = &mut self.carriers[usize::from(carrier.0)];
+                    state.limit = segments;
+                    state.note_health(health);
                 }
             }
         }
@@ -419,8 +434,9 @@ impl Dispatch {
 
     /// Drops a message from memory, remembering so for reads that are on their way.
     fn forget(&mut self, id: Id) {
-        if let Some(live) = self.live.remove(id, self.next_read) {
-            self.receipts.forget(id, &live);
+        if self.live.remove(id, self.next_read).is_some() {
+            let next_read = (!self.reads.is_empty()).then_some(self.next_read);
+            self.receipts.forget(id, next_read);
         }
     }
 
@@ -435,6 +451,7 @@ impl Dispatch {
         let read = self.reads.remove(&number);
         let oldest = self.reads.keys().next().copied().unwrap_or(self.next_read);
         self.live.prune_left(oldest);
+        self.receipts.prune_left(oldest);
         read
     }
 

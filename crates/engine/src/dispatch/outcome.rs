@@ -20,8 +20,18 @@ use super::{Deferred, Dispatch, Effect, Timer, callback_job};
 /// Waits between tries with the same carrier.
 const RETRY_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
 
-/// How long a late answer may settle a doubt.
+/// How long a late answer may settle a doubt before the message is submitted again.
 const DOUBT_MS: Millis = 60_000;
+
+/// How long an even later answer is put to use: as long as a session keeps the question.
+const LATE_MS: Millis = 600_000;
+
+/// Further tries of a message whose outcome was unknown (carriers.md 4.2). A carrier that never
+/// answers would otherwise be given copy after copy for as long as the message is valid.
+const RESENDS_MAX: u8 = 1;
+
+/// After one segment was reported delivered, the others' receipts are waited for this long.
+const SILENCE_MS: Millis = 600_000;
 
 impl Dispatch {
     /// Moves a message from its lane into the carrier's hands.
@@ -113,6 +123,20 @@ impl Dispatch {
             .map_or(1, |live| u32::from(live.message.num_segments.max(1)));
         let state = &mut self.carriers[usize::from(carrier.0)];
         state.outstanding = state.outstanding.saturating_sub(segments);
+        if is_good_answer(&outcome) {
+            state.answers_well();
+        }
+        let is_expected = self
+            .live
+            .get(id)
+            .is_some_and(|live| live.stage == Stage::Submitted(ticket));
+        if !is_expected {
+            // A late answer to an earlier try has settled it meanwhile: this one is a copy.
+            if let Outcome::Accepted { ids } = outcome {
+                self.expect_receipts(id, carrier, &ids);
+            }
+            return;
+        }
         match outcome {
             Outcome::Accepted { ids } => self.carrier_accepted(id, carrier, &ids, now_ms),
             Outcome::Refused(refusal) => self.carrier_refused(id, carrier, &refusal, now_ms),
@@ -129,21 +153,22 @@ impl Dispatch {
         outcome: Outcome,
         now_ms: Millis,
     ) {
-        let Some(id) = self.receipts.take_doubt(ticket) else {
+        let Some(id) = self.receipts.take_unanswered(ticket) else {
             return;
         };
-        let is_in_doubt = self
-            .live
-            .get(id)
-            .is_some_and(|live| live.stage == Stage::Doubt(ticket));
-        if !is_in_doubt {
+        let Some(live) = self.live.get(id) else {
             return;
-        }
+        };
+        let is_in_doubt = live.stage == Stage::Doubt(ticket);
         match outcome {
+            // Whatever became of it since then: the carrier has it.
             Outcome::Accepted { ids } => self.carrier_accepted(id, carrier, &ids, now_ms),
-            Outcome::Refused(refusal) => self.carrier_refused(id, carrier, &refusal, now_ms),
-            Outcome::Throttled | Outcome::Returned => self.came_back(id, now_ms),
-            Outcome::Unknown => self.submit_again(id),
+            Outcome::Refused(refusal) if is_in_doubt => {
+                self.carrier_refused(id, carrier, &refusal, now_ms);
+            }
+            Outcome::Throttled | Outcome::Returned if is_in_doubt => self.came_back(id, now_ms),
+            Outcome::Unknown if is_in_doubt => self.submit_again(id, now_ms),
+            Outcome::Refused(_) | Outcome::Throttled | Outcome::Returned | Outcome::Unknown => {}
         }
     }
 
@@ -154,26 +179,13 @@ impl Dispatch {
         ids: &[Box<str>],
         now_ms: Millis,
     ) {
-        let group = self.group_of(carrier);
         let name = self.carriers[usize::from(carrier.0)].policy.name.clone();
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
         live.message.carrier = Some((*name).into());
         let segments = u16::try_from(ids.len()).unwrap_or(u16::MAX);
-        let submitted: SmallVec<[Submitted; 1]> = ids
-            .iter()
-            .zip(0..)
-            .map(|(carrier_id, segment)| {
-                let key = SubmittedKey {
-                    group: group.clone(),
-                    carrier_id: canonical(carrier_id),
-                };
-                Submitted { key, segment }
-            })
-            .filter(|submitted| !submitted.key.carrier_id.is_empty())
-            .collect();
-        self.receipts.expect(id, &submitted);
+        let submitted = self.expect_receipts(id, carrier, ids);
         let keys: SmallVec<[SubmittedKey; 1]> = submitted
             .iter()
             .map(|submitted| submitted.key.clone())
@@ -192,7 +204,37 @@ impl Dispatch {
         self.trim_sent();
     }
 
+    /// From now on receipts with these ids are about this message.
+    fn expect_receipts(
+        &mut self,
+        id: Id,
+        carrier: CarrierNo,
+        ids: &[Box<str>],
+    ) -> SmallVec<[Submitted; 1]> {
+        let group = self.group_of(carrier);
+        let submitted: SmallVec<[Submitted; 1]> = ids
+            .iter()
+            .zip(0..)
+            .map(|(carrier_id, segment)| {
+                let key = SubmittedKey {
+                    group: group.clone(),
+                    carrier_id: canonical(carrier_id),
+                };
+                Submitted { key, segment }
+            })
+            .filter(|submitted| !submitted.key.carrier_id.is_empty())
+            .collect();
+        if self.live.get(id).is_some() {
+            self.receipts.expect(id, &submitted);
+        }
+        submitted
+    }
+
     fn carrier_refused(&mut self, id: Id, carrier: CarrierNo, refusal: &Refusal, now_ms: Millis) {
+        if refusal.class == RefusalClass::Config && refusal.accepted.is_empty() {
+            self.hold(carrier, &refusal.detail, now_ms);
+            return self.came_back(id, now_ms);
+        }
         tracing::info!(message = %id, detail = %refusal.detail, code = %refusal.code, "the carrier refused a message");
         let Some(live) = self.live.get_mut(id) else {
             return;
@@ -205,8 +247,7 @@ impl Dispatch {
         }
         let final_event = Event::CarrierRefused { code: refusal.code };
         match refusal.class {
-            RefusalClass::Fail => self.apply(id, &final_event, now_ms),
-            RefusalClass::Config => self.came_back(id, now_ms),
+            RefusalClass::Fail | RefusalClass::Config => self.apply(id, &final_event, now_ms),
             RefusalClass::RetrySame => match RETRY_MS.get(usize::from(live.retries)) {
                 Some(wait) => {
                     live.retries += 1;
@@ -260,30 +301,44 @@ impl Dispatch {
                 self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
             }
             UnknownOutcome::Resend => {
+                if let Some(live) = self.live.get_mut(id) {
+                    live.unknowns = live.unknowns.saturating_add(1);
+                }
                 self.live.set_stage(id, Stage::Doubt(ticket));
-                self.receipts.doubt(ticket, id);
+                self.receipts.unanswered(ticket, id);
                 self.timers
                     .insert((now_ms + DOUBT_MS, Timer::Doubt(ticket)));
+                self.timers
+                    .insert((now_ms + LATE_MS, Timer::ForgetTicket(ticket)));
             }
         }
     }
 
     /// Nobody spoke for the message in time.
-    pub(super) fn doubt_over(&mut self, ticket: Ticket) {
-        if let Some(id) = self.receipts.take_doubt(ticket) {
-            self.submit_again(id);
+    pub(super) fn doubt_over(&mut self, ticket: Ticket, now_ms: Millis) {
+        let Some(id) = self.receipts.unanswered_message(ticket) else {
+            return;
+        };
+        let is_in_doubt = self
+            .live
+            .get(id)
+            .is_some_and(|live| live.stage == Stage::Doubt(ticket));
+        if is_in_doubt {
+            self.submit_again(id, now_ms);
         }
     }
 
-    /// Submits again what the carrier may have, and says so in the record.
-    fn submit_again(&mut self, id: Id) {
+    /// Submits again what the carrier may have, and says so in the record; the last time it ends.
+    fn submit_again(&mut self, id: Id, now_ms: Millis) {
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
-        if matches!(live.stage, Stage::Doubt(_)) {
-            live.message.is_possible_duplicate = true;
-            self.rejoin(id);
+        if live.unknowns > RESENDS_MAX {
+            let code = ErrorCode::UnknownFailure;
+            return self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
         }
+        live.message.is_possible_duplicate = true;
+        self.rejoin(id);
     }
 
     /// We end it before any carrier took it.
@@ -325,7 +380,17 @@ impl Dispatch {
                 tracing::debug!(message = %message.sid, ?event, ?why, "an event changed nothing");
                 return;
             }
-            Step::Noted { segments } => message.segments = segments,
+            Step::Noted { segments } => {
+                message.segments = segments;
+                let now = State {
+                    status: message.status,
+                    segments: message.segments.clone(),
+                };
+                if now.is_partly_delivered() && !state.is_partly_delivered() {
+                    self.timers
+                        .insert((now_ms + SILENCE_MS, Timer::Silence(id)));
+                }
+            }
             Step::Moved {
                 status,
                 error,
@@ -398,9 +463,18 @@ impl Dispatch {
         }
     }
 
-    fn trim_sent(&mut self) {
+    pub(super) fn trim_sent(&mut self) {
         while let Some(id) = self.live.pop_sent_beyond(self.limits.awaiting_receipt) {
             self.forget(id);
         }
+    }
+}
+
+/// The carrier dealt with the message as such, well or badly.
+fn is_good_answer(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Accepted { .. } => true,
+        Outcome::Refused(refusal) => refusal.class != RefusalClass::Config,
+        Outcome::Throttled | Outcome::Returned | Outcome::Unknown => false,
     }
 }

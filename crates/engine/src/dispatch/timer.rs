@@ -3,6 +3,7 @@
 use postrider_carriers::{CarrierNo, Ticket};
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
+use postrider_core::lifecycle::Event;
 use postrider_core::message::SenderNo;
 use postrider_core::sid::Id;
 
@@ -21,6 +22,12 @@ pub(super) enum Timer {
     Retry(Id),
     /// Nobody spoke for a message in doubt.
     Doubt(Ticket),
+    /// A late answer to this submission is not expected any more.
+    ForgetTicket(Ticket),
+    /// A carrier that is held gets one message to try.
+    Probe(CarrierNo),
+    /// The rest of a partly delivered message has been silent.
+    Silence(Id),
     /// Look for expired messages that wait on disk.
     Expiry,
     /// Look after parked receipts.
@@ -36,7 +43,10 @@ impl Dispatch {
             match timer {
                 Timer::Pace(sender, carrier) => self.unpause(sender, carrier),
                 Timer::Retry(id) => self.retry_now(id),
-                Timer::Doubt(ticket) => self.doubt_over(ticket),
+                Timer::Doubt(ticket) => self.doubt_over(ticket, now_ms),
+                Timer::ForgetTicket(ticket) => drop(self.receipts.take_unanswered(ticket)),
+                Timer::Probe(carrier) => self.probe(carrier),
+                Timer::Silence(id) => self.apply(id, &Event::OthersSilent, now_ms),
                 Timer::Expiry => self.look_for_expired(now_ms, effects),
                 Timer::SweepParked => {
                     self.sweep_parked(now_ms);
