@@ -291,6 +291,11 @@ impl Carrier {
         }
     }
 
+    /// A receipt was not answered yet.
+    pub(crate) fn awaits_us(&self) -> bool {
+        !self.unacknowledged.is_empty()
+    }
+
     pub(crate) fn next_event(&self) -> Option<Millis> {
         self.plan.first_key_value().map(|((at, _), _)| *at)
     }

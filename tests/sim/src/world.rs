@@ -237,7 +237,7 @@ impl World {
             || self
                 .carriers
                 .iter()
-                .any(|carrier| carrier.next_event().is_some())
+                .any(|carrier| carrier.next_event().is_some() || carrier.awaits_us())
         {
             return false;
         }
