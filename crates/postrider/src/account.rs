@@ -65,7 +65,7 @@ impl Accounts {
 
     fn open_or_create(source: &Source) -> anyhow::Result<Self> {
         let config = serve::read(source)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (_, store, key) = wiring::open_store(&config, clock.clone())?;
         let directory = Directory::load(store.documents()?, Vault::new(&key))?;
         let ids = IdGenerator::new(clock.clone(), instance_key::random()?);

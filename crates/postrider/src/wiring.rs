@@ -86,7 +86,7 @@ impl Postrider {
         listener: TcpListener,
         door: Option<Door>,
     ) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (directory, store, instance_key) = open_store(config, clock.clone())?;
         tracing::info!(directory = %directory.display(), "store is open");
         let metrics = Arc::new(Metrics::default());

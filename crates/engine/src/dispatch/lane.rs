@@ -186,6 +186,9 @@ impl Dispatch {
                         self.carriers[index].ready.leave(account);
                         self.timers.insert((until, Timer::Pace(sender, carrier)));
                     }
+                    Head::Go(id) if !self.is_of_sending_account(id) => {
+                        self.give_up(id, ErrorCode::AccountSuspended, now_ms);
+                    }
                     Head::Go(id) => {
                         let segments = self
                             .live
@@ -200,6 +203,12 @@ impl Dispatch {
                 effects.push(Effect::Submit { carrier, batch });
             }
         }
+    }
+
+    /// An account may have been suspended while its messages waited.
+    fn is_of_sending_account(&self, id: Id) -> bool {
+        let live = self.live.get(id);
+        live.is_none_or(|live| self.may_send(&live.message))
     }
 
     /// Takes the head of a lane, if the sender's pace allows it now.

@@ -26,6 +26,7 @@ use postrider_core::clock::Millis;
 use postrider_core::message::{Message, SenderNo, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
+use postrider_core::settings::{Account, AccountStatus};
 use postrider_core::sid::Id;
 use postrider_store::{Applied, Change, ParkedReceipt, SubmittedKey};
 use rustc_hash::FxHashMap;
@@ -162,7 +163,9 @@ pub enum Effect {
 #[derive(Debug)]
 enum Deferred {
     Ack(CarrierNo, AckToken),
-    CallBack(Box<Job>),
+    /// If the change at this place of the commit was applied: a message that was deleted meanwhile
+    /// calls nobody.
+    CallBack(Box<Job>, usize),
     /// The intent to submit is on record: now submit.
     Submit(Id),
     /// The message's change is durable.
@@ -409,7 +412,11 @@ impl Dispatch {
         for deferred in self.commits.remove(&commit).unwrap_or_default() {
             match deferred {
                 Deferred::Ack(carrier, token) => acks.entry(carrier).or_default().push(token),
-                Deferred::CallBack(job) => jobs.push(*job),
+                Deferred::CallBack(job, change) => {
+                    if applied.get(change) == Some(&Applied::Yes) {
+                        jobs.push(*job);
+                    }
+                }
                 Deferred::Submit(id) => self.submit_intended(id, effects),
                 Deferred::Saved(id) => self.saved(id),
             }
@@ -457,6 +464,17 @@ impl Dispatch {
 
     fn group_of(&self, carrier: CarrierNo) -> Arc<str> {
         self.carriers[usize::from(carrier.0)].policy.group.clone()
+    }
+
+    /// Whether the message's account may send, and the account above it.
+    fn may_send(&self, message: &Message) -> bool {
+        let is_active = |account: &Account| account.status == AccountStatus::Active;
+        let account = self.directory.account_by_no(message.account);
+        account.is_some_and(|account| {
+            let parent = account.parent.map(|sid| self.directory.account(sid));
+            is_active(&account)
+                && parent.is_none_or(|parent| parent.is_some_and(|parent| is_active(&parent)))
+        })
     }
 
     fn adopt(&mut self, message: Message, lane: CarrierNo) -> Id {

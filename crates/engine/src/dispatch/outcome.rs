@@ -235,7 +235,7 @@ impl Dispatch {
             self.hold(carrier, &refusal.detail, now_ms);
             return self.came_back(id, now_ms);
         }
-        tracing::info!(message = %id, detail = %refusal.detail, code = %refusal.code, "the carrier refused a message");
+        tracing::info!(message_id = %id, detail = %refusal.detail, code = %refusal.code, "the carrier refused a message");
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
@@ -251,6 +251,8 @@ impl Dispatch {
             RefusalClass::RetrySame => match RETRY_MS.get(usize::from(live.retries)) {
                 Some(wait) => {
                     live.retries += 1;
+                    // Refused is not in doubt: takes a recorded intent back.
+                    self.apply(id, &Event::Returned, now_ms);
                     self.live.set_stage(id, Stage::Retry);
                     self.timers.insert((now_ms + wait, Timer::Retry(id)));
                 }
@@ -279,6 +281,8 @@ impl Dispatch {
             live.lane = next;
             live.retries = 0;
         }
+        // Refused is not in doubt: takes a recorded intent back.
+        self.apply(id, &Event::Returned, now_ms);
         self.rejoin(id);
     }
 
@@ -377,7 +381,7 @@ impl Dispatch {
         };
         match lifecycle::step(&state, event, parts) {
             Step::Ignored(why) => {
-                tracing::debug!(message = %message.sid, ?event, ?why, "an event changed nothing");
+                tracing::debug!(message_sid = %message.sid, ?event, ?why, "an event changed nothing");
                 return;
             }
             Step::Noted { segments } => {
@@ -416,7 +420,9 @@ impl Dispatch {
         if has_moved && moved != Status::Sending {
             self.metrics.count_status(moved);
             if let Some(job) = callback_job(&self.directory, message, moved, now_ms) {
-                self.after.push(Deferred::CallBack(Box::new(job)));
+                // The change that is saved below.
+                let change = self.changes.len();
+                self.after.push(Deferred::CallBack(Box::new(job), change));
                 due = StatusSet::of(moved);
             }
         }
