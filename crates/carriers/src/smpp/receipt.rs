@@ -78,7 +78,7 @@ pub fn receipt(
     if !is_announced && !rules.accepts_by_text {
         return None;
     }
-    let text = inbound_text(message, rules.gsm7_wire).text;
+    let text = receipt_text(message, rules.gsm7_wire);
     let fields = TextFields::parse(&text);
     if !is_announced && !fields.is_unmistakable(&text) {
         return None;
@@ -96,6 +96,27 @@ pub fn receipt(
     }
     receipt.handset = PhoneNumber::parse(&addresses.inbound(message.source, End::Source)).ok();
     Some(receipt)
+}
+
+/// The text of a receipt. Many SMSCs write it in ASCII whatever alphabet was agreed on for messages,
+/// so octets that name neither an id nor a state are read again, one character in each.
+fn receipt_text(message: &ShortMessage<'_>, wire: Gsm7Wire) -> String {
+    /// ISO 8859-1 (SMPP v3.4, 5.2.19), of which ASCII is a part.
+    const LATIN1: u8 = 0x03;
+    let agreed = inbound_text(message, wire).text;
+    if TextFields::parse(&agreed).say_something() {
+        return agreed;
+    }
+    let in_latin1 = ShortMessage {
+        data_coding: LATIN1,
+        ..*message
+    };
+    let plain = inbound_text(&in_latin1, wire).text;
+    if TextFields::parse(&plain).say_something() {
+        plain
+    } else {
+        agreed
+    }
 }
 
 /// The pairs of a receipt's text, as slices of it.
@@ -161,6 +182,10 @@ impl<'a> TextFields<'a> {
         if field.is_none() && !value.is_empty() {
             *field = Some(value);
         }
+    }
+
+    fn say_something(&self) -> bool {
+        self.id.is_some() || self.stat.and_then(State::from_text).is_some()
     }
 
     /// A person who writes "id:" does not also write a known state, and not from the first letter on.

@@ -1,5 +1,6 @@
 //! Receipts as carriers write them: one row per line of the tables in carriers.md 2.8.
 
+use postrider_core::text::gsm7::{self, FillBits};
 use proptest::prelude::*;
 
 use super::*;
@@ -250,6 +251,38 @@ fn a_receipt_in_ucs2_or_in_the_payload_is_read() {
     };
     let receipt = read_with(&ReceiptRules::default(), &payload).unwrap();
     assert_eq!(receipt.state, ReceiptState::Delivered);
+}
+
+/// Many SMSCs agree on an alphabet for messages and write their receipts in ASCII all the same.
+#[test]
+fn a_receipt_in_ascii_is_read_whatever_alphabet_was_agreed_on() {
+    const TEXT: &str = "id:0a-1 sub:001 dlvrd:001 stat:UNDELIV err:006 text:Hi";
+    let ascii = TEXT.as_bytes().to_vec();
+    // Header and text of a receipt that is the second of two segments.
+    let with_header = [&[5, 0, 3, 7, 2, 2], TEXT.as_bytes()].concat();
+    let packed = gsm7::pack(TEXT.as_bytes(), FillBits::NONE);
+    for (gsm7_wire, esm_class, data_coding, octets) in [
+        (Gsm7Wire::Packed, 0x04, 0, &packed),
+        (Gsm7Wire::Packed, 0x04, 0, &ascii),
+        (Gsm7Wire::Packed, 0x44, 0, &with_header),
+        (Gsm7Wire::Packed, 0x00, 0, &ascii),
+        (Gsm7Wire::Packed, 0x04, 1, &ascii),
+        (Gsm7Wire::Unpacked, 0x04, 8, &ascii),
+        (Gsm7Wire::SmscDefaultLatin1, 0x04, 0, &ascii),
+    ] {
+        let rules = ReceiptRules {
+            gsm7_wire,
+            ..ReceiptRules::default()
+        };
+        let message = ShortMessage {
+            data_coding,
+            ..message(esm_class, octets)
+        };
+        let row = format!("{gsm7_wire:?} {esm_class:#x} {data_coding}");
+        let receipt = read_with(&rules, &message).expect(&row);
+        assert_eq!(&*receipt.carrier_id, "0a-1", "{row}");
+        assert_eq!(receipt.error, Some(ErrorCode::HandsetUnreachable), "{row}");
+    }
 }
 
 #[test]
