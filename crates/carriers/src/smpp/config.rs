@@ -16,7 +16,7 @@ use super::address::{AddressPlan, NumberType, Rewrites};
 use super::command_status::{StatusOverride, StatusTable};
 use super::encode::{EncodeError, maximum};
 use super::pdu::BindMode;
-use super::receipt::{ErrBase, ReceiptRules};
+use super::receipt::{ErrBase, ReceiptRules, after_0x};
 use super::tlv;
 use super::validity_period::ValidityForm;
 use super::wire_text::{Gsm7Wire, LongMessages};
@@ -141,7 +141,8 @@ pub struct Config {
     pub expired_code: u32,
     /// Base of `err`: "dec" or "hex". Default "dec".
     pub err_base: ErrBase,
-    /// Error codes for values of `err`, before the built-in ones. Keys are in `err_base`.
+    /// Error codes for values of `err`, before the built-in ones. Keys are in `err_base`, or
+    /// hexadecimal behind `0x`.
     pub err_map: BTreeMap<String, u32>,
     /// Which segments' receipts decide: "all", "any", "first", "last". Default "all".
     pub receipt_segments: ReceiptSegments,
@@ -619,7 +620,8 @@ impl Config {
         };
         let mut err_overrides = BTreeMap::new();
         for (err, code) in &self.err_map {
-            let err = u32::from_str_radix(err, radix).map_err(|_| ConfigError::Malformed {
+            let (digits, radix) = after_0x(err).map_or((err.as_str(), radix), |rest| (rest, 16));
+            let err = u32::from_str_radix(digits, radix).map_err(|_| ConfigError::Malformed {
                 key: "err_map",
                 given: err.clone(),
                 expected: "a number in err_base",
@@ -653,7 +655,7 @@ impl Config {
             );
         }
         for (status, meaning) in &self.status {
-            let digits = status.strip_prefix("0x").unwrap_or(status);
+            let digits = after_0x(status).unwrap_or(status);
             let number = u32::from_str_radix(digits, 16).map_err(|_| ConfigError::Malformed {
                 key: "status",
                 given: status.clone(),

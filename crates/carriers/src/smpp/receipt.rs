@@ -352,6 +352,9 @@ impl Reading<'_> {
     }
 
     fn number(&self, text: &str) -> Option<u32> {
+        if let Some(digits) = after_0x(text) {
+            return u32::from_str_radix(digits, 16).ok();
+        }
         let base = match self.rules.err_base {
             // Letters give the base away.
             ErrBase::Decimal if text.bytes().all(|b| b.is_ascii_digit()) => 10,
@@ -439,6 +442,11 @@ static ERR_MEANINGS: [(u32, ErrorCode); 13] = [
     (34, ErrorCode::UnknownFailure),              // system failure
     (36, ErrorCode::UnknownFailure),              // unexpected data
 ];
+
+/// The digits of a number that says by its prefix that it is hexadecimal.
+pub(super) fn after_0x(text: &str) -> Option<&str> {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
+}
 
 fn latin1_without_nul(octets: &[u8]) -> Box<str> {
     let end = octets

@@ -26,6 +26,16 @@ fn examples() -> Vec<Config> {
         .collect()
 }
 
+/// What an operator must give, and nothing else.
+fn smallest() -> Config {
+    Config {
+        name: "acme".into(),
+        host: "smsc".into(),
+        system_id: "user".into(),
+        ..Config::default()
+    }
+}
+
 #[test]
 fn the_examples_of_the_page_load_and_compile() {
     let [first, second] = &examples()[..] else {
@@ -68,6 +78,29 @@ fn every_key_is_on_the_page() {
         let is_there = PAGE.contains(&format!("`{key}`")) || PAGE.contains(&format!("`{key} ="));
         let is_table = PAGE.contains(&format!("[carriers.{key}"));
         assert!(is_there || is_table, "{key} is not on the page");
+    }
+}
+
+#[test]
+fn a_key_of_err_map_is_in_its_base_or_says_that_it_is_hexadecimal() {
+    for (err_base, key, expected) in [
+        (ErrBase::Decimal, "69", Some(69)),
+        (ErrBase::Decimal, "0x45", Some(69)),
+        (ErrBase::Decimal, "4f", None),
+        (ErrBase::Hexadecimal, "45", Some(69)),
+        (ErrBase::Hexadecimal, "0X45", Some(69)),
+        (ErrBase::Hexadecimal, "0x", None),
+    ] {
+        let config = Config {
+            err_base,
+            err_map: [(key.to_owned(), 30007)].into(),
+            ..smallest()
+        };
+        let overrides = config
+            .compile()
+            .map(|settings| settings.receipts.err_overrides);
+        let found = overrides.ok().map(|map| *map.keys().next().unwrap());
+        assert_eq!(found, expected, "{err_base:?} {key}");
     }
 }
 

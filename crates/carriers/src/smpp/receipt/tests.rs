@@ -110,6 +110,8 @@ fn err_names_the_code_of_an_undelivered_segment() {
         (&["005", "006", "027", "031", "032", "033"], 30003),
         (&["009", "011", "021"], 30006),
         (&["013"], 30004),
+        (&["0x06", "0X1b", "0x006"], 30003),
+        (&["0x", "0xzz", "x06", "0x0x06"], 30008),
         (&["034", "036", "000", "999", "", "zz"], 30008),
     ] {
         for err in errs {
@@ -126,8 +128,11 @@ fn err_names_the_code_of_an_undelivered_segment() {
         err_base: ErrBase::Hexadecimal,
         ..ReceiptRules::default()
     };
-    let receipt = read_with(&hexadecimal, &message(4, b"id:1 stat:UNDELIV err:1B")).unwrap();
-    assert_eq!(receipt.error, Some(ErrorCode::HandsetUnreachable));
+    for text in ["err:1B", "err:0x1B"] {
+        let text = format!("id:1 stat:UNDELIV {text}");
+        let receipt = read_with(&hexadecimal, &message(4, text.as_bytes())).unwrap();
+        assert_eq!(receipt.error, Some(ErrorCode::HandsetUnreachable), "{text}");
+    }
 }
 
 #[test]
