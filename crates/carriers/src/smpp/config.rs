@@ -374,12 +374,13 @@ pub enum ConfigError {
         source: Box<regex::Error>,
     },
     #[error(
-        "a window of {window} at {throughput} segments/s needs {needed_s} s to drain, more than half \
-         of response_timeout_s = {response_timeout_s}: lower the window or raise the throughput"
+        "{unanswered} unanswered segments need {needed_s} s to drain at {key} = {throughput}, more \
+         than half of response_timeout_s = {response_timeout_s}: lower the window or raise {key}"
     )]
     WindowTooWide {
-        window: u32,
+        key: &'static str,
         throughput: u32,
+        unanswered: u64,
         needed_s: u64,
         response_timeout_s: u32,
     },
@@ -531,16 +532,25 @@ impl Config {
                 });
             }
         }
-        // A carrier that limits by delaying its answers must drain a full window in time, or the
-        // timer makes duplicates of a slow success.
-        for throughput in [self.session_throughput, self.throughput / self.sessions] {
-            let is_tight = u64::from(self.window) * 2
-                > u64::from(self.response_timeout_s) * u64::from(throughput);
-            if throughput > 0 && is_tight {
+        self.check_windows()
+    }
+
+    /// A carrier that limits by delaying its answers must drain all that is unanswered in half the
+    /// response timeout, or the timer makes duplicates of a slow success.
+    fn check_windows(&self) -> Result<(), ConfigError> {
+        let window = u64::from(self.window);
+        let all_windows = window * u64::from(self.sessions);
+        for (key, throughput, unanswered) in [
+            ("session_throughput", self.session_throughput, window),
+            ("throughput", self.throughput, all_windows),
+        ] {
+            let drained = u64::from(self.response_timeout_s) * u64::from(throughput);
+            if throughput > 0 && unanswered * 2 > drained {
                 return Err(ConfigError::WindowTooWide {
-                    window: self.window,
+                    key,
                     throughput,
-                    needed_s: u64::from(self.window / throughput),
+                    unanswered,
+                    needed_s: unanswered.div_ceil(u64::from(throughput)),
                     response_timeout_s: self.response_timeout_s,
                 });
             }
