@@ -21,6 +21,8 @@ pub enum Verdict {
     LinkFault,
     /// Send it once more in another form; if that fails too, the refusal is final.
     Resend(Variant),
+    /// It answers something that we did not ask: the submit is still unanswered.
+    Ignore,
     Refuse(RefusalClass),
 }
 
@@ -86,6 +88,11 @@ impl StatusTable {
         Self {
             overrides: overrides.into_iter().collect(),
         }
+    }
+
+    /// Whether `status` in an answer to a submit is no answer to it.
+    pub fn ignores(&self, status: CommandStatus) -> bool {
+        self.meaning(status, false).verdict == Verdict::Ignore
     }
 
     /// What `status` means for a message whose sender is alphanumeric or not.
@@ -173,7 +180,9 @@ const fn one(status: u32, name: &'static str, verdict: Verdict, code: Code) -> R
     row_of(status, status, name, verdict, code)
 }
 
-/// Ascending and without overlap; a status in no row is met with another carrier, once.
+/// Ascending and without overlap; a status in no row is met with another carrier, once. Rows that
+/// carriers.md 2.3 does not list (answers to requests that we never make) do the same, and are here
+/// for their names.
 #[rustfmt::skip]
 static TABLE: &[Row] = &[
     one(0x01, "RINVMSGLEN", FAIL, UNKNOWN),
@@ -186,16 +195,16 @@ static TABLE: &[Row] = &[
     one(0x08, "RSYSERR", RETRY_SAME, UNKNOWN),
     one(0x0A, "RINVSRCADR", RETRY_OTHER, Code::BySender),
     one(0x0B, "RINVDSTADR", FAIL, Code::Is(ErrorCode::HandsetUnknown)),
-    one(0x0C, "RINVMSGID", FAIL, UNKNOWN),
+    one(0x0C, "RINVMSGID", RETRY_OTHER, UNKNOWN),
     one(0x0D, "RBINDFAIL", LINK_FAULT, UNKNOWN),
     one(0x0E, "RINVPASWD", LINK_FAULT, UNKNOWN),
     one(0x0F, "RINVSYSID", LINK_FAULT, UNKNOWN),
-    one(0x11, "RCANCELFAIL", FAIL, UNKNOWN),
-    one(0x13, "RREPLACEFAIL", FAIL, UNKNOWN),
+    one(0x11, "RCANCELFAIL", RETRY_OTHER, UNKNOWN),
+    one(0x13, "RREPLACEFAIL", RETRY_OTHER, UNKNOWN),
     one(0x14, "RMSGQFUL", THROTTLE, CONGESTED),
     one(0x15, "RINVSERTYP", CONFIG, UNKNOWN),
-    one(0x33, "RINVNUMDESTS", FAIL, UNKNOWN),
-    one(0x34, "RINVDLNAME", FAIL, UNKNOWN),
+    one(0x33, "RINVNUMDESTS", RETRY_OTHER, UNKNOWN),
+    one(0x34, "RINVDLNAME", RETRY_OTHER, UNKNOWN),
     one(0x40, "RINVDESTFLAG", FAIL, UNKNOWN),
     one(0x42, "RINVSUBREP", FAIL, UNKNOWN),
     one(0x43, "RINVESMCLASS", FAIL, UNKNOWN),
@@ -215,7 +224,7 @@ static TABLE: &[Row] = &[
     one(0x64, "RX_T_APPN", RETRY_SAME, UNKNOWN),
     one(0x65, "RX_P_APPN", FAIL, UNKNOWN),
     one(0x66, "RX_R_APPN", FAIL, Code::Is(ErrorCode::MessageFiltered)),
-    one(0x67, "RQUERYFAIL", FAIL, UNKNOWN),
+    one(0x67, "RQUERYFAIL", Verdict::Ignore, UNKNOWN),
     one(0xC0, "RINVOPTPARSTREAM", Verdict::Resend(Variant::WithoutTlvs), UNKNOWN),
     one(0xC1, "ROPTPARNOTALLWD", Verdict::Resend(Variant::WithoutTlvs), UNKNOWN),
     one(0xC2, "RINVPARLEN", Verdict::Resend(Variant::WithoutTlvs), UNKNOWN),
@@ -267,6 +276,7 @@ mod tests {
             (&[0x61, 0x62], resend(Variant::WithoutTimes), 30008),
             (&[0x64], RETRY_SAME, 30008),
             (&[0x66], FAIL, 30007),
+            (&[0x67], Verdict::Ignore, 30008),
             (
                 &[0xC0, 0xC1, 0xC2, 0xC3, 0xC4],
                 resend(Variant::WithoutTlvs),
@@ -275,6 +285,8 @@ mod tests {
             (&[0x100, 0x101, 0x102, 0x103], CONFIG, 30008),
             (&[0x104], resend(Variant::AsUcs2), 30008),
             (&[0x105, 0x112, 0x400, 0x4FF], FAIL, 30008),
+            // Unlisted there: answers to what we never ask, and what nobody has defined.
+            (&[0x0C, 0x11, 0x13, 0x33, 0x34], RETRY_OTHER, 30008),
             (&[0x113, 0x3FF, 0x500, 0x16, u32::MAX], RETRY_OTHER, 30008),
         ] {
             for status in statuses {

@@ -372,6 +372,10 @@ impl Session {
         now_ms: i64,
         events: &mut Vec<Event>,
     ) {
+        if !status.is_ok() && self.setup.settings.statuses.ignores(status) {
+            info!(sequence, status = %describe(status), "answer to no question of ours");
+            return;
+        }
         let Some(slot) = self.window.answer(sequence) else {
             debug!(sequence, "answer to no question");
             return;
@@ -422,6 +426,8 @@ impl Session {
                 Segment::Throttled
             }
             Verdict::LinkFault => Segment::Unsent,
+            // Sorted out before its slot was given up. If not, nothing is known either way.
+            Verdict::Ignore => Segment::Unknown,
             Verdict::Resend(variant) => Segment::Resend {
                 variant,
                 code: meaning.code,

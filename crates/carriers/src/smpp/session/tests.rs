@@ -7,6 +7,7 @@ use postrider_core::text::count_segments;
 
 use super::*;
 use crate::contract::{Event as CarrierEvent, Refusal, Ticket};
+use crate::smpp::command_status::{StatusClass, StatusOverride};
 use crate::smpp::config::{Config, FixedTlv, PortAddressed, RequestReceipts};
 use crate::smpp::decode::{Cut, cut, decode};
 use crate::smpp::pdu::{CommandId, ShortMessage};
