@@ -510,6 +510,10 @@ fn say(carrier: &str, link: usize, alarm: &Alarm) {
                 ),
             }
         }
+        Cause::ReceiptWithoutId { detail } => warn!(
+            carrier, link, %detail, unsaid,
+            "a receipt names no message id, so it changes no status"
+        ),
     }
 }
 

@@ -448,6 +448,7 @@ impl Session {
         }
     }
 
+    /// Tells the operator, if that was not done just now.
     fn raise(&mut self, cause: Cause, now_ms: i64, events: &mut Vec<Event>) {
         events.extend(self.alarms.raise(cause, now_ms).map(Event::Alarm));
     }

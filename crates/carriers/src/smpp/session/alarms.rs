@@ -21,18 +21,22 @@ pub struct Alarm {
 pub enum Cause {
     /// A refusal that blames us and not the message.
     Refusal { status: CommandStatus, fault: Fault },
+    /// A receipt that says of no message what it says. Whatever it was for waits in vain.
+    ReceiptWithoutId { detail: Box<str> },
 }
 
-/// The kinds of alarms; as many as the status table has rows with a fault.
+/// The kinds of alarms: one, and as many as the status table has rows with a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
     Refusal(u32),
+    ReceiptWithoutId,
 }
 
 impl Cause {
     fn kind(&self) -> Kind {
         match self {
             Self::Refusal { status, .. } => Kind::Refusal(status.0),
+            Self::ReceiptWithoutId { .. } => Kind::ReceiptWithoutId,
         }
     }
 }

@@ -60,3 +60,35 @@ fn an_alarm_is_raised_once_a_minute_for_each_status() {
     bench.refused(0x06);
     assert_eq!(bench.alarms(), [refusal(0x06, Fault::Configuration, 500)]);
 }
+
+#[test]
+fn a_receipt_without_an_id_is_an_alarm_and_is_passed_on() {
+    for (text, detail) in [
+        (&b"stat:UNDELIV err:006"[..], Some("UNDELIV err:006")),
+        (b"id: stat:DELIVRD", Some("DELIVRD")),
+        (b"no pairs at all", Some("UNKNOWN")),
+        (b"id:1 stat:DELIVRD", None),
+    ] {
+        let mut bench = Bench::bound(|_| {});
+        bench.receive_delivery(4, text, 5);
+        let events = bench.events();
+        let receipts = events
+            .iter()
+            .filter(|event| matches!(event, Event::Carrier(CarrierEvent::Receipt { .. })));
+        assert_eq!(receipts.count(), 1);
+        bench.events = events;
+        let expected = detail.map(|detail| Alarm {
+            cause: Cause::ReceiptWithoutId {
+                detail: detail.into(),
+            },
+            unsaid: 0,
+        });
+        assert_eq!(bench.alarms(), Vec::from_iter(expected), "{detail:?}");
+    }
+    // A carrier that leaves them out leaves them all out.
+    let mut bench = Bench::bound(|_| {});
+    for sequence in 0..100 {
+        bench.receive_delivery(4, b"stat:DELIVRD", sequence);
+    }
+    assert_eq!(bench.alarms().len(), 1);
+}
