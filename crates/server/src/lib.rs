@@ -39,5 +39,5 @@ pub use ops::Ops;
 pub use proxy::{InvalidNetwork, TrustedProxies};
 pub use serve::{Limits, serve};
 pub use x_v1::simulator::{
-    Handset, HandsetMessage, SimulatedOutcome, SimulatorControl, SimulatorRule,
+    Handset, HandsetMessage, SimulatedClass, SimulatedOutcome, SimulatorControl, SimulatorRule,
 };

@@ -17,13 +17,14 @@ use tokio::io::{
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::carrier::{Answer, Pull, Shared, Standing};
+use super::command_status::{Fault, describe};
 use super::config::{Config, ConfigError};
 use super::pdu::BindMode;
 use super::reconnect::Reconnect;
-use super::session::{self, CloseReason, Readiness, Session, Setup};
+use super::session::{self, Alarm, Cause, CloseReason, Readiness, Session, Setup};
 use super::tls::Tls;
 use crate::contract::{Event, EventBatch, EventSender, Outcome};
 
@@ -390,6 +391,9 @@ impl<'a> Conversation<'a> {
         for event in self.session_events.drain(..) {
             match event {
                 session::Event::Carrier(event) => self.batch.push(event),
+                session::Event::Alarm(alarm) => {
+                    say(&self.link.shared.name, self.link.index, &alarm);
+                }
                 session::Event::Bound { system_id, version } => {
                     self.bound_at_ms = Some(now_ms);
                     info!(
@@ -487,6 +491,29 @@ impl<'a> Conversation<'a> {
             reason,
             bound_ms: self.bound_at_ms.map(|bound_at_ms| now_ms - bound_at_ms),
         }
+    }
+}
+
+fn say(carrier: &str, link: usize, alarm: &Alarm) {
+    let unsaid = alarm.unsaid;
+    match &alarm.cause {
+        Cause::Refusal { status, fault } => {
+            let status = describe(*status);
+            match fault {
+                Fault::Bug => error!(
+                    carrier, link, %status, unsaid,
+                    "the SMSC cannot read our submits: this is a bug, please report it"
+                ),
+                Fault::Configuration => warn!(
+                    carrier, link, %status, unsaid,
+                    "the SMSC refuses our submits for a setting of this carrier"
+                ),
+            }
+        }
+        Cause::ReceiptWithoutId { detail } => warn!(
+            carrier, link, %detail, unsaid,
+            "a receipt names no message id, so it changes no status"
+        ),
     }
 }
 

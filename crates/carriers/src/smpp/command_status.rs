@@ -21,6 +21,8 @@ pub enum Verdict {
     LinkFault,
     /// Send it once more in another form; if that fails too, the refusal is final.
     Resend(Variant),
+    /// It answers something that we did not ask: the submit is still unanswered.
+    Ignore,
     Refuse(RefusalClass),
 }
 
@@ -34,11 +36,22 @@ pub enum Variant {
     AsUcs2,
 }
 
+/// Why a refusal is no message's fault, so that the next one will fare the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// We have written what no ESME should.
+    Bug,
+    /// The carrier's settings here do not fit the account there.
+    Configuration,
+}
+
 /// A verdict and the error code that the message ends with if nothing else helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meaning {
     pub verdict: Verdict,
     pub code: ErrorCode,
+    /// What the operator is to be told of.
+    pub fault: Option<Fault>,
 }
 
 /// One override from the configuration: `[carriers.status.0x00000045]`.
@@ -88,6 +101,11 @@ impl StatusTable {
         }
     }
 
+    /// Whether `status` in an answer to a submit is no answer to it.
+    pub fn ignores(&self, status: CommandStatus) -> bool {
+        self.meaning(status, false).verdict == Verdict::Ignore
+    }
+
     /// What `status` means for a message whose sender is alphanumeric or not.
     pub fn meaning(&self, status: CommandStatus, sender_is_alpha: bool) -> Meaning {
         if let Some(meaning) = self.overrides.get(&status.0) {
@@ -101,7 +119,12 @@ impl StatusTable {
             None => ErrorCode::UnknownFailure,
         };
         let verdict = row.map_or(Verdict::Refuse(RefusalClass::RetryOther), |row| row.verdict);
-        Meaning { verdict, code }
+        let fault = row.and_then(|row| row.fault);
+        Meaning {
+            verdict,
+            code,
+            fault,
+        }
     }
 }
 
@@ -113,9 +136,11 @@ impl StatusOverride {
             None if self.class == StatusClass::Throttle => ErrorCode::CarrierCongested,
             None => ErrorCode::UnknownFailure,
         };
+        let verdict = self.class.verdict();
         Ok(Meaning {
-            verdict: self.class.verdict(),
+            verdict,
             code,
+            fault: fault_of(verdict),
         })
     }
 }
@@ -136,6 +161,7 @@ struct Row {
     name: &'static str,
     verdict: Verdict,
     code: Code,
+    fault: Option<Fault>,
 }
 
 #[derive(Clone, Copy)]
@@ -166,6 +192,29 @@ const fn row_of(first: u32, last: u32, name: &'static str, verdict: Verdict, cod
         name,
         verdict,
         code,
+        fault: fault_of(verdict),
+    }
+}
+
+/// A class that stops the carrier is the operator's to mend.
+const fn fault_of(verdict: Verdict) -> Option<Fault> {
+    match verdict {
+        Verdict::Refuse(RefusalClass::Config) => Some(Fault::Configuration),
+        Verdict::Throttle
+        | Verdict::LinkFault
+        | Verdict::Resend(_)
+        | Verdict::Ignore
+        | Verdict::Refuse(
+            RefusalClass::RetrySame | RefusalClass::RetryOther | RefusalClass::Fail,
+        ) => None,
+    }
+}
+
+/// The message fails and the operator is told, for the next one would fail too.
+const fn alarming(status: u32, name: &'static str, fault: Fault) -> Row {
+    Row {
+        fault: Some(fault),
+        ..one(status, name, FAIL, UNKNOWN)
     }
 }
 
@@ -173,32 +222,34 @@ const fn one(status: u32, name: &'static str, verdict: Verdict, code: Code) -> R
     row_of(status, status, name, verdict, code)
 }
 
-/// Ascending and without overlap; a status in no row is met with another carrier, once.
+/// Ascending and without overlap; a status in no row is met with another carrier, once. Rows that
+/// carriers.md 2.3 does not list (answers to requests that we never make) do the same, and are here
+/// for their names.
 #[rustfmt::skip]
 static TABLE: &[Row] = &[
-    one(0x01, "RINVMSGLEN", FAIL, UNKNOWN),
-    one(0x02, "RINVCMDLEN", FAIL, UNKNOWN),
-    one(0x03, "RINVCMDID", FAIL, UNKNOWN),
+    alarming(0x01, "RINVMSGLEN", Fault::Bug),
+    alarming(0x02, "RINVCMDLEN", Fault::Bug),
+    alarming(0x03, "RINVCMDID", Fault::Bug),
     one(0x04, "RINVBNDSTS", LINK_FAULT, UNKNOWN),
     one(0x05, "RALYBND", LINK_FAULT, UNKNOWN),
-    one(0x06, "RINVPRTFLG", FAIL, UNKNOWN),
-    one(0x07, "RINVREGDLVFLG", FAIL, UNKNOWN),
+    alarming(0x06, "RINVPRTFLG", Fault::Configuration),
+    alarming(0x07, "RINVREGDLVFLG", Fault::Configuration),
     one(0x08, "RSYSERR", RETRY_SAME, UNKNOWN),
     one(0x0A, "RINVSRCADR", RETRY_OTHER, Code::BySender),
     one(0x0B, "RINVDSTADR", FAIL, Code::Is(ErrorCode::HandsetUnknown)),
-    one(0x0C, "RINVMSGID", FAIL, UNKNOWN),
+    one(0x0C, "RINVMSGID", RETRY_OTHER, UNKNOWN),
     one(0x0D, "RBINDFAIL", LINK_FAULT, UNKNOWN),
     one(0x0E, "RINVPASWD", LINK_FAULT, UNKNOWN),
     one(0x0F, "RINVSYSID", LINK_FAULT, UNKNOWN),
-    one(0x11, "RCANCELFAIL", FAIL, UNKNOWN),
-    one(0x13, "RREPLACEFAIL", FAIL, UNKNOWN),
+    one(0x11, "RCANCELFAIL", RETRY_OTHER, UNKNOWN),
+    one(0x13, "RREPLACEFAIL", RETRY_OTHER, UNKNOWN),
     one(0x14, "RMSGQFUL", THROTTLE, CONGESTED),
     one(0x15, "RINVSERTYP", CONFIG, UNKNOWN),
-    one(0x33, "RINVNUMDESTS", FAIL, UNKNOWN),
-    one(0x34, "RINVDLNAME", FAIL, UNKNOWN),
+    one(0x33, "RINVNUMDESTS", RETRY_OTHER, UNKNOWN),
+    one(0x34, "RINVDLNAME", RETRY_OTHER, UNKNOWN),
     one(0x40, "RINVDESTFLAG", FAIL, UNKNOWN),
     one(0x42, "RINVSUBREP", FAIL, UNKNOWN),
-    one(0x43, "RINVESMCLASS", FAIL, UNKNOWN),
+    alarming(0x43, "RINVESMCLASS", Fault::Configuration),
     one(0x44, "RCNTSUBDL", FAIL, UNKNOWN),
     one(0x45, "RSUBMITFAIL", RETRY_OTHER, UNKNOWN),
     one(0x48, "RINVSRCTON", CONFIG, UNKNOWN),
@@ -215,7 +266,7 @@ static TABLE: &[Row] = &[
     one(0x64, "RX_T_APPN", RETRY_SAME, UNKNOWN),
     one(0x65, "RX_P_APPN", FAIL, UNKNOWN),
     one(0x66, "RX_R_APPN", FAIL, Code::Is(ErrorCode::MessageFiltered)),
-    one(0x67, "RQUERYFAIL", FAIL, UNKNOWN),
+    one(0x67, "RQUERYFAIL", Verdict::Ignore, UNKNOWN),
     one(0xC0, "RINVOPTPARSTREAM", Verdict::Resend(Variant::WithoutTlvs), UNKNOWN),
     one(0xC1, "ROPTPARNOTALLWD", Verdict::Resend(Variant::WithoutTlvs), UNKNOWN),
     one(0xC2, "RINVPARLEN", Verdict::Resend(Variant::WithoutTlvs), UNKNOWN),
@@ -267,6 +318,7 @@ mod tests {
             (&[0x61, 0x62], resend(Variant::WithoutTimes), 30008),
             (&[0x64], RETRY_SAME, 30008),
             (&[0x66], FAIL, 30007),
+            (&[0x67], Verdict::Ignore, 30008),
             (
                 &[0xC0, 0xC1, 0xC2, 0xC3, 0xC4],
                 resend(Variant::WithoutTlvs),
@@ -275,6 +327,8 @@ mod tests {
             (&[0x100, 0x101, 0x102, 0x103], CONFIG, 30008),
             (&[0x104], resend(Variant::AsUcs2), 30008),
             (&[0x105, 0x112, 0x400, 0x4FF], FAIL, 30008),
+            // Unlisted there: answers to what we never ask, and what nobody has defined.
+            (&[0x0C, 0x11, 0x13, 0x33, 0x34], RETRY_OTHER, 30008),
             (&[0x113, 0x3FF, 0x500, 0x16, u32::MAX], RETRY_OTHER, 30008),
         ] {
             for status in statuses {
@@ -282,6 +336,33 @@ mod tests {
                 assert_eq!(meaning.verdict, verdict, "{status:#x}");
                 assert_eq!(meaning.code.code(), code, "{status:#x}");
             }
+        }
+    }
+
+    #[test]
+    fn a_status_that_blames_us_names_whose_fault_it_is() {
+        let table = StatusTable::default();
+        for (statuses, fault) in [
+            (&[0x01, 0x02, 0x03][..], Some(Fault::Bug)),
+            (&[0x06, 0x07, 0x43], Some(Fault::Configuration)),
+            (&[0x15, 0x48, 0x49, 0x50, 0x51], Some(Fault::Configuration)),
+            (&[0x100, 0x101, 0x102, 0x103], Some(Fault::Configuration)),
+            (&[0x04, 0x08, 0x0A, 0x0B, 0x40, 0x58, 0x66, 0x67], None),
+            (&[0x112, 0x400, 0x500], None),
+        ] {
+            for status in statuses {
+                let meaning = table.meaning(CommandStatus(*status), false);
+                assert_eq!(meaning.fault, fault, "{status:#x}");
+            }
+        }
+        // An operator who gives a status another meaning knows of it.
+        for (class, fault) in [
+            (StatusClass::Fail, None),
+            (StatusClass::Config, Some(Fault::Configuration)),
+        ] {
+            let over = StatusOverride { class, code: None };
+            let table = StatusTable::new([(0x06, over.meaning().unwrap())]);
+            assert_eq!(table.meaning(CommandStatus(0x06), false).fault, fault);
         }
     }
 

@@ -16,7 +16,7 @@ use super::address::{AddressPlan, NumberType, Rewrites};
 use super::command_status::{StatusOverride, StatusTable};
 use super::encode::{EncodeError, maximum};
 use super::pdu::BindMode;
-use super::receipt::{ErrBase, ReceiptRules};
+use super::receipt::{ErrBase, ReceiptRules, after_0x};
 use super::tlv;
 use super::validity_period::ValidityForm;
 use super::wire_text::{Gsm7Wire, LongMessages};
@@ -141,7 +141,8 @@ pub struct Config {
     pub expired_code: u32,
     /// Base of `err`: "dec" or "hex". Default "dec".
     pub err_base: ErrBase,
-    /// Error codes for values of `err`, before the built-in ones. Keys are in `err_base`.
+    /// Error codes for values of `err`, before the built-in ones. Keys are in `err_base`, or
+    /// hexadecimal behind `0x`.
     pub err_map: BTreeMap<String, u32>,
     /// Which segments' receipts decide: "all", "any", "first", "last". Default "all".
     pub receipt_segments: ReceiptSegments,
@@ -373,12 +374,13 @@ pub enum ConfigError {
         source: Box<regex::Error>,
     },
     #[error(
-        "a window of {window} at {throughput} segments/s needs {needed_s} s to drain, more than half \
-         of response_timeout_s = {response_timeout_s}: lower the window or raise the throughput"
+        "{unanswered} unanswered segments need {needed_s} s to drain at {key} = {throughput}, more \
+         than half of response_timeout_s = {response_timeout_s}: lower the window or raise {key}"
     )]
     WindowTooWide {
-        window: u32,
+        key: &'static str,
         throughput: u32,
+        unanswered: u64,
         needed_s: u64,
         response_timeout_s: u32,
     },
@@ -530,16 +532,25 @@ impl Config {
                 });
             }
         }
-        // A carrier that limits by delaying its answers must drain a full window in time, or the
-        // timer makes duplicates of a slow success.
-        for throughput in [self.session_throughput, self.throughput / self.sessions] {
-            let is_tight = u64::from(self.window) * 2
-                > u64::from(self.response_timeout_s) * u64::from(throughput);
-            if throughput > 0 && is_tight {
+        self.check_windows()
+    }
+
+    /// A carrier that limits by delaying its answers must drain all that is unanswered in half the
+    /// response timeout, or the timer makes duplicates of a slow success.
+    fn check_windows(&self) -> Result<(), ConfigError> {
+        let window = u64::from(self.window);
+        let all_windows = window * u64::from(self.sessions);
+        for (key, throughput, unanswered) in [
+            ("session_throughput", self.session_throughput, window),
+            ("throughput", self.throughput, all_windows),
+        ] {
+            let drained = u64::from(self.response_timeout_s) * u64::from(throughput);
+            if throughput > 0 && unanswered * 2 > drained {
                 return Err(ConfigError::WindowTooWide {
-                    window: self.window,
+                    key,
                     throughput,
-                    needed_s: u64::from(self.window / throughput),
+                    unanswered,
+                    needed_s: unanswered.div_ceil(u64::from(throughput)),
                     response_timeout_s: self.response_timeout_s,
                 });
             }
@@ -619,7 +630,8 @@ impl Config {
         };
         let mut err_overrides = BTreeMap::new();
         for (err, code) in &self.err_map {
-            let err = u32::from_str_radix(err, radix).map_err(|_| ConfigError::Malformed {
+            let (digits, radix) = after_0x(err).map_or((err.as_str(), radix), |rest| (rest, 16));
+            let err = u32::from_str_radix(digits, radix).map_err(|_| ConfigError::Malformed {
                 key: "err_map",
                 given: err.clone(),
                 expected: "a number in err_base",
@@ -653,7 +665,7 @@ impl Config {
             );
         }
         for (status, meaning) in &self.status {
-            let digits = status.strip_prefix("0x").unwrap_or(status);
+            let digits = after_0x(status).unwrap_or(status);
             let number = u32::from_str_radix(digits, 16).map_err(|_| ConfigError::Malformed {
                 key: "status",
                 given: status.clone(),

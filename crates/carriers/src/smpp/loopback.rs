@@ -554,8 +554,8 @@ fn wrong_configurations_are_named() {
                 c.window = 200;
                 c.throughput = 10;
             },
-            "a window of 200 at 10 segments/s needs 20 s to drain, more than half of \
-             response_timeout_s = 30: lower the window or raise the throughput",
+            "200 unanswered segments need 20 s to drain at throughput = 10, more than half of \
+             response_timeout_s = 30: lower the window or raise throughput",
         ),
     ] {
         assert_eq!(error(change), expected);

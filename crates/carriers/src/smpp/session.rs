@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::{debug, info};
 
+use self::alarms::Alarms;
 use self::message::{Messages, Next, Report, Segment};
 use self::window::{Phase, Window};
 use super::command_status::{Verdict, describe};
@@ -23,6 +24,7 @@ use super::pdu::{Address, Bind, BindMode, CommandStatus, MessageResponse, Pdu};
 use super::random::Random;
 use crate::contract::{self, AckToken, Outcome, RefusalClass, Submission};
 
+mod alarms;
 mod incoming;
 mod message;
 mod references;
@@ -31,6 +33,7 @@ mod submit;
 mod tests;
 mod window;
 
+pub use self::alarms::{Alarm, Cause};
 pub use self::references::References;
 
 /// How long an answer may come late and still be put to use.
@@ -68,6 +71,8 @@ pub enum Event {
     },
     /// For the engine.
     Carrier(contract::Event),
+    /// For the operator.
+    Alarm(Alarm),
     /// The session is over: write what output is left, then close the socket.
     Closed(CloseReason),
 }
@@ -157,6 +162,7 @@ pub struct Session {
     deliveries_open: u32,
     data_sm_open: FxHashSet<u32>,
     queue_full: FxHashMap<u64, u8>,
+    alarms: Alarms,
     scratch: submit::Scratch,
 }
 
@@ -186,6 +192,7 @@ impl Session {
             deliveries_open: 0,
             data_sm_open: FxHashSet::default(),
             queue_full: FxHashMap::default(),
+            alarms: Alarms::default(),
             scratch: submit::Scratch::default(),
             setup,
         };
@@ -372,6 +379,10 @@ impl Session {
         now_ms: i64,
         events: &mut Vec<Event>,
     ) {
+        if !status.is_ok() && self.setup.settings.statuses.ignores(status) {
+            info!(sequence, status = %describe(status), "answer to no question of ours");
+            return;
+        }
         let Some(slot) = self.window.answer(sequence) else {
             debug!(sequence, "answer to no question");
             return;
@@ -385,7 +396,7 @@ impl Session {
             self.note_success(slot.message);
             Segment::Accepted(response.message_id.map(latin1).unwrap_or_default())
         } else {
-            self.refused_segment(slot.message, slot.written_ms, status, now_ms)
+            self.refused_segment(slot.message, slot.written_ms, status, now_ms, events)
         };
         let is_link_fault = segment == Segment::Unsent;
         let next = self.messages.answered(&slot, segment, &self.setup.settings);
@@ -403,6 +414,7 @@ impl Session {
         written_ms: i64,
         status: CommandStatus,
         now_ms: i64,
+        events: &mut Vec<Event>,
     ) -> Segment {
         let submission = self.messages.submission(key);
         let is_alpha = matches!(
@@ -411,6 +423,9 @@ impl Session {
         );
         let destination = submission.to.digits();
         let meaning = self.setup.settings.statuses.meaning(status, is_alpha);
+        if let Some(fault) = meaning.fault {
+            self.raise(Cause::Refusal { status, fault }, now_ms, events);
+        }
         match meaning.verdict {
             Verdict::Throttle => {
                 if status == CommandStatus::MESSAGE_QUEUE_FULL && self.is_queue_full_of(destination)
@@ -422,6 +437,8 @@ impl Session {
                 Segment::Throttled
             }
             Verdict::LinkFault => Segment::Unsent,
+            // Sorted out before its slot was given up. If not, nothing is known either way.
+            Verdict::Ignore => Segment::Unknown,
             Verdict::Resend(variant) => Segment::Resend {
                 variant,
                 code: meaning.code,
@@ -429,6 +446,11 @@ impl Session {
             },
             Verdict::Refuse(class) => Segment::refused(class, meaning.code, describe(status)),
         }
+    }
+
+    /// Tells the operator, if that was not done just now.
+    fn raise(&mut self, cause: Cause, now_ms: i64, events: &mut Vec<Event>) {
+        events.extend(self.alarms.raise(cause, now_ms).map(Event::Alarm));
     }
 
     /// Counts RMSGQFUL in a row for one destination; true when it is that destination's alone.

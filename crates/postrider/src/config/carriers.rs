@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postrider_carriers::smpp::config::RequestReceipts;
 use postrider_carriers::{ReceiptSegments, simulator, smpp};
 use postrider_core::lifecycle::ReceiptParts;
 use postrider_engine::dispatch::CarrierPolicy;
@@ -34,7 +35,7 @@ impl Carrier {
                 // Ids come from the account at the carrier, whichever bind they came over.
                 group: format!("smpp://{}@{}", config.system_id, config.host).into(),
                 unknown_outcome: config.unknown_outcome,
-                receipt_parts: parts(config.receipt_segments),
+                receipt_parts: parts(awaited(config)),
             },
             Self::Simulator(config) => CarrierPolicy {
                 name: name.into(),
@@ -69,6 +70,15 @@ impl Carrier {
     }
 }
 
+/// Segments whose receipts decide. A receipt that is not asked for never comes, so where only the last
+/// segment's is, "all" means that one.
+fn awaited(config: &smpp::Config) -> ReceiptSegments {
+    match (config.request_receipts, config.receipt_segments) {
+        (RequestReceipts::LastSegment, ReceiptSegments::All) => ReceiptSegments::Last,
+        (_, segments) => segments,
+    }
+}
+
 /// The status machine's word for it.
 fn parts(segments: ReceiptSegments) -> ReceiptParts {
     match segments {
@@ -99,6 +109,66 @@ pub(super) fn check(carriers: &[Carrier], problems: &mut Vec<Problem>) {
         if is_known {
             let text = format!("given \"{name}\" a second time, expected a name of its own");
             wrong(Problem::at("name", text).within_element(index));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_that_are_not_asked_for_are_not_waited_for() {
+        for (request_receipts, receipt_segments, expected) in [
+            (
+                RequestReceipts::All,
+                ReceiptSegments::All,
+                ReceiptParts::All,
+            ),
+            (
+                RequestReceipts::All,
+                ReceiptSegments::Last,
+                ReceiptParts::Last,
+            ),
+            (
+                RequestReceipts::LastSegment,
+                ReceiptSegments::All,
+                ReceiptParts::Last,
+            ),
+            (
+                RequestReceipts::LastSegment,
+                ReceiptSegments::Any,
+                ReceiptParts::Any,
+            ),
+            // Some carriers are asked on the last segment and answer for the first.
+            (
+                RequestReceipts::LastSegment,
+                ReceiptSegments::First,
+                ReceiptParts::First,
+            ),
+            (
+                RequestReceipts::LastSegment,
+                ReceiptSegments::Last,
+                ReceiptParts::Last,
+            ),
+            (
+                RequestReceipts::Failures,
+                ReceiptSegments::All,
+                ReceiptParts::All,
+            ),
+            (
+                RequestReceipts::None,
+                ReceiptSegments::All,
+                ReceiptParts::All,
+            ),
+        ] {
+            let carrier = Carrier::Smpp(Box::new(smpp::Config {
+                request_receipts,
+                receipt_segments,
+                ..smpp::Config::default()
+            }));
+            let row = format!("{request_receipts:?} {receipt_segments:?}");
+            assert_eq!(carrier.policy().receipt_parts, expected, "{row}");
         }
     }
 }

@@ -31,11 +31,18 @@ pub struct SimulatorRule {
     pub outcome: SimulatedOutcome,
     /// For an outcome that fails; the outcome's usual one when `None`.
     pub error: Option<ErrorCode>,
+    /// For a refusal: how it may be met.
+    pub class: SimulatedClass,
+    /// For a throttle: segments per second that pass; 0 = none.
+    pub per_second: u32,
+    /// For a disconnect: how long the links stay down.
+    pub down_ms: u32,
     pub delay_ms: u64,
     /// How many messages it is for; `None` = all.
     pub times: Option<u32>,
 }
 
+/// All that the simulated carrier can make of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulatedOutcome {
     Delivered,
@@ -44,36 +51,72 @@ pub enum SimulatedOutcome {
     Rejected,
     /// The handset gets it, the receipt is lost.
     LostReceipt,
+    /// Receipts overtake the answer to the submit.
+    EarlyReceipt,
+    /// Each receipt comes twice.
+    DuplicateReceipt,
     /// The carrier asks to slow down.
     Throttle,
-    /// The connection dies before the carrier answers.
+    /// The carrier never answers, and the handset never gets it.
     Unknown,
+    /// The carrier never answers, and the handset gets it.
+    UnknownArrived,
+    /// The carrier answers after it was given up, and the handset gets it.
+    AnsweredLate,
+    /// The links drop, with all that is unanswered.
+    Disconnect,
 }
 
 impl SimulatedOutcome {
-    const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 11] = [
         ("delivered", Self::Delivered),
         ("undelivered", Self::Undelivered),
         ("rejected", Self::Rejected),
         ("lost_receipt", Self::LostReceipt),
+        ("early_receipt", Self::EarlyReceipt),
+        ("duplicate_receipt", Self::DuplicateReceipt),
         ("throttle", Self::Throttle),
         ("unknown", Self::Unknown),
+        ("unknown_arrived", Self::UnknownArrived),
+        ("answered_late", Self::AnsweredLate),
+        ("disconnect", Self::Disconnect),
     ];
 
-    fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, outcome)| outcome)
-    }
-
     fn name(self) -> &'static str {
-        Self::ALL
-            .into_iter()
-            .find(|(_, outcome)| *outcome == self)
-            .map_or("", |(name, _)| name)
+        name_of(&Self::ALL, self)
     }
 }
+
+/// What may be tried after a simulated refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SimulatedClass {
+    /// Nothing.
+    #[default]
+    Fail,
+    /// The same carrier, later.
+    RetrySame,
+    /// Another carrier, at once.
+    RetryOther,
+    /// The same, once the operator has mended the carrier's settings.
+    Config,
+}
+
+impl SimulatedClass {
+    /// Named as a carrier's `status` table names them.
+    const ALL: [(&'static str, Self); 4] = [
+        ("fail", Self::Fail),
+        ("retry_same", Self::RetrySame),
+        ("retry_other", Self::RetryOther),
+        ("config", Self::Config),
+    ];
+
+    fn name(self) -> &'static str {
+        name_of(&Self::ALL, self)
+    }
+}
+
+/// How long the links stay down when nobody says how long.
+const DOWN_MS: u32 = 1_000;
 
 /// A simulated phone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,10 +147,14 @@ pub(super) fn rules(call: &Call<'_>) -> Answer {
     }
     let rule = read_rule(&call.form()?)?;
     control.add_rule(rule.clone());
+    let is = |outcome| rule.outcome == outcome;
     Ok(Reply::created(&RuleJson {
         to: rule.to,
         outcome: rule.outcome.name(),
         error_code: rule.error.map(ErrorCode::code),
+        class: is(SimulatedOutcome::Rejected).then_some(rule.class.name()),
+        per_second: is(SimulatedOutcome::Throttle).then_some(rule.per_second),
+        down_ms: is(SimulatedOutcome::Disconnect).then_some(rule.down_ms),
         delay_ms: rule.delay_ms,
         times: rule.times,
     }))
@@ -115,10 +162,11 @@ pub(super) fn rules(call: &Call<'_>) -> Answer {
 
 fn read_rule(form: &Form<'_>) -> Result<SimulatorRule, Refusal> {
     let to = read_number(form.required("To")?)?;
-    let outcome = SimulatedOutcome::parse(form.required("Outcome")?).ok_or_else(|| {
-        let names = SimulatedOutcome::ALL.map(|(name, _)| name).join(", ");
-        invalid(format!("'Outcome' must be one of {names}"))
-    })?;
+    let outcome = one_of(&SimulatedOutcome::ALL, "Outcome", form.required("Outcome")?)?;
+    let class = form
+        .text("Class")
+        .map(|text| one_of(&SimulatedClass::ALL, "Class", text))
+        .transpose()?;
     let error = number(form, "ErrorCode")?
         .map(|code| {
             ErrorCode::try_from(code).map_err(|error| invalid(format!("'ErrorCode': {error}")))
@@ -128,9 +176,29 @@ fn read_rule(form: &Form<'_>) -> Result<SimulatorRule, Refusal> {
         to,
         outcome,
         error,
+        class: class.unwrap_or_default(),
+        per_second: number(form, "PerSecond")?.unwrap_or(0),
+        down_ms: number(form, "DownMs")?.unwrap_or(DOWN_MS),
         delay_ms: number(form, "DelayMs")?.unwrap_or(0).into(),
         times: number(form, "Times")?,
     })
+}
+
+/// The value that `text` names.
+fn one_of<T: Copy>(all: &[(&str, T)], parameter: &str, text: &str) -> Result<T, Refusal> {
+    all.iter()
+        .find(|(name, _)| *name == text)
+        .map(|(_, value)| *value)
+        .ok_or_else(|| {
+            let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+            invalid(format!("'{parameter}' must be one of {}", names.join(", ")))
+        })
+}
+
+fn name_of<T: Copy + PartialEq>(all: &[(&'static str, T)], value: T) -> &'static str {
+    all.iter()
+        .find(|(_, other)| *other == value)
+        .map_or("", |(name, _)| name)
 }
 
 fn read_number(text: &str) -> Result<PhoneNumber, Refusal> {
@@ -178,6 +246,9 @@ struct RuleJson {
     to: PhoneNumber,
     outcome: &'static str,
     error_code: Option<u32>,
+    class: Option<&'static str>,
+    per_second: Option<u32>,
+    down_ms: Option<u32>,
     delay_ms: u64,
     times: Option<u32>,
 }

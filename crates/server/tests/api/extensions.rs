@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_server::{
-    Handset, HandsetMessage, Ops, SimulatedOutcome, SimulatorControl, SimulatorRule,
+    Handset, HandsetMessage, Ops, SimulatedClass, SimulatedOutcome, SimulatorControl, SimulatorRule,
 };
 use serde_json::{Value, json};
 
@@ -151,6 +151,9 @@ async fn the_simulator_takes_orders_and_shows_its_phones() {
             "to": "+14155550199",
             "outcome": "undelivered",
             "error_code": 30005,
+            "class": null,
+            "per_second": null,
+            "down_ms": null,
             "delay_ms": 250,
             "times": 2,
         })
@@ -162,6 +165,9 @@ async fn the_simulator_takes_orders_and_shows_its_phones() {
             to,
             outcome: SimulatedOutcome::Undelivered,
             error: Some(ErrorCode::HandsetUnknown),
+            class: SimulatedClass::Fail,
+            per_second: 0,
+            down_ms: 1_000,
             delay_ms: 250,
             times: Some(2),
         }]
@@ -171,6 +177,14 @@ async fn the_simulator_takes_orders_and_shows_its_phones() {
         (&[("To", "+14155550199")], 20001),
         (&[("To", "x"), ("Outcome", "delivered")], 21211),
         (&[("To", "+14155550199"), ("Outcome", "lost")], 20001),
+        (
+            &[
+                ("To", "+14155550199"),
+                ("Outcome", "rejected"),
+                ("Class", "later"),
+            ],
+            20001,
+        ),
         (
             &[
                 ("To", "+14155550199"),
@@ -211,6 +225,96 @@ async fn the_simulator_takes_orders_and_shows_its_phones() {
             })
         );
     }
+}
+
+/// One row for each outcome in the table of docs/simulator.md, and one for each parameter of its own.
+#[tokio::test]
+async fn the_simulator_takes_every_outcome_of_its_page() {
+    const PAGE: &str = include_str!("../../../../docs/simulator.md");
+    let recorder = Arc::new(Recorder::default());
+    let world = World::with(Ops::default(), Some(recorder.clone())).await;
+    for (outcome, parameter, expected) in [
+        ("delivered", None, SimulatedOutcome::Delivered),
+        ("undelivered", None, SimulatedOutcome::Undelivered),
+        ("rejected", None, SimulatedOutcome::Rejected),
+        (
+            "rejected",
+            Some(("Class", "retry_same")),
+            SimulatedOutcome::Rejected,
+        ),
+        (
+            "rejected",
+            Some(("Class", "retry_other")),
+            SimulatedOutcome::Rejected,
+        ),
+        (
+            "rejected",
+            Some(("Class", "config")),
+            SimulatedOutcome::Rejected,
+        ),
+        ("lost_receipt", None, SimulatedOutcome::LostReceipt),
+        ("early_receipt", None, SimulatedOutcome::EarlyReceipt),
+        (
+            "duplicate_receipt",
+            None,
+            SimulatedOutcome::DuplicateReceipt,
+        ),
+        ("throttle", None, SimulatedOutcome::Throttle),
+        (
+            "throttle",
+            Some(("PerSecond", "3")),
+            SimulatedOutcome::Throttle,
+        ),
+        ("unknown", None, SimulatedOutcome::Unknown),
+        ("unknown_arrived", None, SimulatedOutcome::UnknownArrived),
+        ("answered_late", None, SimulatedOutcome::AnsweredLate),
+        ("disconnect", None, SimulatedOutcome::Disconnect),
+        (
+            "disconnect",
+            Some(("DownMs", "400")),
+            SimulatedOutcome::Disconnect,
+        ),
+    ] {
+        let mut fields = vec![("To", "+14155550199"), ("Outcome", outcome)];
+        fields.extend(parameter);
+        let rule = world.post("/x/v1/Simulator/Rules", &fields).await.created();
+        assert_eq!(rule["outcome"], outcome);
+        for (name, key, default) in [
+            (
+                "Class",
+                "class",
+                (outcome == "rejected").then(|| json!("fail")),
+            ),
+            (
+                "PerSecond",
+                "per_second",
+                (outcome == "throttle").then(|| json!(0)),
+            ),
+            (
+                "DownMs",
+                "down_ms",
+                (outcome == "disconnect").then(|| json!(1000)),
+            ),
+        ] {
+            let given = parameter
+                .filter(|(given, _)| *given == name)
+                .map(|(_, text)| {
+                    text.parse::<u32>()
+                        .map_or(json!(text), |number| json!(number))
+                });
+            let expected = given.or(default).unwrap_or(Value::Null);
+            assert_eq!(rule[key], expected, "{outcome} {parameter:?}");
+        }
+        let taken = recorder.0.lock().unwrap().pop().unwrap();
+        assert_eq!(taken.outcome, expected);
+        assert!(PAGE.contains(&format!("\n| `{outcome}` |")), "{outcome}");
+    }
+    let rows = PAGE.split("| `Outcome` | what happens |").nth(1).unwrap();
+    let rows = rows
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    assert_eq!(rows.count(), SimulatedOutcome::ALL.len());
 }
 
 #[tokio::test]

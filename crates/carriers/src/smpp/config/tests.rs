@@ -26,6 +26,16 @@ fn examples() -> Vec<Config> {
         .collect()
 }
 
+/// What an operator must give, and nothing else.
+fn smallest() -> Config {
+    Config {
+        name: "acme".into(),
+        host: "smsc".into(),
+        system_id: "user".into(),
+        ..Config::default()
+    }
+}
+
 #[test]
 fn the_examples_of_the_page_load_and_compile() {
     let [first, second] = &examples()[..] else {
@@ -69,6 +79,79 @@ fn every_key_is_on_the_page() {
         let is_table = PAGE.contains(&format!("[carriers.{key}"));
         assert!(is_there || is_table, "{key} is not on the page");
     }
+}
+
+#[test]
+fn a_key_of_err_map_is_in_its_base_or_says_that_it_is_hexadecimal() {
+    for (err_base, key, expected) in [
+        (ErrBase::Decimal, "69", Some(69)),
+        (ErrBase::Decimal, "0x45", Some(69)),
+        (ErrBase::Decimal, "4f", None),
+        (ErrBase::Hexadecimal, "45", Some(69)),
+        (ErrBase::Hexadecimal, "0X45", Some(69)),
+        (ErrBase::Hexadecimal, "0x", None),
+    ] {
+        let config = Config {
+            err_base,
+            err_map: [(key.to_owned(), 30007)].into(),
+            ..smallest()
+        };
+        let overrides = config
+            .compile()
+            .map(|settings| settings.receipts.err_overrides);
+        let found = overrides.ok().map(|map| *map.keys().next().unwrap());
+        assert_eq!(found, expected, "{err_base:?} {key}");
+    }
+}
+
+/// A window is too wide when it takes more than half of the response timeout to drain, which is 15 s
+/// here. The carrier's throughput is shared by its sessions, whatever the division leaves over.
+#[test]
+fn a_window_must_drain_in_half_the_response_timeout() {
+    for (window, sessions, throughput, session_throughput, needed_s) in [
+        (10, 1, 0, 0, None),
+        (150, 1, 10, 0, None),
+        (151, 1, 10, 0, Some(16)),
+        (150, 1, 0, 10, None),
+        (151, 1, 0, 10, Some(16)),
+        (15, 10, 10, 0, None),
+        (16, 10, 10, 0, Some(16)),
+        (10, 20, 10, 0, Some(20)),
+        (1, 100, 1, 0, Some(100)),
+        (7, 2, 1, 0, None),
+        (22, 2, 3, 0, None),
+        (23, 2, 3, 0, Some(16)),
+        (10_000, 100, u32::MAX, u32::MAX, None),
+    ] {
+        let config = Config {
+            sessions,
+            window,
+            throughput,
+            session_throughput,
+            ..smallest()
+        };
+        let found = match config.compile() {
+            Ok(_) => None,
+            Err(ConfigError::WindowTooWide { needed_s, .. }) => Some(needed_s),
+            Err(other) => panic!("{other}"),
+        };
+        let row = format!("{window} {sessions} {throughput} {session_throughput}");
+        assert_eq!(found, needed_s, "{row}");
+    }
+}
+
+#[test]
+fn the_error_about_a_window_says_whose_throughput_it_was_measured_by() {
+    let config = Config {
+        sessions: 20,
+        throughput: 10,
+        ..smallest()
+    };
+    assert_eq!(
+        config.compile().unwrap_err().to_string(),
+        "200 unanswered segments need 20 s to drain at throughput = 10, more than half of \
+         response_timeout_s = 30: lower the window or raise throughput"
+    );
 }
 
 #[test]

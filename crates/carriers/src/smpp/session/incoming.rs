@@ -6,7 +6,7 @@
 
 use tracing::{debug, info, warn};
 
-use super::{CloseReason, Event, Session, State, UNBIND_MS, latin1};
+use super::{Cause, CloseReason, Event, Session, State, UNBIND_MS, latin1};
 use crate::contract::{self, AckToken, Inbound};
 use crate::smpp::address::End;
 use crate::smpp::command_status::describe;
@@ -61,8 +61,8 @@ impl Session {
                     matches!(pdu, Pdu::DataSm(_)),
                 );
             }
-            Pdu::DeliverSm(message) => self.on_delivery(&message, frame, false, events),
-            Pdu::DataSm(message) => self.on_delivery(&message, frame, true, events),
+            Pdu::DeliverSm(message) => self.on_delivery(&message, frame, false, now_ms, events),
+            Pdu::DataSm(message) => self.on_delivery(&message, frame, true, now_ms, events),
             Pdu::EnquireLink => {
                 self.send_urgent(CommandStatus::OK, sequence, &Pdu::EnquireLinkResponse);
             }
@@ -182,6 +182,7 @@ impl Session {
         message: &ShortMessage<'_>,
         frame: &Frame<'_>,
         is_data_sm: bool,
+        now_ms: i64,
         events: &mut Vec<Event>,
     ) {
         let settings = &self.setup.settings;
@@ -192,6 +193,10 @@ impl Session {
         };
         let event = if let Some(receipt) = receipt(message, &settings.receipts, &settings.addresses)
         {
+            if receipt.candidates.is_empty() {
+                let detail = receipt.detail.clone();
+                self.raise(Cause::ReceiptWithoutId { detail }, now_ms, events);
+            }
             contract::Event::Receipt { receipt, ack }
         } else {
             let text = inbound_text(message, settings.gsm7_wire);

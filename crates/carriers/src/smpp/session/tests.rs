@@ -7,6 +7,7 @@ use postrider_core::text::count_segments;
 
 use super::*;
 use crate::contract::{Event as CarrierEvent, Refusal, Ticket};
+use crate::smpp::command_status::{Fault, StatusClass, StatusOverride};
 use crate::smpp::config::{Config, FixedTlv, PortAddressed, RequestReceipts};
 use crate::smpp::decode::{Cut, cut, decode};
 use crate::smpp::pdu::{CommandId, ShortMessage};
@@ -15,6 +16,7 @@ use crate::smpp::tlv::Tlvs;
 use crate::smpp::validity_period::ValidityForm;
 use crate::smpp::wire_text::LongMessages;
 
+mod alarms;
 mod deliveries;
 mod link;
 mod lives;
@@ -227,6 +229,15 @@ impl Bench {
             _ => None,
         });
         outcomes.collect()
+    }
+
+    fn alarms(&mut self) -> Vec<Alarm> {
+        let events = self.events();
+        let alarms = events.into_iter().filter_map(|event| match event {
+            Event::Alarm(alarm) => Some(alarm),
+            _ => None,
+        });
+        alarms.collect()
     }
 
     fn closed(&mut self) -> Option<CloseReason> {

@@ -133,7 +133,7 @@ fn collect(
             Event::Carrier(CarrierEvent::LateOutcome { ticket, outcome }) => {
                 prop_assert_eq!(late.insert(ticket.0, outcome), None);
             }
-            Event::Carrier(_) | Event::Bound { .. } | Event::Closed(_) => {}
+            Event::Carrier(_) | Event::Alarm(_) | Event::Bound { .. } | Event::Closed(_) => {}
         }
     }
     Ok(())

@@ -176,6 +176,36 @@ fn an_unanswered_submit_is_unknown_and_a_late_answer_settles_it() {
 }
 
 #[test]
+fn a_failed_query_is_no_answer_to_a_submit() {
+    let mut bench = Bench::bound(|_| {});
+    bench.submit("answered after all");
+    bench.submit("never answered");
+    let submits = bench.submits();
+    for submit in &submits {
+        bench.refuse(submit, 0x67);
+    }
+    assert_eq!(bench.outcomes(), []);
+    assert_eq!(bench.session.in_flight(), 2);
+    bench.answer(&submits[0], "a");
+    bench.pass(30_000);
+    assert_eq!(
+        bench.outcomes(),
+        [(1, accepted(&["a"])), (2, Outcome::Unknown)]
+    );
+    // What a carrier means by it otherwise, its operator knows.
+    let mut bench = Bench::bound(|config| {
+        let class = StatusClass::Fail;
+        let fails = StatusOverride { class, code: None };
+        config.status = [("0x67".to_owned(), fails)].into();
+    });
+    bench.submit("x");
+    let submit = bench.submits().remove(0);
+    bench.refuse(&submit, 0x67);
+    let outcomes = bench.outcomes();
+    assert_eq!(refusal(&outcomes[0].1).class, RefusalClass::Fail);
+}
+
+#[test]
 fn an_answer_after_ten_minutes_is_forgotten() {
     let mut bench = Bench::bound(|_| {});
     bench.submit("x");
