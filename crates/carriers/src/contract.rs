@@ -70,8 +70,10 @@ pub struct Refusal {
 /// How a refusal may be met (carriers.md, section 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalClass {
-    /// The same carrier, later.
+    /// The same carrier, later, for as long as the message is valid.
     RetrySame,
+    /// The same carrier, a few times within about a minute, then another if there is one.
+    RetrySoon,
     /// Another carrier if there is one, at once.
     RetryOther,
     /// Final.

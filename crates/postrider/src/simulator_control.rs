@@ -67,6 +67,7 @@ fn class(class: SimulatedClass) -> RefusalClass {
     match class {
         SimulatedClass::Fail => RefusalClass::Fail,
         SimulatedClass::RetrySame => RefusalClass::RetrySame,
+        SimulatedClass::RetrySoon => RefusalClass::RetrySoon,
         SimulatedClass::RetryOther => RefusalClass::RetryOther,
         SimulatedClass::Config => RefusalClass::Config,
     }

@@ -70,6 +70,7 @@ pub enum StatusClass {
     Throttle,
     LinkFault,
     RetrySame,
+    RetrySoon,
     RetryOther,
     Fail,
     Config,
@@ -81,6 +82,7 @@ impl StatusClass {
             Self::Throttle => Verdict::Throttle,
             Self::LinkFault => Verdict::LinkFault,
             Self::RetrySame => Verdict::Refuse(RefusalClass::RetrySame),
+            Self::RetrySoon => Verdict::Refuse(RefusalClass::RetrySoon),
             Self::RetryOther => Verdict::Refuse(RefusalClass::RetryOther),
             Self::Fail => Verdict::Refuse(RefusalClass::Fail),
             Self::Config => Verdict::Refuse(RefusalClass::Config),
@@ -179,6 +181,7 @@ fn row(status: CommandStatus) -> Option<&'static Row> {
 const THROTTLE: Verdict = Verdict::Throttle;
 const LINK_FAULT: Verdict = Verdict::LinkFault;
 const RETRY_SAME: Verdict = Verdict::Refuse(RefusalClass::RetrySame);
+const RETRY_SOON: Verdict = Verdict::Refuse(RefusalClass::RetrySoon);
 const RETRY_OTHER: Verdict = Verdict::Refuse(RefusalClass::RetryOther);
 const FAIL: Verdict = Verdict::Refuse(RefusalClass::Fail);
 const CONFIG: Verdict = Verdict::Refuse(RefusalClass::Config);
@@ -205,7 +208,10 @@ const fn fault_of(verdict: Verdict) -> Option<Fault> {
         | Verdict::Resend(_)
         | Verdict::Ignore
         | Verdict::Refuse(
-            RefusalClass::RetrySame | RefusalClass::RetryOther | RefusalClass::Fail,
+            RefusalClass::RetrySame
+            | RefusalClass::RetrySoon
+            | RefusalClass::RetryOther
+            | RefusalClass::Fail,
         ) => None,
     }
 }
@@ -234,7 +240,7 @@ static TABLE: &[Row] = &[
     one(0x05, "RALYBND", LINK_FAULT, UNKNOWN),
     alarming(0x06, "RINVPRTFLG", Fault::Configuration),
     alarming(0x07, "RINVREGDLVFLG", Fault::Configuration),
-    one(0x08, "RSYSERR", RETRY_SAME, UNKNOWN),
+    one(0x08, "RSYSERR", RETRY_SOON, UNKNOWN),
     one(0x0A, "RINVSRCADR", RETRY_OTHER, Code::BySender),
     one(0x0B, "RINVDSTADR", FAIL, Code::Is(ErrorCode::HandsetUnknown)),
     one(0x0C, "RINVMSGID", RETRY_OTHER, UNKNOWN),
@@ -304,7 +310,7 @@ mod tests {
             (&[0x01, 0x02, 0x03][..], FAIL, 30008),
             (&[0x04, 0x0D, 0x0E, 0x0F], LINK_FAULT, 30008),
             (&[0x06, 0x07], FAIL, 30008),
-            (&[0x08], RETRY_SAME, 30008),
+            (&[0x08], RETRY_SOON, 30008),
             (&[0x0A], RETRY_OTHER, 30024),
             (&[0x0B], FAIL, 30005),
             (&[0x14, 0x58], THROTTLE, 30017),

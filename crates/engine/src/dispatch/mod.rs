@@ -16,6 +16,8 @@ mod live;
 mod outcome;
 mod receipt;
 mod ring;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -17,8 +17,10 @@ use smallvec::SmallVec;
 use super::live::Stage;
 use super::{Deferred, Dispatch, Effect, Timer, callback_job};
 
-/// Waits between tries with the same carrier.
-const RETRY_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
+/// Waits between tries with the same carrier (carriers.md 3); the last is repeated.
+const RETRY_SAME_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
+/// The same where another carrier takes over after the last (carriers.md 2.3).
+const RETRY_SOON_MS: [Millis; 3] = [5_000, 15_000, 45_000];
 
 /// How long a late answer may settle a doubt before the message is submitted again.
 const DOUBT_MS: Millis = 60_000;
@@ -248,18 +250,27 @@ impl Dispatch {
         let final_event = Event::CarrierRefused { code: refusal.code };
         match refusal.class {
             RefusalClass::Fail | RefusalClass::Config => self.apply(id, &final_event, now_ms),
-            RefusalClass::RetrySame => match RETRY_MS.get(usize::from(live.retries)) {
-                Some(wait) => {
-                    live.retries += 1;
-                    // Refused is not in doubt: takes a recorded intent back.
-                    self.apply(id, &Event::Returned, now_ms);
-                    self.live.set_stage(id, Stage::Retry);
-                    self.timers.insert((now_ms + wait, Timer::Retry(id)));
-                }
+            RefusalClass::RetrySame => {
+                let last = RETRY_SAME_MS.len() - 1;
+                let wait_ms = RETRY_SAME_MS[usize::from(live.retries).min(last)];
+                self.retry_in(id, wait_ms, now_ms);
+            }
+            RefusalClass::RetrySoon => match RETRY_SOON_MS.get(usize::from(live.retries)) {
+                Some(wait_ms) => self.retry_in(id, *wait_ms, now_ms),
                 None => self.try_other(id, carrier, &final_event, now_ms),
             },
             RefusalClass::RetryOther => self.try_other(id, carrier, &final_event, now_ms),
         }
+    }
+
+    fn retry_in(&mut self, id: Id, wait_ms: Millis, now_ms: Millis) {
+        if let Some(live) = self.live.get_mut(id) {
+            live.retries = live.retries.saturating_add(1);
+        }
+        // Refused is not in doubt: takes a recorded intent back.
+        self.apply(id, &Event::Returned, now_ms);
+        self.live.set_stage(id, Stage::Retry);
+        self.timers.insert((now_ms + wait_ms, Timer::Retry(id)));
     }
 
     /// Moves a message to the next carrier of its route, or ends it.

@@ -95,6 +95,8 @@ pub enum SimulatedClass {
     Fail,
     /// The same carrier, later.
     RetrySame,
+    /// The same carrier a few times, then another.
+    RetrySoon,
     /// Another carrier, at once.
     RetryOther,
     /// The same, once the operator has mended the carrier's settings.
@@ -103,9 +105,10 @@ pub enum SimulatedClass {
 
 impl SimulatedClass {
     /// Named as a carrier's `status` table names them.
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 5] = [
         ("fail", Self::Fail),
         ("retry_same", Self::RetrySame),
+        ("retry_soon", Self::RetrySoon),
         ("retry_other", Self::RetryOther),
         ("config", Self::Config),
     ];

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_answer_with_another_status_is_sorted_by_the_table() {
     for (status, class, code) in [
-        (0x08, RefusalClass::RetrySame, 30008),
+        (0x08, RefusalClass::RetrySoon, 30008),
         (0x0A, RefusalClass::RetryOther, 30024),
         (0x0B, RefusalClass::Fail, 30005),
         (0x15, RefusalClass::Config, 30008),
