@@ -19,7 +19,7 @@ struct Step {
     run: fn(&Path) -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "fmt",
         what: "formatting",
@@ -49,6 +49,11 @@ const STEPS: [Step; 11] = [
         name: "doc",
         what: "examples in documentation",
         run: doc,
+    },
+    Step {
+        name: "fuzz",
+        what: "the fuzz targets still compile",
+        run: fuzz,
     },
     Step {
         name: "build",
@@ -193,6 +198,23 @@ fn doc(root: &Path) -> Result<()> {
     run_cargo(
         root,
         &["test", "--workspace", "--doc", "--locked", "--quiet"],
+    )
+}
+
+/// Fuzzing takes a nightly toolchain and time, so it is a contributor's; here its targets are kept
+/// alive. What they found, and short random runs, are property tests of the crates.
+fn fuzz(root: &Path) -> Result<()> {
+    run_cargo(
+        root,
+        &[
+            "check",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target/fuzz",
+            "--locked",
+            "--quiet",
+        ],
     )
 }
 
