@@ -54,6 +54,8 @@ pub struct Acceptor {
 /// A request whose parameters were read, and no sender chosen yet.
 struct Draft<'a> {
     account: AccountNo,
+    /// See [`Acceptor::prepare`].
+    newcomer: Option<SenderNo>,
     service: Option<Arc<Service>>,
     from: Option<SenderAddress>,
     to: To,
@@ -82,15 +84,21 @@ impl Acceptor {
     /// Turns a request into the message to insert, its place in the sender's queue reserved. If the
     /// insert fails, [`Acceptor::abandon`] gives the place back.
     ///
-    /// `scheduled` is how many scheduled messages the account has waiting.
+    /// `scheduled` is how many scheduled messages the account has waiting. `newcomer` is the number
+    /// kept free for the alpha sender that the request names for the first time; the caller makes it
+    /// known if the message carries it.
     pub fn prepare(
         &self,
         account: &Account,
         request: &CreateMessage,
         scheduled: u32,
+        newcomer: Option<SenderNo>,
     ) -> Result<Message, Fault> {
         let now_ms = self.clock.now_ms();
-        let draft = self.read(account, request)?;
+        let draft = Draft {
+            newcomer,
+            ..self.read(account, request)?
+        };
         let validity = ValidityPeriod::resolve(
             request.validity_period.as_deref(),
             draft
@@ -175,6 +183,7 @@ impl Acceptor {
         let status_callback = status_callback(request, service.as_deref())?;
         Ok(Draft {
             account: account.no,
+            newcomer: None,
             service,
             from,
             to,
@@ -311,6 +320,7 @@ impl Acceptor {
         let to = read_to(&scheduled.to).map_err(|fault| fault.code)?;
         Ok(Draft {
             account: scheduled.account,
+            newcomer: None,
             service: Some(service.ok_or(ErrorCode::SchedulingFailed)?),
             from: scheduled
                 .options
@@ -399,6 +409,7 @@ impl Acceptor {
         let account = self.directory.account_by_no(draft.account);
         let sender = account
             .and_then(|account| self.directory.sender_no(account.sid, &from))
+            .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
         self.know_rate(table, sender);
         if table.get(sender).is_full(segments) {

@@ -48,10 +48,13 @@ impl Engine {
         request: &CreateMessage,
     ) -> Result<Created, Fault> {
         self.check_room()?;
-        self.know_alpha_sender(account, request).await?;
         let acceptor = &self.shared.acceptor;
-        let scheduled = self.scheduled_count(account.no, request).await?;
-        let message = acceptor.prepare(account, request, scheduled)?;
+        let message = if let Some(sender) = self.unknown_alpha_sender(account, request) {
+            self.introduce(account, request, sender).await?
+        } else {
+            let scheduled = self.scheduled_count(account.no, request).await?;
+            acceptor.prepare(account, request, scheduled, None)?
+        };
         let insert = Change::Insert(Box::new(message.clone()));
         if self.shared.committer.commit(insert).await.is_err() {
             acceptor.abandon(&message);
@@ -78,31 +81,56 @@ impl Engine {
         })
     }
 
-    /// An alpha sender needs no registration to be named; its queue is made on first use.
-    async fn know_alpha_sender(
+    /// The alpha sender that the request names and the account has not used before.
+    fn unknown_alpha_sender(
+        &self,
+        account: &Account,
+        request: &CreateMessage,
+    ) -> Option<SenderAddress> {
+        let from = request.from.as_deref()?;
+        let is_number = from.starts_with('+') || ShortCode::parse(from).is_some();
+        if request.messaging_service.is_some() || is_number {
+            return None;
+        }
+        let address = SenderAddress::Alpha(AlphaSenderId::parse(from)?);
+        let is_known = self.directory().sender_no(account.sid, &address).is_some();
+        (!is_known).then_some(address)
+    }
+
+    /// An alpha sender needs no registration to be named; its queue is made with its first message.
+    /// Queues are for ever, so a request that is refused makes none, and an account has only so many.
+    async fn introduce(
         &self,
         account: &Arc<Account>,
         request: &CreateMessage,
-    ) -> Result<(), Fault> {
-        let Some(from) = request
-            .from
-            .as_deref()
-            .filter(|_| request.messaging_service.is_none())
-        else {
-            return Ok(());
-        };
-        let is_number = from.starts_with('+') || ShortCode::parse(from).is_some();
-        let Some(id) = AlphaSenderId::parse(from).filter(|_| !is_number) else {
-            return Ok(());
-        };
-        let address = SenderAddress::Alpha(id);
-        if self.directory().sender_no(account.sid, &address).is_some() {
-            return Ok(());
-        }
+        sender: SenderAddress,
+    ) -> Result<Message, Fault> {
+        // Nobody else takes the number meanwhile.
         let _lock = self.settings_lock().await;
         let mut changes = Vec::new();
-        self.sender_for(account.sid, address, &mut changes);
-        self.write(changes).await
+        let no = self.sender_for(account.sid, sender, &mut changes);
+        let acceptor = &self.shared.acceptor;
+        // Without a service nothing is scheduled, so it does not matter how much is.
+        let message = acceptor.prepare(account, request, 0, Some(no))?;
+        let max = self.limits().alpha_senders_max;
+        let introduced = if changes.is_empty() {
+            Ok(())
+        } else if self.directory().alpha_senders(account.sid) >= max {
+            let text = format!(
+                "This account has sent from {max} alphanumeric senders, the most there may be; \
+                 use one of them, or a Messaging Service that has it in its pool"
+            );
+            Err(Fault::because(ErrorCode::InvalidFrom, text))
+        } else {
+            self.write(changes).await
+        };
+        match introduced {
+            Ok(()) => Ok(message),
+            Err(fault) => {
+                acceptor.abandon(&message);
+                Err(fault)
+            }
+        }
     }
 
     /// How many messages of the account are scheduled, if that matters to the request.
@@ -219,4 +247,54 @@ fn not_found(sid: MessageSid) -> Fault {
         ErrorCode::NotFound,
         format!("The requested message {sid} was not found"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::settings::{Document, Sender};
+    use postrider_store::DocumentChange;
+
+    use super::*;
+    use crate::testing::engine;
+
+    fn from(alpha: &str) -> CreateMessage {
+        CreateMessage {
+            to: Some("+447911123456".to_owned()),
+            from: Some(alpha.to_owned()),
+            body: Some("Hi".to_owned()),
+            ..CreateMessage::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_has_only_so_many_alpha_senders() {
+        let test = engine();
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let other = engine.create_account(main.sid, None).await.unwrap();
+        let max = engine.limits().alpha_senders_max;
+        let sender = |i: usize| {
+            let id = AlphaSenderId::parse(&format!("Shop {i}")).unwrap();
+            DocumentChange::Put(Document::Sender(Sender {
+                no: postrider_core::message::SenderNo(u32::try_from(i).unwrap()),
+                account: main.sid,
+                address: SenderAddress::Alpha(id),
+            }))
+        };
+        engine.write((1..max).map(sender).collect()).await.unwrap();
+        // Columns: account, sender, whether it is refused.
+        for (account, alpha, is_refused) in [
+            (&main, "Last", false),
+            (&main, "Too many", true),
+            (&main, "Last", false),
+            (&main, "Shop 1", false),
+            (&other, "Too many", false),
+        ] {
+            let created = engine.create_message(account, from(alpha)).await;
+            let code = created.err().map(|fault| fault.code);
+            let refusal = is_refused.then_some(ErrorCode::InvalidFrom);
+            assert_eq!(code, refusal, "{alpha}");
+        }
+    }
 }

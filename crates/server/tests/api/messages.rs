@@ -1,5 +1,6 @@
 //! Messages: create, list, fetch, redact, cancel, delete.
 
+use postrider_core::sender::SenderAddress;
 use serde_json::{Value, json};
 
 use crate::shapes;
@@ -156,6 +157,52 @@ async fn a_bad_request_creates_nothing() {
     }
     let page = world.get(&world.list("Messages")).await.ok();
     assert!(list_of(&page, "messages").is_empty());
+}
+
+/// Columns: parameters besides `From=ACME`, code of the refusal.
+const REFUSED_ALPHA: &[(&[(&str, &str)], u32)] = &[
+    (&[("To", TO), ("Body", "Hi")], 21606),
+    (&[("To", "+447911123456")], 21602),
+    (
+        &[("To", "+447911123456"), ("Body", "Hi"), ("Attempt", "x")],
+        20001,
+    ),
+    (
+        &[
+            ("To", "+447911123456"),
+            ("Body", "Hi"),
+            ("ValidityPeriod", "0"),
+        ],
+        21624,
+    ),
+    (
+        &[
+            ("To", "+447911123456"),
+            ("Body", "Hi"),
+            ("SendAsMms", "true"),
+        ],
+        21612,
+    ),
+];
+
+#[tokio::test]
+async fn an_alpha_sender_is_known_from_its_first_message_on() {
+    let world = World::new().await;
+    let account = world.sid.parse().unwrap();
+    let is_known = || {
+        let alpha = SenderAddress::parse("ACME").unwrap();
+        let directory = world.engine().directory();
+        directory.sender_no(account, &alpha).is_some()
+    };
+    for (fields, code) in REFUSED_ALPHA {
+        let fields = [*fields, &[("From", "ACME")]].concat();
+        let answer = world.post(&world.list("Messages"), &fields).await;
+        answer.refused(400, *code);
+        assert!(!is_known(), "{fields:?}");
+    }
+    let sent = send(&world, "+447911123456", "ACME").await;
+    assert_eq!(sent["status"], "delivered");
+    assert!(is_known());
 }
 
 /// Sends one message and waits for its end.
