@@ -1,6 +1,7 @@
 //! Operations on messages, as the API offers them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
@@ -11,6 +12,7 @@ use postrider_core::settings::Account;
 use postrider_core::sid::MessageSid;
 use postrider_store::{Applied, Change, Cursor, MessageFilter};
 
+use crate::metrics::RefusalLabel;
 use crate::{Engine, runtime};
 
 /// A message that was created.
@@ -35,7 +37,10 @@ impl Engine {
             Err(fault) => drop(
                 metrics
                     .refused
-                    .get_or_create(&runtime::result_label(fault))
+                    .get_or_create(&RefusalLabel {
+                        code: fault.code.code(),
+                        result: runtime::result_label(fault).result,
+                    })
                     .inc(),
             ),
         }
@@ -55,10 +60,9 @@ impl Engine {
             let scheduled = self.scheduled_count(account.no, request).await?;
             acceptor.prepare(account, request, scheduled, None)?
         };
-        let insert = Change::Insert(Box::new(message.clone()));
-        if self.shared.committer.commit(insert).await.is_err() {
+        if let Err(fault) = self.commit(Change::Insert(Box::new(message.clone()))).await {
             acceptor.abandon(&message);
-            return Err(ErrorCode::Unavailable.into());
+            return Err(fault);
         }
         if message.status == Status::Scheduled {
             self.shared.schedule_changed.notify_one();
@@ -237,7 +241,11 @@ impl Engine {
     }
 
     async fn commit(&self, change: Change) -> Result<Applied, Fault> {
+        let started_ms = self.now_ms();
         let applied = self.shared.committer.commit(change).await;
+        let waited_ms = u64::try_from(self.now_ms() - started_ms).unwrap_or(0);
+        let waited = Duration::from_millis(waited_ms);
+        self.metrics().commit_seconds.observe(waited.as_secs_f64());
         applied.map_err(|_| Fault::new(ErrorCode::Unavailable))
     }
 }

@@ -205,6 +205,9 @@ pub trait Store: Send + Sync {
     /// accept. `Err(Full)` while only the reserve is left.
     fn room(&self) -> Result<()>;
 
+    /// Bytes that may still be written. As cheap as [`Store::room`].
+    fn free_bytes(&self) -> Result<u64>;
+
     // --- messages: reading ---
 
     /// The message with this SID's id. The caller compares the SID's kind and the account.

@@ -149,6 +149,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn free_bytes(&self) -> Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn message(&self, id: Id) -> Result<Option<Message>> {
         let records = self.records()?;
         Ok(records.known(id).cloned())
