@@ -63,8 +63,21 @@ pub struct Account {
     pub auth_token_hash: String,
     /// The auth token, sealed under the instance key: webhooks are signed with it.
     pub auth_token_sealed: String,
+    /// A second token while clients move from one to the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secondary_token: Option<SecondaryToken>,
     pub created_ms: Millis,
     pub updated_ms: Millis,
+}
+
+/// An auth token that is as good as the first for requests, and signs nothing before it is promoted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecondaryToken {
+    /// As the account's `auth_token_hash`.
+    pub hash: String,
+    /// As the account's `auth_token_sealed`, which it becomes.
+    pub sealed: String,
+    pub created_ms: Millis,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -63,6 +63,7 @@ pub fn new_account(
         status: AccountStatus::Active,
         auth_token_hash: secrets::hash(token),
         auth_token_sealed: directory.vault().seal(token, nonce),
+        secondary_token: None,
         created_ms: now_ms,
         updated_ms: now_ms,
     }
@@ -154,7 +155,7 @@ impl Engine {
         )
     }
 
-    fn account(&self, sid: AccountSid) -> Result<Arc<Account>, Fault> {
+    pub(crate) fn account(&self, sid: AccountSid) -> Result<Arc<Account>, Fault> {
         self.directory()
             .account(sid)
             .ok_or_else(|| not_found("account", sid))

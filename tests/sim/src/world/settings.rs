@@ -28,6 +28,7 @@ impl World {
                 status: AccountStatus::Active,
                 auth_token_hash: String::new(),
                 auth_token_sealed: vault.seal("token", [1; 12]),
+                secondary_token: None,
                 created_ms: START_MS,
                 updated_ms: START_MS,
             }),
