@@ -561,7 +561,7 @@ fn read_to(text: &str) -> Result<To, Fault> {
     })
 }
 
-fn read_from(text: &str) -> Result<SenderAddress, Fault> {
+pub(crate) fn read_from(text: &str) -> Result<SenderAddress, Fault> {
     let invalid = || {
         let text =
             format!("'From' {text} is not a phone number, short code or alphanumeric sender");

@@ -13,14 +13,17 @@ use postrider_core::sid::MessageSid;
 use postrider_store::{Applied, Change, Cursor, MessageFilter};
 
 use crate::metrics::RefusalLabel;
-use crate::{Engine, runtime};
+use crate::{Engine, accept, runtime};
 
 /// A message that was created.
 #[derive(Clone, Debug)]
 pub struct Created {
     pub message: Message,
-    /// Its answer says `accepted` and names no sender, whatever has been decided already.
+    /// Its answer says `accepted` and names no sender but one that was asked for, whatever has been
+    /// decided already.
     pub through_service: bool,
+    /// The sender that the request named beside the service.
+    pub named_sender: Option<SenderAddress>,
 }
 
 impl Engine {
@@ -68,9 +71,15 @@ impl Engine {
             self.shared.schedule_changed.notify_one();
         }
         let through_service = message.service.is_some();
+        let named_sender = request
+            .from
+            .as_deref()
+            .filter(|_| through_service)
+            .and_then(|from| accept::read_from(from).ok());
         Ok(Created {
             message,
             through_service,
+            named_sender,
         })
     }
 

@@ -231,7 +231,7 @@ struct MessageJson<'a> {
     body: &'a str,
     num_segments: Digits,
     direction: &'static str,
-    from: Option<&'a str>,
+    from: Option<Cow<'a, str>>,
     to: Cow<'a, str>,
     date_updated: Rfc2822,
     price: (),
@@ -269,7 +269,7 @@ impl<'a> MessageJson<'a> {
             body: &message.body,
             num_segments: Digits(message.num_segments),
             direction: message.direction.as_str(),
-            from: message.from.as_deref(),
+            from: message.from.as_deref().map(Cow::Borrowed),
             to: shown_recipient(message),
             date_updated: Rfc2822(message.updated_ms),
             price: (),
@@ -292,7 +292,7 @@ impl<'a> MessageJson<'a> {
         }
     }
 
-    /// A message just created. Through a service it is shown before any sender is chosen, as
+    /// A message just created. Through a service it is shown before a sender is chosen, as
     /// Twilio shows it, though the record already holds the choice and perhaps its failure.
     fn created(created: &'a Created, account: AccountSid) -> Self {
         let message = &created.message;
@@ -304,7 +304,10 @@ impl<'a> MessageJson<'a> {
                 _ => Status::Accepted,
             };
             json.status = status.as_str();
-            json.from = None;
+            json.from = created
+                .named_sender
+                .as_ref()
+                .map(|sender| Cow::Owned(sender.to_string()));
             json.num_segments = Digits(0);
             json.date_sent = None;
             json.date_updated = json.date_created;

@@ -62,6 +62,41 @@ async fn through_a_service_the_answer_says_accepted_and_names_no_sender() {
 }
 
 #[tokio::test]
+async fn a_sender_named_beside_a_service_is_shown_at_once() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    let schedule = [
+        ("ScheduleType", "fixed"),
+        ("SendAt", "2026-01-01T10:00:00Z"),
+    ];
+    // Columns: From, as it is shown.
+    for (from, shown) in [
+        ("(415) 555-0101", json!("+14155550101")),
+        (service.as_str(), Value::Null),
+    ] {
+        let fields = [
+            ("To", TO),
+            ("From", from),
+            ("MessagingServiceSid", &service),
+            ("Body", "Hi"),
+        ];
+        let created = world.post(&world.list("Messages"), &fields).await.created();
+        assert_eq!(
+            (&created["from"], &created["status"]),
+            (&shown, &json!("accepted"))
+        );
+        assert_eq!(created["num_segments"], "0");
+        assert_eq!(world.settled(&created).await["from"], "+14155550101");
+        let fields = [&fields[..], &schedule].concat();
+        let created = world.post(&world.list("Messages"), &fields).await.created();
+        assert_eq!(
+            (&created["from"], &created["status"]),
+            (&shown, &json!("scheduled"))
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_failure_that_needs_a_sender_shows_later() {
     let world = World::new().await;
     let service = world.service().await;
