@@ -127,6 +127,28 @@ pub struct SenderWebhooks {
     pub sms_fallback_method: HttpMethod,
     pub sms_application: Option<ApplicationSid>,
     pub status_callback: Option<String>,
+    pub status_callback_method: HttpMethod,
+}
+
+/// What a number would do with calls: stored and echoed, since nothing here takes calls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VoiceSettings {
+    pub url: Option<String>,
+    pub method: HttpMethod,
+    pub fallback_url: Option<String>,
+    pub fallback_method: HttpMethod,
+    pub application: Option<ApplicationSid>,
+    pub caller_id_lookup: bool,
+    pub receive_mode: VoiceReceiveMode,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoiceReceiveMode {
+    #[default]
+    Voice,
+    Fax,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +169,9 @@ pub struct IncomingNumber {
     pub friendly_name: String,
     pub capabilities: Capabilities,
     pub webhooks: SenderWebhooks,
+    /// Apart, because no message reads it.
+    #[serde(default)]
+    pub voice: Box<VoiceSettings>,
     /// Segments per second of this one sender; `None` = the default of its kind, 0 = no limit.
     #[serde(default)]
     pub pace: Option<f64>,

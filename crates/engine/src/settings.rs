@@ -277,6 +277,7 @@ impl Engine {
                     voice: false,
                 },
                 webhooks: SenderWebhooks::default(),
+                voice: Box::default(),
                 pace: None,
                 created_ms: now_ms,
                 updated_ms: now_ms,

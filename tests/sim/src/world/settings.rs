@@ -59,6 +59,7 @@ impl World {
                     voice: false,
                 },
                 webhooks: SenderWebhooks::default(),
+                voice: Box::default(),
                 pace: Some(rate),
                 created_ms: START_MS,
                 updated_ms: START_MS,
