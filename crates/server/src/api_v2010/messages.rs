@@ -86,6 +86,9 @@ fn read_create(body: &[u8]) -> Result<CreateMessage, Refusal> {
             "AddressRetention" => set(&mut request.address_retention, value),
             "Attempt" => set(&mut request.attempt, value),
             "MaxPrice" => set(&mut request.max_price, value),
+            "RiskCheck" => set(&mut request.risk_check, value),
+            "TrafficType" => set(&mut request.traffic_type, value),
+            "PersistentAction" => request.persistent_actions.push(value.into_owned()),
             _ => {}
         }
     }

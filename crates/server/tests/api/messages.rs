@@ -170,7 +170,54 @@ const REFUSED: &[(&[(&str, &str)], u32)] = &[
         ],
         20001,
     ),
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("RiskCheck", "off"),
+        ],
+        20001,
+    ),
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("TrafficType", "paid"),
+        ],
+        20001,
+    ),
+    // A place is shown by WhatsApp only.
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("PersistentAction", "geo:37.787890,-122.391664|Office"),
+        ],
+        20001,
+    ),
 ];
+
+#[tokio::test]
+async fn what_has_no_effect_yet_is_kept_with_the_message() {
+    let world = World::new().await;
+    world.number("+14155550101").await;
+    let fields = [
+        ("To", TO),
+        ("From", "+14155550101"),
+        ("Body", "Hi"),
+        ("RiskCheck", "disable"),
+        ("TrafficType", "free"),
+    ];
+    let created = world.post(&world.list("Messages"), &fields).await.created();
+    let directory = world.engine().directory();
+    let account = directory.account(world.sid.parse().unwrap()).unwrap();
+    let sid = created["sid"].as_str().unwrap().parse().unwrap();
+    let message = world.engine().message(account.no, sid).await.unwrap();
+    assert!(message.options.skip_risk_check && message.options.is_free_traffic);
+}
 
 #[tokio::test]
 async fn a_bad_request_creates_nothing() {
