@@ -176,7 +176,6 @@ fn read_filter(account: &Account, query: &Form<'_>) -> Result<MessageFilter, Ref
     let mut from_ms = None;
     let mut before_ms = None;
     if let Some(span) = date(query, "DateSent")? {
-        let span = span.widened_to_day();
         (from_ms, before_ms) = (Some(span.start_ms), Some(span.end_ms));
     }
     // Both bounds are inclusive: on a wire they read `DateSent<=` and `DateSent>=`.
@@ -199,6 +198,7 @@ fn normal_address(text: &str) -> Box<str> {
     }
 }
 
+/// Midnight is the whole day in each of the three, as a bare date is: SDKs send a date so.
 fn date(query: &Form<'_>, name: &str) -> Result<Option<Span>, Refusal> {
     let Some(text) = query.text(name) else {
         return Ok(None);
@@ -209,7 +209,7 @@ fn date(query: &Form<'_>, name: &str) -> Result<Option<Span>, Refusal> {
             format!("'{name}' must be a date such as 2026-01-31, or a time in ISO 8601"),
         )
     })?;
-    Ok(Some(span))
+    Ok(Some(span.widened_to_day()))
 }
 
 /// No message has media yet, so the list is there and empty.

@@ -334,6 +334,10 @@ async fn messages_are_listed_newest_first_and_filtered() {
         ),
         ("DateSent%3E=2026-01-01T01:00:01Z", vec![&third, &second]),
         ("DateSent%3C=2026-01-01T02:00:00%2B01:00", vec![&first]),
+        // Midnight is the day here too: SDKs make it of `date_sent_before=date(2026, 1, 1)`.
+        ("DateSent%3C=2026-01-01T00:00:00Z", vec![&first]),
+        ("DateSent%3C=2025-12-31T00:00:00Z", vec![]),
+        ("DateSent%3E=2026-01-02T00:00:00Z", vec![&third, &second]),
         ("DateSent%3C=2025-12-31", vec![]),
         (
             "DateSent%3E=2026-01-01&DateSent%3C=2026-01-01",
