@@ -275,6 +275,23 @@ pub struct MessageOptions {
     /// What WhatsApp shows beside the text, such as a place: `geo:37.78,-122.39|Office`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub persistent_actions: Vec<Box<str>>,
+    /// What the customer last told of the recipient's reaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
+}
+
+/// Whether the recipient did what the message was for, such as entering the code it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    pub outcome: FeedbackOutcome,
+    pub at_ms: Millis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackOutcome {
+    Confirmed,
+    Unconfirmed,
 }
 
 impl MessageOptions {

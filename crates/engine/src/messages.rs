@@ -6,7 +6,7 @@ use std::time::Duration;
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
-use postrider_core::message::{AccountNo, Message, Status, StatusSet};
+use postrider_core::message::{AccountNo, Feedback, FeedbackOutcome, Message, Status, StatusSet};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::Account;
 use postrider_core::sid::MessageSid;
@@ -231,6 +231,29 @@ impl Engine {
             Applied::Stale => {
                 let text = format!("Message {sid} is still on its way; its body is needed");
                 Err(Fault::because(ErrorCode::NotDeletableYet, text))
+            }
+            Applied::Missing => Err(not_found(sid)),
+        }
+    }
+
+    /// Keeps what the customer tells of the recipient's reaction. Nothing is decided by it.
+    pub async fn keep_feedback(
+        &self,
+        account: AccountNo,
+        sid: MessageSid,
+        outcome: FeedbackOutcome,
+    ) -> Result<Feedback, Fault> {
+        self.message(account, sid).await?;
+        let feedback = Feedback {
+            outcome,
+            at_ms: self.now_ms(),
+        };
+        let id = sid.id;
+        match self.commit(Change::Feedback { id, feedback }).await? {
+            Applied::Yes => Ok(feedback),
+            Applied::Stale => {
+                let text = format!("Message {sid} is scheduled; nobody has got it yet");
+                Err(Fault::because(ErrorCode::Conflict, text))
             }
             Applied::Missing => Err(not_found(sid)),
         }

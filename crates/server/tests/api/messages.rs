@@ -430,6 +430,35 @@ async fn an_unknown_message_is_not_found() {
 }
 
 #[tokio::test]
+async fn feedback_is_kept_with_its_message() {
+    let world = World::new().await;
+    world.number("+14155550101").await;
+    let message = send(&world, TO, "+14155550101").await;
+    let path = message["subresource_uris"]["feedback"].as_str().unwrap();
+    for outcome in ["unconfirmed", "confirmed"] {
+        let feedback = world.post(path, &[("Outcome", outcome)]).await.ok();
+        assert_eq!(
+            feedback,
+            json!({
+                "account_sid": world.sid,
+                "message_sid": message["sid"],
+                "outcome": outcome,
+                "date_created": "Thu, 01 Jan 2026 00:00:00 +0000",
+                "date_updated": "Thu, 01 Jan 2026 00:00:00 +0000",
+                "uri": path,
+            })
+        );
+    }
+    world.get(path).await.refused(405, 20004);
+    for fields in [&[][..], &[("Outcome", "maybe")]] {
+        world.post(path, fields).await.refused(400, 20001);
+    }
+    let unknown = world.list("Messages/SM00000000000000000000000000000000/Feedback");
+    let fields = [("Outcome", "confirmed")];
+    world.post(&unknown, &fields).await.refused(404, 20404);
+}
+
+#[tokio::test]
 async fn a_message_lists_no_media() {
     let world = World::new().await;
     world.number("+14155550101").await;
