@@ -28,6 +28,12 @@ impl Country {
             .then(|| Self(letters.map(|letter| letter.to_ascii_uppercase())))
     }
 
+    /// The same for a code that people give, which must be one of the table: a typo such as `UK`
+    /// would match nothing for ever.
+    pub fn parse_known(text: &str) -> Option<Self> {
+        Self::parse(text).filter(|country| capabilities(*country).is_some())
+    }
+
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).expect("both bytes are ASCII letters")
     }
@@ -185,6 +191,10 @@ mod tests {
         assert_eq!(Country::CA.to_string(), "CA");
         for wrong in ["", "U", "USA", "U1", "ÅX", "+1"] {
             assert_eq!(Country::parse(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(Country::parse_known("gb"), Country::parse("GB"));
+        for unknown in ["UK", "ZZ", "AA", "USA"] {
+            assert_eq!(Country::parse_known(unknown), None, "{unknown:?}");
         }
     }
 

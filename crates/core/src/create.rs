@@ -27,4 +27,7 @@ pub struct CreateMessage {
     pub address_retention: Option<String>,
     pub attempt: Option<String>,
     pub max_price: Option<String>,
+    pub risk_check: Option<String>,
+    pub traffic_type: Option<String>,
+    pub persistent_actions: Vec<String>,
 }

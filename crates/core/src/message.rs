@@ -240,6 +240,10 @@ impl Message {
 }
 
 /// Parameters of the create request that are kept, echoed or obeyed later, and usually absent.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the request has these switches"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MessageOptions {
@@ -262,6 +266,32 @@ pub struct MessageOptions {
     /// A sender asked for by name together with a service and a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Box<str>>,
+    /// `RiskCheck=disable`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub skip_risk_check: bool,
+    /// `TrafficType=free`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_free_traffic: bool,
+    /// What WhatsApp shows beside the text, such as a place: `geo:37.78,-122.39|Office`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub persistent_actions: Vec<Box<str>>,
+    /// What the customer last told of the recipient's reaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
+}
+
+/// Whether the recipient did what the message was for, such as entering the code it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    pub outcome: FeedbackOutcome,
+    pub at_ms: Millis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackOutcome {
+    Confirmed,
+    Unconfirmed,
 }
 
 impl MessageOptions {

@@ -63,8 +63,21 @@ pub struct Account {
     pub auth_token_hash: String,
     /// The auth token, sealed under the instance key: webhooks are signed with it.
     pub auth_token_sealed: String,
+    /// A second token while clients move from one to the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secondary_token: Option<SecondaryToken>,
     pub created_ms: Millis,
     pub updated_ms: Millis,
+}
+
+/// An auth token that is as good as the first for requests, and signs nothing before it is promoted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecondaryToken {
+    /// As the account's `auth_token_hash`.
+    pub hash: String,
+    /// As the account's `auth_token_sealed`, which it becomes.
+    pub sealed: String,
+    pub created_ms: Millis,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +127,28 @@ pub struct SenderWebhooks {
     pub sms_fallback_method: HttpMethod,
     pub sms_application: Option<ApplicationSid>,
     pub status_callback: Option<String>,
+    pub status_callback_method: HttpMethod,
+}
+
+/// What a number would do with calls: stored and echoed, since nothing here takes calls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VoiceSettings {
+    pub url: Option<String>,
+    pub method: HttpMethod,
+    pub fallback_url: Option<String>,
+    pub fallback_method: HttpMethod,
+    pub application: Option<ApplicationSid>,
+    pub caller_id_lookup: bool,
+    pub receive_mode: VoiceReceiveMode,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoiceReceiveMode {
+    #[default]
+    Voice,
+    Fax,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +169,9 @@ pub struct IncomingNumber {
     pub friendly_name: String,
     pub capabilities: Capabilities,
     pub webhooks: SenderWebhooks,
+    /// Apart, because no message reads it.
+    #[serde(default)]
+    pub voice: Box<VoiceSettings>,
     /// Segments per second of this one sender; `None` = the default of its kind, 0 = no limit.
     #[serde(default)]
     pub pace: Option<f64>,

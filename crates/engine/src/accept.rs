@@ -39,6 +39,8 @@ use crate::metrics::Metrics;
 use crate::pace::rate_of;
 use crate::webhooks::CallbackUrl;
 
+mod options;
+
 /// Decides what a create request becomes. Holds no state of its own.
 pub struct Acceptor {
     pub clock: Arc<dyn Clock>,
@@ -54,6 +56,8 @@ pub struct Acceptor {
 /// A request whose parameters were read, and no sender chosen yet.
 struct Draft<'a> {
     account: AccountNo,
+    /// See [`Acceptor::prepare`].
+    newcomer: Option<SenderNo>,
     service: Option<Arc<Service>>,
     from: Option<SenderAddress>,
     to: To,
@@ -82,15 +86,21 @@ impl Acceptor {
     /// Turns a request into the message to insert, its place in the sender's queue reserved. If the
     /// insert fails, [`Acceptor::abandon`] gives the place back.
     ///
-    /// `scheduled` is how many scheduled messages the account has waiting.
+    /// `scheduled` is how many scheduled messages the account has waiting. `newcomer` is the number
+    /// kept free for the alpha sender that the request names for the first time; the caller makes it
+    /// known if the message carries it.
     pub fn prepare(
         &self,
         account: &Account,
         request: &CreateMessage,
         scheduled: u32,
+        newcomer: Option<SenderNo>,
     ) -> Result<Message, Fault> {
         let now_ms = self.clock.now_ms();
-        let draft = self.read(account, request)?;
+        let draft = Draft {
+            newcomer,
+            ..self.read(account, request)?
+        };
         let validity = ValidityPeriod::resolve(
             request.validity_period.as_deref(),
             draft
@@ -162,6 +172,7 @@ impl Acceptor {
             return Err(ErrorCode::MissingContent.into());
         }
         let to = read_to(to)?;
+        let channel = to.channel;
         let service = service
             .map(|sid| self.read_service(account, sid))
             .transpose()?;
@@ -175,6 +186,7 @@ impl Acceptor {
         let status_callback = status_callback(request, service.as_deref())?;
         Ok(Draft {
             account: account.no,
+            newcomer: None,
             service,
             from,
             to,
@@ -182,7 +194,7 @@ impl Acceptor {
             has_media,
             smart_encoded: request.smart_encoded,
             status_callback,
-            options: read_options(request)?,
+            options: options::read(request, channel)?,
         })
     }
 
@@ -311,6 +323,7 @@ impl Acceptor {
         let to = read_to(&scheduled.to).map_err(|fault| fault.code)?;
         Ok(Draft {
             account: scheduled.account,
+            newcomer: None,
             service: Some(service.ok_or(ErrorCode::SchedulingFailed)?),
             from: scheduled
                 .options
@@ -399,6 +412,7 @@ impl Acceptor {
         let account = self.directory.account_by_no(draft.account);
         let sender = account
             .and_then(|account| self.directory.sender_no(account.sid, &from))
+            .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
         self.know_rate(table, sender);
         if table.get(sender).is_full(segments) {
@@ -550,7 +564,7 @@ fn read_to(text: &str) -> Result<To, Fault> {
     })
 }
 
-fn read_from(text: &str) -> Result<SenderAddress, Fault> {
+pub(crate) fn read_from(text: &str) -> Result<SenderAddress, Fault> {
     let invalid = || {
         let text =
             format!("'From' {text} is not a phone number, short code or alphanumeric sender");
@@ -616,39 +630,6 @@ fn status_callback(
             .and_then(|service| service.status_callback.as_deref())
             .map(Into::into)),
     }
-}
-
-fn read_options(request: &CreateMessage) -> Result<MessageOptions, Fault> {
-    let discard_content = match request.content_retention.as_deref() {
-        None | Some("retain") => false,
-        Some("discard") => true,
-        Some(_) => return Err(ErrorCode::InvalidContentRetention.into()),
-    };
-    let obfuscate_address = match request.address_retention.as_deref() {
-        None | Some("retain") => false,
-        Some("obfuscate") => true,
-        Some(_) => return Err(ErrorCode::InvalidAddressRetention.into()),
-    };
-    let attempt = request.attempt.as_deref().map(|text| {
-        text.parse().map_err(|_| {
-            Fault::because(
-                ErrorCode::InvalidParameter,
-                "Attempt must be a whole number",
-            )
-        })
-    });
-    if let Some(price) = request.max_price.as_deref()
-        && price.parse::<f64>().is_err()
-    {
-        return Err(ErrorCode::InvalidMaxPrice.into());
-    }
-    Ok(MessageOptions {
-        discard_content,
-        obfuscate_address,
-        provide_feedback: request.provide_feedback.unwrap_or(false),
-        attempt: attempt.transpose()?,
-        ..MessageOptions::default()
-    })
 }
 
 /// The text as it is to appear on the handset.

@@ -40,6 +40,7 @@ struct Tables {
     keys: BTreeMap<KeySid, Arc<ApiKey>>,
     senders: BTreeMap<SenderNo, Arc<Sender>>,
     sender_by_address: FxHashMap<(AccountSid, SenderAddress), SenderNo>,
+    alpha_senders: FxHashMap<AccountSid, usize>,
     numbers: BTreeMap<PhoneNumberSid, Arc<IncomingNumber>>,
     number_by_digits: FxHashMap<PhoneNumber, PhoneNumberSid>,
     short_codes: BTreeMap<ShortCodeSid, Arc<ShortCodeEntry>>,
@@ -154,6 +155,12 @@ impl Directory {
             .sender_by_address
             .get(&(account, address.clone()))
             .copied()
+    }
+
+    /// How many alpha senders the account has, in pools or by mere use.
+    pub fn alpha_senders(&self, account: AccountSid) -> usize {
+        let tables = self.tables.read();
+        tables.alpha_senders.get(&account).copied().unwrap_or(0)
     }
 
     pub fn number(&self, sid: PhoneNumberSid) -> Option<Arc<IncomingNumber>> {
@@ -312,8 +319,12 @@ impl Tables {
                 self.keys.insert(key.sid, Arc::new(key));
             }
             Document::Sender(sender) => {
+                let is_alpha = matches!(sender.address, SenderAddress::Alpha(_));
                 let key = (sender.account, sender.address.clone());
-                self.sender_by_address.insert(key, sender.no);
+                let known = self.sender_by_address.insert(key, sender.no);
+                if is_alpha && known.is_none() {
+                    *self.alpha_senders.entry(sender.account).or_default() += 1;
+                }
                 self.senders.insert(sender.no, Arc::new(sender));
             }
             Document::Number(number) => {

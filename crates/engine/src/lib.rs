@@ -6,6 +6,7 @@
 //! tasks and channels; [`Engine`] is what callers hold. See `ARCHITECTURE.md` for the whole walk.
 
 pub mod accept;
+mod auth_tokens;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;

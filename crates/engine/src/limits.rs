@@ -14,6 +14,8 @@ pub struct Limits {
     pub scheduled_max: u32,
     /// Senders in one pool.
     pub pool_size_max: usize,
+    /// Alpha senders that one account may have sent from. Each keeps its queue for ever.
+    pub alpha_senders_max: usize,
     /// Changes that may wait for the store before requests are refused with 503.
     pub commit_backlog_max: usize,
     /// Days a message's record is kept (7 to 400).
@@ -27,6 +29,7 @@ impl Default for Limits {
             schedule_min_seconds: 300,
             scheduled_max: 500_000,
             pool_size_max: 400,
+            alpha_senders_max: 1_000,
             commit_backlog_max: 20_000,
             retention_days: 400,
         }

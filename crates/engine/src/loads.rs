@@ -64,6 +64,11 @@ impl LoadTable {
         &mut self.loads[index]
     }
 
+    /// What all senders have to do.
+    pub fn queued_segments(&self) -> u64 {
+        self.loads.iter().map(|load| load.queued_segments).sum()
+    }
+
     /// The sender's rate, from the table or else from `find`.
     pub fn rate(&mut self, sender: SenderNo, find: impl FnOnce() -> Rate) -> Rate {
         *self.get_mut(sender).rate.get_or_insert_with(find)

@@ -1,24 +1,29 @@
 //! Operations on messages, as the API offers them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
-use postrider_core::message::{AccountNo, Message, Status, StatusSet};
+use postrider_core::message::{AccountNo, Feedback, FeedbackOutcome, Message, Status, StatusSet};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::Account;
 use postrider_core::sid::MessageSid;
 use postrider_store::{Applied, Change, Cursor, MessageFilter};
 
-use crate::{Engine, runtime};
+use crate::metrics::RefusalLabel;
+use crate::{Engine, accept, runtime};
 
 /// A message that was created.
 #[derive(Clone, Debug)]
 pub struct Created {
     pub message: Message,
-    /// Its answer says `accepted` and names no sender, whatever has been decided already.
+    /// Its answer says `accepted` and names no sender but one that was asked for, whatever has been
+    /// decided already.
     pub through_service: bool,
+    /// The sender that the request named beside the service.
+    pub named_sender: Option<SenderAddress>,
 }
 
 impl Engine {
@@ -35,7 +40,10 @@ impl Engine {
             Err(fault) => drop(
                 metrics
                     .refused
-                    .get_or_create(&runtime::result_label(fault))
+                    .get_or_create(&RefusalLabel {
+                        code: fault.code.code(),
+                        result: runtime::result_label(fault).result,
+                    })
                     .inc(),
             ),
         }
@@ -48,22 +56,30 @@ impl Engine {
         request: &CreateMessage,
     ) -> Result<Created, Fault> {
         self.check_room()?;
-        self.know_alpha_sender(account, request).await?;
         let acceptor = &self.shared.acceptor;
-        let scheduled = self.scheduled_count(account.no, request).await?;
-        let message = acceptor.prepare(account, request, scheduled)?;
-        let insert = Change::Insert(Box::new(message.clone()));
-        if self.shared.committer.commit(insert).await.is_err() {
+        let message = if let Some(sender) = self.unknown_alpha_sender(account, request) {
+            self.introduce(account, request, sender).await?
+        } else {
+            let scheduled = self.scheduled_count(account.no, request).await?;
+            acceptor.prepare(account, request, scheduled, None)?
+        };
+        if let Err(fault) = self.commit(Change::Insert(Box::new(message.clone()))).await {
             acceptor.abandon(&message);
-            return Err(ErrorCode::Unavailable.into());
+            return Err(fault);
         }
         if message.status == Status::Scheduled {
             self.shared.schedule_changed.notify_one();
         }
         let through_service = message.service.is_some();
+        let named_sender = request
+            .from
+            .as_deref()
+            .filter(|_| through_service)
+            .and_then(|from| accept::read_from(from).ok());
         Ok(Created {
             message,
             through_service,
+            named_sender,
         })
     }
 
@@ -78,31 +94,56 @@ impl Engine {
         })
     }
 
-    /// An alpha sender needs no registration to be named; its queue is made on first use.
-    async fn know_alpha_sender(
+    /// The alpha sender that the request names and the account has not used before.
+    fn unknown_alpha_sender(
+        &self,
+        account: &Account,
+        request: &CreateMessage,
+    ) -> Option<SenderAddress> {
+        let from = request.from.as_deref()?;
+        let is_number = from.starts_with('+') || ShortCode::parse(from).is_some();
+        if request.messaging_service.is_some() || is_number {
+            return None;
+        }
+        let address = SenderAddress::Alpha(AlphaSenderId::parse(from)?);
+        let is_known = self.directory().sender_no(account.sid, &address).is_some();
+        (!is_known).then_some(address)
+    }
+
+    /// An alpha sender needs no registration to be named; its queue is made with its first message.
+    /// Queues are for ever, so a request that is refused makes none, and an account has only so many.
+    async fn introduce(
         &self,
         account: &Arc<Account>,
         request: &CreateMessage,
-    ) -> Result<(), Fault> {
-        let Some(from) = request
-            .from
-            .as_deref()
-            .filter(|_| request.messaging_service.is_none())
-        else {
-            return Ok(());
-        };
-        let is_number = from.starts_with('+') || ShortCode::parse(from).is_some();
-        let Some(id) = AlphaSenderId::parse(from).filter(|_| !is_number) else {
-            return Ok(());
-        };
-        let address = SenderAddress::Alpha(id);
-        if self.directory().sender_no(account.sid, &address).is_some() {
-            return Ok(());
-        }
+        sender: SenderAddress,
+    ) -> Result<Message, Fault> {
+        // Nobody else takes the number meanwhile.
         let _lock = self.settings_lock().await;
         let mut changes = Vec::new();
-        self.sender_for(account.sid, address, &mut changes);
-        self.write(changes).await
+        let no = self.sender_for(account.sid, sender, &mut changes);
+        let acceptor = &self.shared.acceptor;
+        // Without a service nothing is scheduled, so it does not matter how much is.
+        let message = acceptor.prepare(account, request, 0, Some(no))?;
+        let max = self.limits().alpha_senders_max;
+        let introduced = if changes.is_empty() {
+            Ok(())
+        } else if self.directory().alpha_senders(account.sid) >= max {
+            let text = format!(
+                "This account has sent from {max} alphanumeric senders, the most there may be; \
+                 use one of them, or a Messaging Service that has it in its pool"
+            );
+            Err(Fault::because(ErrorCode::InvalidFrom, text))
+        } else {
+            self.write(changes).await
+        };
+        match introduced {
+            Ok(()) => Ok(message),
+            Err(fault) => {
+                acceptor.abandon(&message);
+                Err(fault)
+            }
+        }
     }
 
     /// How many messages of the account are scheduled, if that matters to the request.
@@ -195,6 +236,29 @@ impl Engine {
         }
     }
 
+    /// Keeps what the customer tells of the recipient's reaction. Nothing is decided by it.
+    pub async fn keep_feedback(
+        &self,
+        account: AccountNo,
+        sid: MessageSid,
+        outcome: FeedbackOutcome,
+    ) -> Result<Feedback, Fault> {
+        self.message(account, sid).await?;
+        let feedback = Feedback {
+            outcome,
+            at_ms: self.now_ms(),
+        };
+        let id = sid.id;
+        match self.commit(Change::Feedback { id, feedback }).await? {
+            Applied::Yes => Ok(feedback),
+            Applied::Stale => {
+                let text = format!("Message {sid} is scheduled; nobody has got it yet");
+                Err(Fault::because(ErrorCode::Conflict, text))
+            }
+            Applied::Missing => Err(not_found(sid)),
+        }
+    }
+
     /// Forgets a message that is not in flight.
     pub async fn delete_message(&self, account: AccountNo, sid: MessageSid) -> Result<(), Fault> {
         self.message(account, sid).await?;
@@ -209,7 +273,11 @@ impl Engine {
     }
 
     async fn commit(&self, change: Change) -> Result<Applied, Fault> {
+        let started_ms = self.now_ms();
         let applied = self.shared.committer.commit(change).await;
+        let waited_ms = u64::try_from(self.now_ms() - started_ms).unwrap_or(0);
+        let waited = Duration::from_millis(waited_ms);
+        self.metrics().commit_seconds.observe(waited.as_secs_f64());
         applied.map_err(|_| Fault::new(ErrorCode::Unavailable))
     }
 }
@@ -219,4 +287,54 @@ fn not_found(sid: MessageSid) -> Fault {
         ErrorCode::NotFound,
         format!("The requested message {sid} was not found"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::settings::{Document, Sender};
+    use postrider_store::DocumentChange;
+
+    use super::*;
+    use crate::testing::engine;
+
+    fn from(alpha: &str) -> CreateMessage {
+        CreateMessage {
+            to: Some("+447911123456".to_owned()),
+            from: Some(alpha.to_owned()),
+            body: Some("Hi".to_owned()),
+            ..CreateMessage::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_has_only_so_many_alpha_senders() {
+        let test = engine();
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let other = engine.create_account(main.sid, None).await.unwrap();
+        let max = engine.limits().alpha_senders_max;
+        let sender = |i: usize| {
+            let id = AlphaSenderId::parse(&format!("Shop {i}")).unwrap();
+            DocumentChange::Put(Document::Sender(Sender {
+                no: postrider_core::message::SenderNo(u32::try_from(i).unwrap()),
+                account: main.sid,
+                address: SenderAddress::Alpha(id),
+            }))
+        };
+        engine.write((1..max).map(sender).collect()).await.unwrap();
+        // Columns: account, sender, whether it is refused.
+        for (account, alpha, is_refused) in [
+            (&main, "Last", false),
+            (&main, "Too many", true),
+            (&main, "Last", false),
+            (&main, "Shop 1", false),
+            (&other, "Too many", false),
+        ] {
+            let created = engine.create_message(account, from(alpha)).await;
+            let code = created.err().map(|fault| fault.code);
+            let refusal = is_refused.then_some(ErrorCode::InvalidFrom);
+            assert_eq!(code, refusal, "{alpha}");
+        }
+    }
 }

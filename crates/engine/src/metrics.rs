@@ -1,4 +1,4 @@
-//! Metrics: what an operator would alert on, in Prometheus' text format.
+//! Metrics: what an operator would alert on, in the OpenMetrics text format (`docs/operations.md`).
 
 use std::sync::atomic::AtomicU64;
 
@@ -10,10 +10,21 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::Engine;
+
 /// Label of a message's status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StatusLabel {
     pub status: &'static str,
+}
+
+/// Labels of a refused request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabel {
+    /// Of the catalogue, as in the answer.
+    pub code: u32,
+    /// The code's title.
+    pub result: &'static str,
 }
 
 /// Label of a carrier.
@@ -31,8 +42,10 @@ pub struct ResultLabel {
 /// Every metric of the engine. Cheap to count on: atomics, no locks on the hot path.
 pub struct Metrics {
     pub accepted: Counter<u64, AtomicU64>,
-    pub refused: Family<ResultLabel, Counter>,
-    pub statuses: [Counter<u64, AtomicU64>; 13],
+    pub refused: Family<RefusalLabel, Counter>,
+    /// The counters of `messages`, by status, so that counting looks nothing up.
+    statuses: [Counter; 13],
+    messages: Family<StatusLabel, Counter>,
     pub receipts: Counter,
     pub parked_receipts: Counter,
     pub orphaned_receipts: Counter,
@@ -43,6 +56,10 @@ pub struct Metrics {
     pub commits: Counter,
     pub commit_changes: Counter,
     pub commit_seconds: Histogram,
+    /// The next three are looked at when somebody asks, see [`crate::Engine::measure`].
+    pub queued_segments: Gauge,
+    pub webhooks_waiting: Gauge,
+    pub store_free_bytes: Gauge,
     pub live_messages: Gauge,
     pub carrier_links_bound: Family<CarrierLabel, Gauge>,
     pub carrier_links_configured: Family<CarrierLabel, Gauge>,
@@ -52,10 +69,18 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        // Every status shows from the start: a counter that appears with its first failure
+        // has not risen in the eyes of an alert.
+        let messages = Family::<StatusLabel, Counter>::default();
+        let statuses = Status::ALL.map(|status| {
+            let status = status.as_str();
+            messages.get_or_create_owned(&StatusLabel { status })
+        });
         Self {
             accepted: Counter::default(),
             refused: Family::default(),
-            statuses: Default::default(),
+            statuses,
+            messages,
             receipts: Counter::default(),
             parked_receipts: Counter::default(),
             orphaned_receipts: Counter::default(),
@@ -65,9 +90,13 @@ impl Default for Metrics {
             webhooks: Family::default(),
             commits: Counter::default(),
             commit_changes: Counter::default(),
+            // The clock counts in milliseconds.
             commit_seconds: Histogram::new([
-                0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+                0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0,
             ]),
+            queued_segments: Gauge::default(),
+            webhooks_waiting: Gauge::default(),
+            store_free_bytes: Gauge::default(),
             live_messages: Gauge::default(),
             carrier_links_bound: Family::default(),
             carrier_links_configured: Family::default(),
@@ -85,92 +114,103 @@ impl Metrics {
 
     /// Makes every metric known to a registry.
     pub fn register(&self, registry: &mut Registry) {
-        let statuses = registry.sub_registry_with_prefix("postrider");
-        statuses.register(
+        let ours = registry.sub_registry_with_prefix("postrider");
+        ours.register(
             "accepted",
             "Messages accepted by the API",
             self.accepted.clone(),
         );
-        statuses.register(
+        ours.register(
             "refused",
             "Create requests answered with an error, by code",
             self.refused.clone(),
         );
-        for status in Status::ALL {
-            statuses
-                .sub_registry_with_label(("status".into(), status.as_str().into()))
-                .register(
-                    "messages",
-                    "Messages that reached a status",
-                    self.statuses[status as usize].clone(),
-                );
-        }
-        statuses.register(
+        ours.register(
+            "messages",
+            "Messages that reached a status",
+            self.messages.clone(),
+        );
+        ours.register(
             "receipts",
             "Delivery receipts received",
             self.receipts.clone(),
         );
-        statuses.register(
+        ours.register(
             "receipts_parked",
             "Receipts that found no message yet",
             self.parked_receipts.clone(),
         );
-        statuses.register(
+        ours.register(
             "receipts_orphaned",
             "Receipts dropped because no message ever claimed them",
             self.orphaned_receipts.clone(),
         );
-        statuses.register(
+        ours.register(
             "submit_outcomes_unknown",
             "Submissions the carrier never answered",
             self.unknown_outcomes.clone(),
         );
-        statuses.register(
+        ours.register(
             "messages_partial",
             "Long messages of which the carrier took only the first segments",
             self.partial_messages.clone(),
         );
-        statuses.register(
+        ours.register(
             "changes_stale",
             "Changes the store refused because the message had moved on",
             self.stale_changes.clone(),
         );
-        statuses.register(
+        ours.register(
             "webhooks",
             "Webhooks finished, by result",
             self.webhooks.clone(),
         );
-        statuses.register(
+        ours.register(
             "commits",
             "Commits of the message store",
             self.commits.clone(),
         );
-        statuses.register(
+        ours.register(
             "commit_changes",
             "Changes written by those commits",
             self.commit_changes.clone(),
         );
-        statuses.register(
+        ours.register(
             "commit_duration_seconds",
-            "Time of one commit, flush included",
+            "Time until a request's change was durable, its wait for the disk included",
             self.commit_seconds.clone(),
         );
-        statuses.register(
+        ours.register(
+            "queued_segments",
+            "Segments accepted and not yet with a carrier, all senders together",
+            self.queued_segments.clone(),
+        );
+        ours.register(
+            "webhooks_waiting",
+            "Webhooks in memory that were not tried yet",
+            self.webhooks_waiting.clone(),
+        );
+        ours.register(
+            "store_free_bytes",
+            "Bytes that the store may still write on its disk",
+            self.store_free_bytes.clone(),
+        );
+        ours.register(
             "live_messages",
             "Messages dispatch holds in memory",
             self.live_messages.clone(),
         );
-        statuses.register(
+        ours.register(
             "carrier_links_bound",
             "Links of a carrier that are up",
             self.carrier_links_bound.clone(),
         );
-        statuses.register(
+        ours.register(
             "carrier_links_configured",
             "Links of a carrier that should be up",
             self.carrier_links_configured.clone(),
         );
-        statuses.register(
+        ours.register(
             "carrier_throttled",
             "1 while a carrier has told us to slow down",
             self.carrier_throttled.clone(),
@@ -180,5 +220,109 @@ impl Metrics {
             "1 while a carrier refuses us for a reason that only the operator can mend",
             self.carrier_config_fault.clone(),
         );
+    }
+}
+
+impl Engine {
+    /// Sets the gauges that nobody sets as things happen: to be called before they are read.
+    pub fn measure(&self) {
+        let metrics = self.metrics();
+        let queued = self
+            .shared
+            .acceptor
+            .loads
+            .with(|table| table.queued_segments());
+        metrics.queued_segments.set(gauge(queued));
+        let waiting = self.shared.webhooks.load().waiting;
+        metrics.webhooks_waiting.set(gauge(waiting as u64));
+        // A store that can't tell has failed, which readiness says; the last figure stands.
+        if let Ok(free) = self.shared.store.free_bytes() {
+            metrics.store_free_bytes.set(gauge(free));
+        }
+    }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use postrider_core::create::CreateMessage;
+    use postrider_core::phone_number::PhoneNumber;
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+    use crate::testing::engine;
+
+    fn page(metrics: &Metrics) -> String {
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    #[track_caller]
+    fn assert_line(page: &str, line: &str) {
+        assert!(
+            page.lines().any(|written| written == line),
+            "{line}\n{page}"
+        );
+    }
+
+    #[test]
+    fn every_family_is_described_once() {
+        let metrics = Metrics::default();
+        metrics.count_status(Status::Failed);
+        let label = RefusalLabel {
+            code: 21211,
+            result: "Invalid 'To' Phone Number",
+        };
+        metrics.refused.get_or_create(&label).inc();
+        let text = page(&metrics);
+        let mut described = BTreeSet::new();
+        for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
+            assert!(described.insert(line), "{line} comes twice");
+        }
+        for line in [
+            "postrider_messages_total{status=\"failed\"} 1",
+            "postrider_messages_total{status=\"delivered\"} 0",
+            "postrider_refused_total{code=\"21211\",result=\"Invalid 'To' Phone Number\"} 1",
+            "postrider_commit_duration_seconds_count 0",
+            "postrider_queued_segments 0",
+        ] {
+            assert_line(&text, line);
+        }
+    }
+    #[tokio::test]
+    async fn a_commit_and_what_waits_are_measured() {
+        let test = engine();
+        let engine = &test.engine;
+        let made = engine.create_main_account(None, None, "Main").await;
+        let (account, _) = made.unwrap();
+        let number = PhoneNumber::parse("+14155550101").unwrap();
+        let registered = engine.register_number(account.sid, number, |_| {}).await;
+        let sender = registered.unwrap().sender;
+        let request = CreateMessage {
+            to: Some("+14155550199".to_owned()),
+            from: Some("+14155550101".to_owned()),
+            body: Some("Hi".to_owned()),
+            ..CreateMessage::default()
+        };
+        engine.create_message(&account, request).await.unwrap();
+        let loads = &engine.shared.acceptor.loads;
+        let held = loads.with(|table| {
+            table.reserve(sender, 7);
+            table.queued_segments()
+        });
+        engine.measure();
+        let page = page(engine.metrics());
+        assert_line(&page, "postrider_commit_duration_seconds_count 1");
+        assert_line(&page, &format!("postrider_queued_segments {held}"));
+        let endless = format!("postrider_store_free_bytes {}", i64::MAX);
+        assert_line(&page, &endless);
     }
 }

@@ -63,6 +63,7 @@ pub fn new_account(
         status: AccountStatus::Active,
         auth_token_hash: secrets::hash(token),
         auth_token_sealed: directory.vault().seal(token, nonce),
+        secondary_token: None,
         created_ms: now_ms,
         updated_ms: now_ms,
     }
@@ -130,9 +131,33 @@ impl Engine {
             return Err(Fault::because(ErrorCode::Forbidden, text));
         }
         account.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Account(account))])
-            .await?;
+        let mut changes = match account.status {
+            AccountStatus::Closed => self.release_senders(sid),
+            AccountStatus::Active | AccountStatus::Suspended => Vec::new(),
+        };
+        changes.push(DocumentChange::Put(Document::Account(account)));
+        self.write(changes).await?;
         self.account(sid)
+    }
+
+    /// Gives up every number and short code of an account. Closing does, as at Twilio: nobody could
+    /// reach them afterwards, and a number belongs to one account at a time.
+    fn release_senders(&self, account: AccountSid) -> Vec<DocumentChange> {
+        let directory = self.directory();
+        let numbers = directory.numbers_of(account).into_iter().map(|number| {
+            let sid = number.sid.to_string();
+            (sid, Document::Number(IncomingNumber::clone(&number)))
+        });
+        let codes = directory.short_codes_of(account).into_iter().map(|code| {
+            let sid = code.sid.to_string();
+            (sid, Document::ShortCode(ShortCodeEntry::clone(&code)))
+        });
+        let mut changes = Vec::new();
+        for (sid, document) in numbers.chain(codes) {
+            changes.extend(self.leave_pool(&sid));
+            changes.push(DocumentChange::Delete(document.key()));
+        }
+        changes
     }
 
     fn new_account(
@@ -154,7 +179,7 @@ impl Engine {
         )
     }
 
-    fn account(&self, sid: AccountSid) -> Result<Arc<Account>, Fault> {
+    pub(crate) fn account(&self, sid: AccountSid) -> Result<Arc<Account>, Fault> {
         self.directory()
             .account(sid)
             .ok_or_else(|| not_found("account", sid))
@@ -252,6 +277,7 @@ impl Engine {
                     voice: false,
                 },
                 webhooks: SenderWebhooks::default(),
+                voice: Box::default(),
                 pace: None,
                 created_ms: now_ms,
                 updated_ms: now_ms,

@@ -103,6 +103,8 @@ impl Accounts {
         self.ids.fill(&mut nonce);
         account.auth_token_hash = secrets::hash(&token);
         account.auth_token_sealed = self.directory.vault().seal(&token, nonce);
+        // Whoever renews a token wants every other one to be void.
+        account.secondary_token = None;
         account.updated_ms = self.clock.now_ms();
         self.put(account)?;
         Ok(token)

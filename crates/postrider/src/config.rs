@@ -145,6 +145,11 @@ fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
         ("retention_days", u64::from(limits.retention_days), 7..=400),
         ("pool_size_max", limits.pool_size_max as u64, 1..=100_000),
         (
+            "alpha_senders_max",
+            limits.alpha_senders_max as u64,
+            1..=1_000_000,
+        ),
+        (
             "commit_backlog_max",
             limits.commit_backlog_max as u64,
             1..=10_000_000,

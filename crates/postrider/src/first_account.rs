@@ -32,10 +32,16 @@ impl FirstAccount {
             })?),
             None => None,
         };
-        Ok(Self {
-            sid,
-            token: given(TOKEN)?,
-        })
+        let token = given(TOKEN)?;
+        // The Go SDK refuses any other token before it sends a request.
+        let is_token = |token: &String| token.bytes().all(|b| b.is_ascii_alphanumeric());
+        if token.as_ref().is_some_and(|token| !is_token(token)) {
+            return Err(Unusable::environment(format!(
+                "{TOKEN}: expected ASCII letters and digits only (some SDKs take no other token), \
+                 given something else"
+            )));
+        }
+        Ok(Self { sid, token })
     }
 
     /// Makes the account where there is none.

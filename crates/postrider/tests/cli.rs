@@ -80,21 +80,32 @@ fn the_first_account_has_the_credentials_of_the_environment() {
     let serve = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0"];
     let environment = [
         ("POSTRIDER_ACCOUNT_SID", sid),
-        ("POSTRIDER_AUTH_TOKEN", "a-token-of-our-own"),
+        ("POSTRIDER_AUTH_TOKEN", "ATokenOfOurOwn1"),
     ];
     let mut process = Process::start_with(&serve, &environment);
     process.line();
     assert_eq!(process.line(), format!("account sid: {sid}"));
     assert_eq!(process.stop(), 0);
     let (_, stdout, _) = finish(&["account", "token", sid, "--data-dir", data]);
-    assert!(stdout.contains("a-token-of-our-own"), "{stdout}");
+    assert!(stdout.contains("ATokenOfOurOwn1"), "{stdout}");
 
-    let (code, _, stderr) = finish_with(&serve, &[("POSTRIDER_ACCOUNT_SID", "AC1")]);
-    assert_eq!(code, 2);
-    assert!(
-        stderr.contains("POSTRIDER_ACCOUNT_SID: given \"AC1\""),
-        "{stderr}"
-    );
+    // Columns: variable, value, what is said. A token is never shown, and SDKs take no other.
+    for (variable, value, said) in [
+        ("POSTRIDER_ACCOUNT_SID", "AC1", "given \"AC1\""),
+        (
+            "POSTRIDER_AUTH_TOKEN",
+            "a-token",
+            "expected ASCII letters and digits only",
+        ),
+        ("POSTRIDER_AUTH_TOKEN", "t\u{f6}ken", "expected ASCII"),
+    ] {
+        let (code, _, stderr) = finish_with(&serve, &[(variable, value)]);
+        assert_eq!(code, 2, "{stderr}");
+        let told = stderr
+            .lines()
+            .any(|line| line.contains(variable) && line.contains(said));
+        assert!(told && !stderr.contains("a-token"), "{stderr}");
+    }
 }
 
 #[test]

@@ -66,7 +66,10 @@ impl Caller {
             (account, is_known, Credential::ApiKey)
         } else {
             let account = directory.account(user.parse().ok()?)?;
-            let is_known = is_secret(password, &account.auth_token_hash);
+            let secondary = account.secondary_token.as_ref();
+            // Both are compared, so that time does not tell which one it was.
+            let is_known = is_secret(password, &account.auth_token_hash)
+                | is_secret(password, secondary.map_or("", |token| &token.hash));
             (account, is_known, Credential::AuthToken)
         };
         is_known.then_some(Self {
@@ -106,14 +109,14 @@ impl Caller {
             .filter(|account| account.parent == Some(self.account.sid))
     }
 
-    /// Accounts and keys can be managed with an account's own token only.
+    /// Accounts, keys and auth tokens can be managed with an account's own token only.
     pub(crate) fn require_auth_token(&self) -> Result<(), Refusal> {
         match self.credential {
             Credential::AuthToken => Ok(()),
             Credential::ApiKey => {
                 let fault = Fault::because(
                     ErrorCode::Unauthorized,
-                    "an API key cannot manage accounts or keys; use the account SID and auth token",
+                    "an API key cannot manage accounts, keys or auth tokens; use the account SID and auth token",
                 );
                 Err(Refusal::with_status(fault, 403))
             }

@@ -22,6 +22,7 @@ mod product;
 mod proxy;
 mod sender_form;
 
+mod accounts_v1;
 mod api_v2010;
 mod messaging_v1;
 mod ops;

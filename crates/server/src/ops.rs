@@ -13,7 +13,7 @@ use crate::reply::{Answer, Reply};
 pub struct Ops {
     /// Ready to take messages, or why not.
     pub ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
-    /// Appends metrics in the OpenMetrics text format, without its end mark.
+    /// Appends metrics, measured just before, in the OpenMetrics text format, without its end mark.
     pub metrics: Box<dyn Fn(&mut String) + Send + Sync>,
 }
 
@@ -52,6 +52,7 @@ fn readyz(app: &App) -> Reply {
 
 fn metrics(app: &App) -> Reply {
     let mut text = String::new();
+    app.engine.measure();
     (app.ops.metrics)(&mut text);
     app.traffic.write(&mut text);
     text.push_str("# EOF\n");

@@ -1,11 +1,15 @@
-//! The parameters that numbers and short codes share: their webhooks, capabilities and pace.
+//! The parameters that numbers and short codes share (their webhooks, capabilities and pace), and
+//! those of numbers for calls.
 //!
 //! Everything is read before anything is changed, so a bad parameter changes nothing.
 
 use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
 use postrider_core::settings::{
-    Capabilities, HttpMethod, IncomingNumber, SenderWebhooks, ShortCodeEntry,
+    Capabilities, HttpMethod, IncomingNumber, SenderWebhooks, ShortCodeEntry, VoiceReceiveMode,
+    VoiceSettings,
 };
+use postrider_core::sid::ApplicationSid;
 
 use crate::error::Refusal;
 use crate::form::{Change, Form};
@@ -19,6 +23,7 @@ pub(crate) struct SenderForm<'a> {
     sms_fallback_url: Change<String>,
     sms_fallback_method: Option<HttpMethod>,
     status_callback: Change<String>,
+    status_callback_method: Option<HttpMethod>,
     // Extensions: a number is the operator's own, so what it can do is for the operator to say.
     sms_enabled: Option<bool>,
     mms_enabled: Option<bool>,
@@ -39,6 +44,7 @@ impl<'a> SenderForm<'a> {
             sms_fallback_url: form.url("SmsFallbackUrl")?,
             sms_fallback_method: form.method("SmsFallbackMethod")?,
             status_callback: form.status_callback()?,
+            status_callback_method: form.method("StatusCallbackMethod")?,
             sms_enabled: form.boolean("SmsEnabled")?,
             mms_enabled: form.boolean("MmsEnabled")?,
             voice_enabled: form.boolean("VoiceEnabled")?,
@@ -84,6 +90,70 @@ impl<'a> SenderForm<'a> {
             .sms_fallback_method
             .unwrap_or(webhooks.sms_fallback_method);
         self.status_callback.apply(&mut webhooks.status_callback);
+        webhooks.status_callback_method = self
+            .status_callback_method
+            .unwrap_or(webhooks.status_callback_method);
         self.pace.apply(pace);
+    }
+}
+
+/// What a request sets of a number's calls; `None` leaves a setting alone.
+#[derive(Debug)]
+pub(crate) struct VoiceForm {
+    url: Change<String>,
+    method: Option<HttpMethod>,
+    fallback_url: Change<String>,
+    fallback_method: Option<HttpMethod>,
+    application: Change<ApplicationSid>,
+    caller_id_lookup: Option<bool>,
+    receive_mode: Option<VoiceReceiveMode>,
+}
+
+impl VoiceForm {
+    pub(crate) fn read(form: &Form<'_>) -> Result<Self, Refusal> {
+        Ok(Self {
+            url: form.url("VoiceUrl")?,
+            method: form.method("VoiceMethod")?,
+            fallback_url: form.url("VoiceFallbackUrl")?,
+            fallback_method: form.method("VoiceFallbackMethod")?,
+            application: read_application(form)?,
+            caller_id_lookup: form.boolean("VoiceCallerIdLookup")?,
+            receive_mode: read_receive_mode(form)?,
+        })
+    }
+
+    pub(crate) fn apply(self, voice: &mut VoiceSettings) {
+        self.url.apply(&mut voice.url);
+        voice.method = self.method.unwrap_or(voice.method);
+        self.fallback_url.apply(&mut voice.fallback_url);
+        voice.fallback_method = self.fallback_method.unwrap_or(voice.fallback_method);
+        self.application.apply(&mut voice.application);
+        voice.caller_id_lookup = self.caller_id_lookup.unwrap_or(voice.caller_id_lookup);
+        voice.receive_mode = self.receive_mode.unwrap_or(voice.receive_mode);
+    }
+}
+
+/// Kept as it is: an application that nothing calls need not be there.
+fn read_application(form: &Form<'_>) -> Result<Change<ApplicationSid>, Refusal> {
+    match form.get("VoiceApplicationSid") {
+        None => Ok(Change::Keep),
+        Some("") => Ok(Change::Clear),
+        Some(text) => match text.parse() {
+            Ok(sid) => Ok(Change::Set(sid)),
+            Err(_) => Err(ErrorCode::InvalidApplicationSid.into()),
+        },
+    }
+}
+
+fn read_receive_mode(form: &Form<'_>) -> Result<Option<VoiceReceiveMode>, Refusal> {
+    match form.text("VoiceReceiveMode") {
+        None => Ok(None),
+        Some("voice") => Ok(Some(VoiceReceiveMode::Voice)),
+        Some("fax") => Ok(Some(VoiceReceiveMode::Fax)),
+        Some(_) => Err(Fault::because(
+            ErrorCode::InvalidParameter,
+            "'VoiceReceiveMode' must be voice or fax",
+        )
+        .into()),
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Segments;
-use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
+use postrider_core::message::{AccountNo, Feedback, Message, SenderNo, Status, StatusSet};
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::Id;
 use smallvec::SmallVec;
@@ -42,6 +42,9 @@ pub enum Change {
     },
     /// Empties the body and forgets the submitted body; applied only from `sent` on.
     Redact { id: Id, at_ms: Millis },
+    /// Keeps the customer's feedback in the options; refused while the message is scheduled, since
+    /// its release replaces the record.
+    Feedback { id: Id, feedback: Feedback },
     /// Forgets the record and with it every callback still due; applied only when nothing of it is in
     /// flight (status `sent` or final).
     Delete { id: Id },
@@ -60,6 +63,7 @@ impl Change {
             Self::CallbacksDone { id, .. }
             | Self::Cancel { id, .. }
             | Self::Redact { id, .. }
+            | Self::Feedback { id, .. }
             | Self::Delete { id } => Some(*id),
             Self::Park(_) | Self::Unpark { .. } => None,
         }
@@ -106,6 +110,11 @@ pub fn is_waiting(status: Status) -> bool {
 /// Nothing of it is in our hands any more: it may be redacted or deleted.
 pub fn is_settled(status: Status) -> bool {
     status.rank() >= Status::Sent.rank()
+}
+
+/// It has become a message that may reach somebody: there can be feedback about it.
+pub fn is_released(status: Status) -> bool {
+    status != Status::Scheduled
 }
 
 /// Ties a carrier's id to a segment of a message.
@@ -204,6 +213,9 @@ pub trait Store: Send + Sync {
     /// Whether there is room for new messages. Cheap (cached for a second or so): asked before each
     /// accept. `Err(Full)` while only the reserve is left.
     fn room(&self) -> Result<()>;
+
+    /// Bytes that may still be written. As cheap as [`Store::room`].
+    fn free_bytes(&self) -> Result<u64>;
 
     // --- messages: reading ---
 

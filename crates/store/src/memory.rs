@@ -18,7 +18,7 @@ use postrider_core::sid::Id;
 
 use crate::contract::{
     Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
-    Store, StoreError, SubmittedKey, Update, is_settled, is_waiting,
+    Store, StoreError, SubmittedKey, Update, is_released, is_settled, is_waiting,
 };
 
 /// What a store leaves behind. Clones are the same disk.
@@ -147,6 +147,10 @@ impl Store for MemoryStore {
             return Err(StoreError::Full { reserve_mib: 256 });
         }
         Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64> {
+        Ok(u64::MAX)
     }
 
     fn message(&self, id: Id) -> Result<Option<Message>> {
@@ -428,6 +432,9 @@ impl Records {
             Change::Redact { id, at_ms } => self.edit(*id, is_settled, |message| {
                 forget_body(message);
                 message.updated_ms = *at_ms;
+            }),
+            Change::Feedback { id, feedback } => self.edit(*id, is_released, |message| {
+                message.options.feedback = Some(*feedback);
             }),
             Change::Delete { id } => {
                 let applied = self.edit(*id, is_settled, |_| {});

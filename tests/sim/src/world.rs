@@ -454,7 +454,7 @@ impl World {
             .directory
             .account(self.account)
             .expect("the account is there");
-        match process.acceptor.prepare(&account, &request, 0) {
+        match process.acceptor.prepare(&account, &request, 0, None) {
             Ok(message) => process.mailbox.push_back(Work::Insert(Box::new(message))),
             Err(fault) => panic!("an ordinary request is refused: {fault}"),
         }

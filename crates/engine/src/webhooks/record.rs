@@ -40,16 +40,16 @@ impl Observer for Logged {
         let took_ms = record.finished_ms - record.started_ms;
         match record.result {
             Ok(answer) => {
-                tracing::debug!(%message, status, url, number, took_ms, answer, "status callback made");
+                tracing::debug!(message_sid = %message, status, url, number, took_ms, answer, "status callback made");
             }
             Err(failure) => {
                 let (code, why) = (failure.code().code(), failure.to_string());
-                tracing::info!(%message, status, url, number, took_ms, code, why, "status callback failed");
+                tracing::info!(message_sid = %message, status, url, number, took_ms, code, why, "status callback failed");
             }
         }
         if record.number == 1 {
             for invalid in record.invalid_overrides {
-                tracing::info!(%message, url, code = invalid.code().code(), "{invalid}");
+                tracing::info!(message_sid = %message, url, code = invalid.code().code(), "{invalid}");
             }
         }
     }

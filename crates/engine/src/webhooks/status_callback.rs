@@ -108,6 +108,7 @@ mod tests {
             status: AccountStatus::Active,
             auth_token_hash: String::new(),
             auth_token_sealed: String::new(),
+            secondary_token: None,
             created_ms: 0,
             updated_ms: 0,
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::phone_number::{NumberKind, PhoneNumber};
-use postrider_core::settings::{Account, HttpMethod, IncomingNumber};
+use postrider_core::settings::{Account, HttpMethod, IncomingNumber, VoiceReceiveMode};
 use postrider_core::sid::{AccountSid, ApplicationSid, PhoneNumberSid};
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
-use crate::sender_form::SenderForm;
+use crate::sender_form::{SenderForm, VoiceForm};
 
 /// `kind` is the last part of the path `.../IncomingPhoneNumbers/TollFree` and the like.
 pub(super) async fn collection(call: &Call<'_>, account: &Account, kind: Option<&str>) -> Answer {
@@ -39,7 +39,11 @@ pub(super) async fn instance(call: &Call<'_>, account: &Account, sid: &str) -> A
         Method::Post => {
             let form = call.form()?;
             let sender = SenderForm::read(&form)?;
-            let change = |number: &mut IncomingNumber| sender.apply_to_number(number);
+            let voice = VoiceForm::read(&form)?;
+            let change = |number: &mut IncomingNumber| {
+                sender.apply_to_number(number);
+                voice.apply(&mut number.voice);
+            };
             let updated = call.engine().update_number(number.sid, change).await?;
             Ok(Reply::ok(&NumberJson::new(&updated)))
         }
@@ -62,7 +66,11 @@ async fn create(call: &Call<'_>, account: &Account) -> Answer {
     let form = call.form()?;
     let number = read_number(&form)?;
     let sender = SenderForm::read(&form)?;
-    let change = |number: &mut IncomingNumber| sender.apply_to_number(number);
+    let voice = VoiceForm::read(&form)?;
+    let change = |number: &mut IncomingNumber| {
+        sender.apply_to_number(number);
+        voice.apply(&mut number.voice);
+    };
     let created = call
         .engine()
         .register_number(account.sid, number, change)
@@ -97,6 +105,8 @@ fn list(call: &Call<'_>, account: &Account, kind: Option<&str>) -> Answer {
     );
     let filters = ["Beta", "FriendlyName", "PhoneNumber", "Origin"];
     let request = PageRequest::new(path, &query, &filters)?;
+    // Both answers are the same: `Beta` lets numbers new to the platform in, and none are.
+    query.boolean("Beta")?;
     let mut numbers = call.directory().numbers_of(account.sid);
     numbers.retain(|number| {
         kind.is_none_or(|kind| type_of(number.number).path == kind)
@@ -160,13 +170,13 @@ struct NumberJson<'a> {
     status_callback_method: HttpMethod,
     trunk_sid: (),
     uri: String,
-    voice_receive_mode: &'static str,
-    voice_application_sid: (),
+    voice_receive_mode: VoiceReceiveMode,
+    voice_application_sid: Option<ApplicationSid>,
     voice_caller_id_lookup: bool,
     voice_fallback_method: HttpMethod,
-    voice_fallback_url: (),
+    voice_fallback_url: Option<&'a str>,
     voice_method: HttpMethod,
-    voice_url: (),
+    voice_url: Option<&'a str>,
     emergency_status: &'static str,
     emergency_address_sid: (),
     emergency_address_status: &'static str,
@@ -186,7 +196,9 @@ struct CapabilitiesJson {
 
 impl<'a> NumberJson<'a> {
     fn new(number: &'a IncomingNumber) -> Self {
-        let webhooks = &number.webhooks;
+        let IncomingNumber {
+            webhooks, voice, ..
+        } = number;
         Self {
             account_sid: number.account,
             address_sid: (),
@@ -212,19 +224,19 @@ impl<'a> NumberJson<'a> {
             sms_method: webhooks.sms_method,
             sms_url: webhooks.sms_url.as_deref(),
             status_callback: webhooks.status_callback.as_deref(),
-            status_callback_method: HttpMethod::Post,
+            status_callback_method: webhooks.status_callback_method,
             trunk_sid: (),
             uri: format!(
                 "/2010-04-01/Accounts/{}/IncomingPhoneNumbers/{}.json",
                 number.account, number.sid
             ),
-            voice_receive_mode: "voice",
-            voice_application_sid: (),
-            voice_caller_id_lookup: false,
-            voice_fallback_method: HttpMethod::Post,
-            voice_fallback_url: (),
-            voice_method: HttpMethod::Post,
-            voice_url: (),
+            voice_receive_mode: voice.receive_mode,
+            voice_application_sid: voice.application,
+            voice_caller_id_lookup: voice.caller_id_lookup,
+            voice_fallback_method: voice.fallback_method,
+            voice_fallback_url: voice.fallback_url.as_deref(),
+            voice_method: voice.method,
+            voice_url: voice.url.as_deref(),
             emergency_status: "Inactive",
             emergency_address_sid: (),
             emergency_address_status: "unregistered",

@@ -86,6 +86,9 @@ fn read_create(body: &[u8]) -> Result<CreateMessage, Refusal> {
             "AddressRetention" => set(&mut request.address_retention, value),
             "Attempt" => set(&mut request.attempt, value),
             "MaxPrice" => set(&mut request.max_price, value),
+            "RiskCheck" => set(&mut request.risk_check, value),
+            "TrafficType" => set(&mut request.traffic_type, value),
+            "PersistentAction" => request.persistent_actions.push(value.into_owned()),
             _ => {}
         }
     }
@@ -173,7 +176,6 @@ fn read_filter(account: &Account, query: &Form<'_>) -> Result<MessageFilter, Ref
     let mut from_ms = None;
     let mut before_ms = None;
     if let Some(span) = date(query, "DateSent")? {
-        let span = span.widened_to_day();
         (from_ms, before_ms) = (Some(span.start_ms), Some(span.end_ms));
     }
     // Both bounds are inclusive: on a wire they read `DateSent<=` and `DateSent>=`.
@@ -196,6 +198,7 @@ fn normal_address(text: &str) -> Box<str> {
     }
 }
 
+/// Midnight is the whole day in each of the three, as a bare date is: SDKs send a date so.
 fn date(query: &Form<'_>, name: &str) -> Result<Option<Span>, Refusal> {
     let Some(text) = query.text(name) else {
         return Ok(None);
@@ -206,7 +209,7 @@ fn date(query: &Form<'_>, name: &str) -> Result<Option<Span>, Refusal> {
             format!("'{name}' must be a date such as 2026-01-31, or a time in ISO 8601"),
         )
     })?;
-    Ok(Some(span))
+    Ok(Some(span.widened_to_day()))
 }
 
 /// No message has media yet, so the list is there and empty.
@@ -231,7 +234,7 @@ struct MessageJson<'a> {
     body: &'a str,
     num_segments: Digits,
     direction: &'static str,
-    from: Option<&'a str>,
+    from: Option<Cow<'a, str>>,
     to: Cow<'a, str>,
     date_updated: Rfc2822,
     price: (),
@@ -269,7 +272,7 @@ impl<'a> MessageJson<'a> {
             body: &message.body,
             num_segments: Digits(message.num_segments),
             direction: message.direction.as_str(),
-            from: message.from.as_deref(),
+            from: message.from.as_deref().map(Cow::Borrowed),
             to: shown_recipient(message),
             date_updated: Rfc2822(message.updated_ms),
             price: (),
@@ -292,7 +295,7 @@ impl<'a> MessageJson<'a> {
         }
     }
 
-    /// A message just created. Through a service it is shown before any sender is chosen, as
+    /// A message just created. Through a service it is shown before a sender is chosen, as
     /// Twilio shows it, though the record already holds the choice and perhaps its failure.
     fn created(created: &'a Created, account: AccountSid) -> Self {
         let message = &created.message;
@@ -304,7 +307,10 @@ impl<'a> MessageJson<'a> {
                 _ => Status::Accepted,
             };
             json.status = status.as_str();
-            json.from = None;
+            json.from = created
+                .named_sender
+                .as_ref()
+                .map(|sender| Cow::Owned(sender.to_string()));
             json.num_segments = Digits(0);
             json.date_sent = None;
             json.date_updated = json.date_created;

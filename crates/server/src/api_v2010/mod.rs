@@ -10,6 +10,7 @@ use crate::error::Refusal;
 use crate::reply::Answer;
 
 mod accounts;
+mod feedback;
 mod incoming_phone_numbers;
 mod keys;
 mod messages;
@@ -35,6 +36,7 @@ pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
                 ["Messages"] => messages::collection(call, &account).await,
                 ["Messages", sid] => messages::instance(call, &account, sid).await,
                 ["Messages", sid, "Media"] => messages::media(call, &account, sid).await,
+                ["Messages", sid, "Feedback"] => feedback::create(call, &account, sid).await,
                 ["Keys"] => keys::collection(call, &account).await,
                 ["Keys", sid] => keys::instance(call, &account, sid).await,
                 ["IncomingPhoneNumbers"] => {

@@ -90,8 +90,9 @@ impl PoolResource for DestinationAlphaSenders {
         let Some(text) = form.text("IsoCountryCode") else {
             return Ok(NewPoolEntry::Alpha(id));
         };
-        let country = Country::parse(text).ok_or_else(|| {
-            let text = "'IsoCountryCode' must be a country's two letters, such as FR";
+        let country = Country::parse_known(text).ok_or_else(|| {
+            let text =
+                "'IsoCountryCode' must be a country's two letters in ISO 3166, such as FR or GB";
             Fault::because(ErrorCode::InvalidParameter, text)
         })?;
         Ok(NewPoolEntry::DestinationAlpha(id, country))

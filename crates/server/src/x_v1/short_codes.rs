@@ -58,8 +58,9 @@ async fn create(call: &Call<'_>) -> Answer {
     let form = call.form()?;
     let code = ShortCode::parse(form.required("ShortCode")?)
         .ok_or_else(|| invalid("'ShortCode' must be 3 to 8 digits"))?;
-    let country = Country::parse(form.required("IsoCountry")?)
-        .ok_or_else(|| invalid("'IsoCountry' must be a country's two letters, such as US"))?;
+    let country = Country::parse_known(form.required("IsoCountry")?).ok_or_else(|| {
+        invalid("'IsoCountry' must be a country's two letters in ISO 3166, such as US or GB")
+    })?;
     let sender = SenderForm::read(&form)?;
     let change = |code: &mut ShortCodeEntry| sender.apply_to_short_code(code);
     let created = call

@@ -68,6 +68,35 @@ async fn an_account_is_renamed_and_closed_for_good() {
 }
 
 #[tokio::test]
+async fn closing_an_account_releases_its_senders() {
+    let mut world = World::new().await;
+    let child = world.post(ACCOUNTS, &[]).await.created();
+    world.ask_as(&child["sid"], &child["auth_token"]);
+    let service = world.service().await;
+    let numbers = child["subresource_uris"]["incoming_phone_numbers"].as_str();
+    let fields = [("PhoneNumber", "+14155550101")];
+    let number = world.post(numbers.unwrap(), &fields).await.created();
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    let fields = [("PhoneNumberSid", number["sid"].as_str().unwrap())];
+    world.post(&pool, &fields).await.created();
+    world.short_code("55501").await;
+
+    world.ask_as_main();
+    let path = world.list("IncomingPhoneNumbers");
+    let fields = [("PhoneNumber", "+14155550101")];
+    world.post(&path, &fields).await.refused(409, 20409);
+    let uri = child["uri"].as_str().unwrap();
+    world.post(uri, &[("Status", "closed")]).await.ok();
+    let directory = world.engine().directory();
+    let account = child["sid"].as_str().unwrap().parse().unwrap();
+    assert!(directory.short_codes_of(account).is_empty());
+    assert!(directory.pool_members(service.parse().unwrap()).is_empty());
+    let taken = world.post(&path, &fields).await.created();
+    assert_ne!(taken["sid"], number["sid"]);
+    assert_eq!(taken["account_sid"], world.sid);
+}
+
+#[tokio::test]
 async fn accounts_are_listed_newest_first_and_filtered() {
     let world = World::new().await;
     for name in ["A", "B", "A"] {

@@ -54,6 +54,8 @@ async fn short_codes_are_registered_changed_and_given_up() {
         &[("ShortCode", "55501")],
         &[("ShortCode", "12"), ("IsoCountry", "US")],
         &[("ShortCode", "55501"), ("IsoCountry", "USA")],
+        &[("ShortCode", "55501"), ("IsoCountry", "UK")],
+        &[("ShortCode", "55501"), ("IsoCountry", "ZZ")],
         &[("ShortCode", "55501"), ("IsoCountry", "US"), ("Pace", "-1")],
     ] {
         world

@@ -39,6 +39,63 @@ async fn a_number_has_every_documented_key() {
 }
 
 #[tokio::test]
+async fn settings_for_calls_are_kept_and_echoed() {
+    let world = World::new().await;
+    let sid = world.number("+14155550101").await;
+    let path = world.list(&format!("IncomingPhoneNumbers/{sid}"));
+    // Columns: parameter, key, value before, value set.
+    let settings = [
+        ("VoiceUrl", "voice_url", "", "https://example.com/call"),
+        ("VoiceMethod", "voice_method", "POST", "GET"),
+        (
+            "VoiceFallbackUrl",
+            "voice_fallback_url",
+            "",
+            "https://example.com/else",
+        ),
+        (
+            "VoiceFallbackMethod",
+            "voice_fallback_method",
+            "POST",
+            "GET",
+        ),
+        (
+            "VoiceApplicationSid",
+            "voice_application_sid",
+            "",
+            "AP0123456789abcdef0123456789abcdef",
+        ),
+        ("VoiceReceiveMode", "voice_receive_mode", "voice", "fax"),
+        (
+            "StatusCallbackMethod",
+            "status_callback_method",
+            "POST",
+            "GET",
+        ),
+    ];
+    let before = world.get(&path).await.ok();
+    let mut fields = vec![("VoiceCallerIdLookup", "true")];
+    fields.extend(settings.map(|(parameter, _, _, set)| (parameter, set)));
+    let after = world.post(&path, &fields).await.ok();
+    assert_shape(&after, shapes::INCOMING_PHONE_NUMBER);
+    for (_, key, old, new) in settings {
+        let old = if old.is_empty() {
+            Value::Null
+        } else {
+            json!(old)
+        };
+        assert_eq!((&before[key], &after[key]), (&old, &json!(new)), "{key}");
+    }
+    assert_eq!(after["voice_caller_id_lookup"], true);
+    assert_eq!(world.get(&path).await.ok(), after);
+    // An update of something else leaves them, and an empty one clears.
+    let fields = [("FriendlyName", "Desk"), ("VoiceUrl", "")];
+    let cleared = world.post(&path, &fields).await.ok();
+    assert_eq!(cleared["voice_url"], Value::Null);
+    assert_eq!(cleared["voice_method"], "GET");
+}
+
+#[tokio::test]
 async fn the_same_number_again_is_an_update() {
     let world = World::new().await;
     let path = world.list("IncomingPhoneNumbers");
@@ -89,6 +146,35 @@ const REFUSED: &[(&[(&str, &str)], u32)] = &[
         &[("PhoneNumber", "+14155550101"), ("SmsEnabled", "1")],
         20001,
     ),
+    (
+        &[("PhoneNumber", "+14155550101"), ("VoiceUrl", "nowhere")],
+        21402,
+    ),
+    (
+        &[("PhoneNumber", "+14155550101"), ("VoiceMethod", "PUT")],
+        21403,
+    ),
+    (
+        &[
+            ("PhoneNumber", "+14155550101"),
+            ("StatusCallbackMethod", "PUT"),
+        ],
+        21403,
+    ),
+    (
+        &[
+            ("PhoneNumber", "+14155550101"),
+            ("VoiceApplicationSid", "AP1"),
+        ],
+        21218,
+    ),
+    (
+        &[
+            ("PhoneNumber", "+14155550101"),
+            ("VoiceReceiveMode", "morse"),
+        ],
+        20001,
+    ),
 ];
 
 #[tokio::test]
@@ -137,6 +223,11 @@ async fn numbers_are_listed_filtered_and_sorted_by_type() {
             "Beta=false",
             &["+447911123456", "+18885550105", "+14155550101"],
         ),
+        (
+            "",
+            "Beta=true",
+            &["+447911123456", "+18885550105", "+14155550101"],
+        ),
         ("/Local", "", &["+14155550101"]),
         ("/TollFree", "", &["+18885550105"]),
         ("/Mobile", "", &["+447911123456"]),
@@ -146,6 +237,11 @@ async fn numbers_are_listed_filtered_and_sorted_by_type() {
         let found = list_of(&page, "incoming_phone_numbers");
         assert_eq!(column(found, "phone_number"), numbers, "{path} {query}");
     }
+    let list = world.list("IncomingPhoneNumbers");
+    world
+        .get(&format!("{list}?Beta=new"))
+        .await
+        .refused(400, 20001);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod routing;
 mod serving;
 
 mod accounts;
+mod auth_tokens;
 mod extensions;
 mod incoming_phone_numbers;
 mod keys;

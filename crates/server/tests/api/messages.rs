@@ -1,5 +1,6 @@
 //! Messages: create, list, fetch, redact, cancel, delete.
 
+use postrider_core::sender::SenderAddress;
 use serde_json::{Value, json};
 
 use crate::shapes;
@@ -58,6 +59,41 @@ async fn through_a_service_the_answer_says_accepted_and_names_no_sender() {
         settled["subresource_uris"]["feedback"],
         format!("{uri}/Feedback.json")
     );
+}
+
+#[tokio::test]
+async fn a_sender_named_beside_a_service_is_shown_at_once() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    let schedule = [
+        ("ScheduleType", "fixed"),
+        ("SendAt", "2026-01-01T10:00:00Z"),
+    ];
+    // Columns: From, as it is shown.
+    for (from, shown) in [
+        ("(415) 555-0101", json!("+14155550101")),
+        (service.as_str(), Value::Null),
+    ] {
+        let fields = [
+            ("To", TO),
+            ("From", from),
+            ("MessagingServiceSid", &service),
+            ("Body", "Hi"),
+        ];
+        let created = world.post(&world.list("Messages"), &fields).await.created();
+        assert_eq!(
+            (&created["from"], &created["status"]),
+            (&shown, &json!("accepted"))
+        );
+        assert_eq!(created["num_segments"], "0");
+        assert_eq!(world.settled(&created).await["from"], "+14155550101");
+        let fields = [&fields[..], &schedule].concat();
+        let created = world.post(&world.list("Messages"), &fields).await.created();
+        assert_eq!(
+            (&created["from"], &created["status"]),
+            (&shown, &json!("scheduled"))
+        );
+    }
 }
 
 #[tokio::test]
@@ -134,7 +170,54 @@ const REFUSED: &[(&[(&str, &str)], u32)] = &[
         ],
         20001,
     ),
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("RiskCheck", "off"),
+        ],
+        20001,
+    ),
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("TrafficType", "paid"),
+        ],
+        20001,
+    ),
+    // A place is shown by WhatsApp only.
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("PersistentAction", "geo:37.787890,-122.391664|Office"),
+        ],
+        20001,
+    ),
 ];
+
+#[tokio::test]
+async fn what_has_no_effect_yet_is_kept_with_the_message() {
+    let world = World::new().await;
+    world.number("+14155550101").await;
+    let fields = [
+        ("To", TO),
+        ("From", "+14155550101"),
+        ("Body", "Hi"),
+        ("RiskCheck", "disable"),
+        ("TrafficType", "free"),
+    ];
+    let created = world.post(&world.list("Messages"), &fields).await.created();
+    let directory = world.engine().directory();
+    let account = directory.account(world.sid.parse().unwrap()).unwrap();
+    let sid = created["sid"].as_str().unwrap().parse().unwrap();
+    let message = world.engine().message(account.no, sid).await.unwrap();
+    assert!(message.options.skip_risk_check && message.options.is_free_traffic);
+}
 
 #[tokio::test]
 async fn a_bad_request_creates_nothing() {
@@ -156,6 +239,52 @@ async fn a_bad_request_creates_nothing() {
     }
     let page = world.get(&world.list("Messages")).await.ok();
     assert!(list_of(&page, "messages").is_empty());
+}
+
+/// Columns: parameters besides `From=ACME`, code of the refusal.
+const REFUSED_ALPHA: &[(&[(&str, &str)], u32)] = &[
+    (&[("To", TO), ("Body", "Hi")], 21606),
+    (&[("To", "+447911123456")], 21602),
+    (
+        &[("To", "+447911123456"), ("Body", "Hi"), ("Attempt", "x")],
+        20001,
+    ),
+    (
+        &[
+            ("To", "+447911123456"),
+            ("Body", "Hi"),
+            ("ValidityPeriod", "0"),
+        ],
+        21624,
+    ),
+    (
+        &[
+            ("To", "+447911123456"),
+            ("Body", "Hi"),
+            ("SendAsMms", "true"),
+        ],
+        21612,
+    ),
+];
+
+#[tokio::test]
+async fn an_alpha_sender_is_known_from_its_first_message_on() {
+    let world = World::new().await;
+    let account = world.sid.parse().unwrap();
+    let is_known = || {
+        let alpha = SenderAddress::parse("ACME").unwrap();
+        let directory = world.engine().directory();
+        directory.sender_no(account, &alpha).is_some()
+    };
+    for (fields, code) in REFUSED_ALPHA {
+        let fields = [*fields, &[("From", "ACME")]].concat();
+        let answer = world.post(&world.list("Messages"), &fields).await;
+        answer.refused(400, *code);
+        assert!(!is_known(), "{fields:?}");
+    }
+    let sent = send(&world, "+447911123456", "ACME").await;
+    assert_eq!(sent["status"], "delivered");
+    assert!(is_known());
 }
 
 /// Sends one message and waits for its end.
@@ -205,6 +334,10 @@ async fn messages_are_listed_newest_first_and_filtered() {
         ),
         ("DateSent%3E=2026-01-01T01:00:01Z", vec![&third, &second]),
         ("DateSent%3C=2026-01-01T02:00:00%2B01:00", vec![&first]),
+        // Midnight is the day here too: SDKs make it of `date_sent_before=date(2026, 1, 1)`.
+        ("DateSent%3C=2026-01-01T00:00:00Z", vec![&first]),
+        ("DateSent%3C=2025-12-31T00:00:00Z", vec![]),
+        ("DateSent%3E=2026-01-02T00:00:00Z", vec![&third, &second]),
         ("DateSent%3C=2025-12-31", vec![]),
         (
             "DateSent%3E=2026-01-01&DateSent%3C=2026-01-01",
@@ -294,6 +427,35 @@ async fn an_unknown_message_is_not_found() {
         child["sid"].as_str().unwrap()
     );
     world.get(&path).await.refused(404, 20404);
+}
+
+#[tokio::test]
+async fn feedback_is_kept_with_its_message() {
+    let world = World::new().await;
+    world.number("+14155550101").await;
+    let message = send(&world, TO, "+14155550101").await;
+    let path = message["subresource_uris"]["feedback"].as_str().unwrap();
+    for outcome in ["unconfirmed", "confirmed"] {
+        let feedback = world.post(path, &[("Outcome", outcome)]).await.ok();
+        assert_eq!(
+            feedback,
+            json!({
+                "account_sid": world.sid,
+                "message_sid": message["sid"],
+                "outcome": outcome,
+                "date_created": "Thu, 01 Jan 2026 00:00:00 +0000",
+                "date_updated": "Thu, 01 Jan 2026 00:00:00 +0000",
+                "uri": path,
+            })
+        );
+    }
+    world.get(path).await.refused(405, 20004);
+    for fields in [&[][..], &[("Outcome", "maybe")]] {
+        world.post(path, fields).await.refused(400, 20001);
+    }
+    let unknown = world.list("Messages/SM00000000000000000000000000000000/Feedback");
+    let fields = [("Outcome", "confirmed")];
+    world.post(&unknown, &fields).await.refused(404, 20404);
 }
 
 #[tokio::test]

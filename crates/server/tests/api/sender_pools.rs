@@ -149,6 +149,18 @@ const REFUSED: &[Refused] = &[
         400,
         20001,
     ),
+    (
+        "DestinationAlphaSenders",
+        &[("AlphaSender", "ACME"), ("IsoCountryCode", "UK")],
+        400,
+        20001,
+    ),
+    (
+        "DestinationAlphaSenders",
+        &[("AlphaSender", "ACME"), ("IsoCountryCode", "ZZ")],
+        400,
+        20001,
+    ),
 ];
 
 #[tokio::test]

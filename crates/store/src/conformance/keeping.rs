@@ -112,6 +112,7 @@ fn account(no: u32, name: &str) -> Document {
         status: AccountStatus::Active,
         auth_token_hash: String::new(),
         auth_token_sealed: String::new(),
+        secondary_token: None,
         created_ms: 1,
         updated_ms: 2,
     })

@@ -3,12 +3,15 @@
 use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{
-    AccountNo, Direction, Message, MessageOptions, SenderNo, Status, StatusSet,
+    AccountNo, Direction, Feedback, FeedbackOutcome, Message, MessageOptions, SenderNo, Status,
+    StatusSet,
 };
 use postrider_core::sid::{Id, MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::Encoding;
 
-use super::sample::{self, created_ms, id, message, message_with, scheduled, sent_as, update};
+use super::sample::{
+    self, created_ms, id, message, message_with, number, scheduled, sent_as, update,
+};
 use super::{Backend, Case, apply, insert, numbers, ok};
 use crate::contract::Applied::{Missing, Stale, Yes};
 use crate::contract::{Applied, Change, Update, is_settled};
@@ -25,6 +28,10 @@ pub(super) const CASES: &[Case] = &[
     (
         "changes apply in their order within one commit",
         changes_apply_in_order,
+    ),
+    (
+        "feedback is kept beside the other options, once a message is released",
+        feedback_is_kept,
     ),
     (
         "an update overwrites what it must and keeps the rest",
@@ -158,6 +165,32 @@ fn changes_apply_in_order(backend: &dyn Backend) {
     );
     assert_eq!(ok(store.message(id(1))), None);
     assert_eq!(ok(store.message(id(2))), Some(message(2)));
+}
+
+fn feedback_is_kept(backend: &dyn Backend) {
+    let store = backend.open();
+    let plain = message_with(1, |message| message.options = MessageOptions::default());
+    let rich = message_with(2, |message| message.options.attempt = Some(3));
+    insert(&*store, &[plain.clone(), rich.clone(), scheduled(3, 5)]);
+    let feedback = |number: u32, outcome| {
+        let feedback = Feedback { outcome, at_ms: 9 };
+        let change = Change::Feedback {
+            id: id(number),
+            feedback,
+        };
+        apply(&*store, change)
+    };
+    assert_eq!(feedback(3, FeedbackOutcome::Confirmed), Stale);
+    assert_eq!(feedback(4, FeedbackOutcome::Confirmed), Missing);
+    // The last one counts.
+    for outcome in [FeedbackOutcome::Unconfirmed, FeedbackOutcome::Confirmed] {
+        for message in [&plain, &rich] {
+            assert_eq!(feedback(number(message), outcome), Yes);
+            let mut expected = message.clone();
+            expected.options.feedback = Some(Feedback { outcome, at_ms: 9 });
+            assert_eq!(ok(store.message(message.sid.id)), Some(expected));
+        }
+    }
 }
 
 fn an_update_overwrites(backend: &dyn Backend) {

@@ -209,6 +209,11 @@ impl Store for SqliteStore {
         self.room.check()
     }
 
+    fn free_bytes(&self) -> Result<u64> {
+        self.shared()?;
+        self.room.free_bytes()
+    }
+
     fn message(&self, id: Id) -> Result<Option<Message>> {
         find::message(self.shared()?, id)
     }

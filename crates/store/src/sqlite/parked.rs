@@ -55,6 +55,7 @@ impl Parked {
             | Change::Release(_)
             | Change::Cancel { .. }
             | Change::Redact { .. }
+            | Change::Feedback { .. }
             | Change::Delete { .. } => Ok(Applied::Missing),
         }
     }

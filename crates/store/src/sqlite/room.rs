@@ -64,7 +64,7 @@ impl Room {
         })
     }
 
-    fn free_bytes(&self) -> Result<u64> {
+    pub(super) fn free_bytes(&self) -> Result<u64> {
         let now_ms = self.clock.now_ms();
         let mut known = self.known.lock();
         // A clock that was set back must not freeze the answer.

@@ -3,11 +3,13 @@
 
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
-use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::message::{Feedback, Message, Status, StatusSet};
 use postrider_core::sid::Id;
 use rusqlite::{CachedStatement, Connection};
 
-use crate::contract::{Applied, Change, Result, Submitted, Update, is_settled};
+use crate::contract::{
+    Applied, Change, Result, StoreError, Submitted, Update, is_released, is_settled,
+};
 use crate::sqlite::keys::submitted_ref;
 use crate::sqlite::row::{self, Binder, WRITTEN};
 use crate::sqlite::runs::Runs;
@@ -31,6 +33,7 @@ pub(super) struct Statements<'c> {
     callbacks_done: CachedStatement<'c>,
     cancel: CachedStatement<'c>,
     redact: CachedStatement<'c>,
+    feedback: CachedStatement<'c>,
     delete: CachedStatement<'c>,
     status: CachedStatement<'c>,
     total: CachedStatement<'c>,
@@ -90,6 +93,11 @@ impl<'c> Statements<'c> {
                 "UPDATE messages SET body = '', submitted_body = NULL, updated_ms = ?1 \
                  WHERE key = ?2 AND tail = ?3 AND (?4 >> status) & 1",
             )?,
+            feedback: prepare(
+                "UPDATE messages SET \
+                 options = json_set(coalesce(options, '{}'), '$.feedback', json(?1)) \
+                 WHERE key = ?2 AND tail = ?3 AND (?4 >> status) & 1",
+            )?,
             delete: prepare(
                 "DELETE FROM messages WHERE key = ?1 AND tail = ?2 AND (?3 >> status) & 1",
             )?,
@@ -117,6 +125,7 @@ impl<'c> Statements<'c> {
                 callbacks_due,
             } => self.cancel(*id, *at_ms, *callbacks_due),
             Change::Redact { id, at_ms } => self.redact(*id, *at_ms),
+            Change::Feedback { id, feedback } => self.feedback(*id, *feedback),
             Change::Delete { id } => self.delete(*id),
             Change::Park(_) | Change::Unpark { .. } => Ok(Applied::Missing),
         }
@@ -242,6 +251,18 @@ impl<'c> Statements<'c> {
         self.answer(changed, id)
     }
 
+    fn feedback(&mut self, id: Id, feedback: Feedback) -> Result<Applied> {
+        let json = serde_json::to_string(&feedback)
+            .map_err(|error| StoreError::Failed(format!("feedback of {id}: {error}")))?;
+        let changed = Binder::new(&mut self.feedback)
+            .put(json)?
+            .put(id.key())?
+            .put(id.tail())?
+            .put(mask(is_released))?
+            .execute()?;
+        self.answer(changed, id)
+    }
+
     /// Rows in `submitted` stay behind: nothing finds them without the message, and looking for them
     /// would take an index that every submit pays for.
     fn delete(&mut self, id: Id) -> Result<Applied> {
@@ -275,9 +296,8 @@ impl<'c> Statements<'c> {
             return Ok(None);
         };
         let status: u8 = row.get(0)?;
-        let status = Status::from_u8(status).ok_or_else(|| {
-            crate::contract::StoreError::Corrupt(format!("status {status} of message {id}"))
-        })?;
+        let status = Status::from_u8(status)
+            .ok_or_else(|| StoreError::Corrupt(format!("status {status} of message {id}")))?;
         Ok(Some(status))
     }
 }

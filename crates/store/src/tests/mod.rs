@@ -2,6 +2,7 @@
 //! what only files can do (crash, fill up, be opened twice, age).
 
 mod crash;
+mod documents;
 mod files;
 mod model;
 mod suite;

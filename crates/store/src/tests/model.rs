@@ -1,7 +1,9 @@
 //! The model test: the same random changes on the SQLite store and on the model give the same answers
 //! and the same reads, across shard borders and reopenings.
 
-use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
+use postrider_core::message::{
+    AccountNo, Feedback, FeedbackOutcome, Message, SenderNo, Status, StatusSet,
+};
 use proptest::prelude::*;
 use smallvec::smallvec;
 
@@ -103,6 +105,14 @@ fn any_change() -> impl Strategy<Value = Change> {
             Change::Cancel { id, at_ms: 5, callbacks_due }
         }),
         1 => id().prop_map(|id| Change::Redact { id, at_ms: 6 }),
+        1 => (id(), any::<bool>()).prop_map(|(id, is_confirmed)| {
+            let outcome = if is_confirmed {
+                FeedbackOutcome::Confirmed
+            } else {
+                FeedbackOutcome::Unconfirmed
+            };
+            Change::Feedback { id, feedback: Feedback { outcome, at_ms: 8 } }
+        }),
         1 => id().prop_map(|id| Change::Delete { id }),
         1 => (0_u64..5).prop_map(|parked| Change::Park(ParkedReceipt {
             parked,

@@ -1,6 +1,7 @@
 //! The webhooks as a whole, against servers on this machine.
 
 mod delivery;
+mod log;
 mod safety;
 mod server;
 mod tls;

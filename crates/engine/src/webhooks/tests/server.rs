@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::webhooks::{
     AttemptRecord, AttemptResult, AuthToken, Client, Config, Content, Event, Finished, Handle, Job,
-    Observer, Outcome, Report, TokenSecret, Wiring, spawn,
+    Logged, Observer, Outcome, Report, TokenSecret, Wiring, spawn,
 };
 
 pub(super) const TOKEN: &str = "12345";
@@ -146,6 +146,7 @@ pub(super) struct Watch {
 
 impl Observer for Watch {
     fn attempted(&self, record: &AttemptRecord<'_>) {
+        Logged.attempted(record);
         let token = record.request.headers["i-twilio-idempotency-token"]
             .to_str()
             .unwrap();

@@ -1,0 +1,41 @@
+//! Documents that an older version wrote.
+
+use postrider_core::settings::{Document, HttpMethod, VoiceSettings};
+use serde_json::json;
+
+/// What a store of the first versions holds.
+#[test]
+fn documents_without_newer_fields_are_read() {
+    let account = json!({"Account": {
+        "sid": "AC00000000000000000000000000000001",
+        "no": 1,
+        "parent": null,
+        "friendly_name": "Main",
+        "status": "active",
+        "auth_token_hash": "",
+        "auth_token_sealed": "",
+        "created_ms": 0,
+        "updated_ms": 0,
+    }});
+    let number = json!({"Number": {
+        "sid": "PN00000000000000000000000000000001",
+        "account": "AC00000000000000000000000000000001",
+        "sender": 1,
+        "number": "+14155550101",
+        "friendly_name": "Desk",
+        "capabilities": {"sms": true, "mms": false, "voice": false},
+        "webhooks": {"sms_url": null, "sms_method": "POST"},
+        "created_ms": 0,
+        "updated_ms": 0,
+    }});
+    let read = |json| serde_json::from_value::<Document>(json).unwrap();
+    let Document::Account(account) = read(account) else {
+        panic!("an account is read as one")
+    };
+    assert_eq!(account.secondary_token, None);
+    let Document::Number(number) = read(number) else {
+        panic!("a number is read as one")
+    };
+    assert_eq!(*number.voice, VoiceSettings::default());
+    assert_eq!(number.webhooks.status_callback_method, HttpMethod::Post);
+}
