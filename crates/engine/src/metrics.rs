@@ -215,7 +215,7 @@ impl Metrics {
             "1 while a carrier has told us to slow down",
             self.carrier_throttled.clone(),
         );
-        statuses.register(
+        ours.register(
             "carrier_config_fault",
             "1 while a carrier refuses us for a reason that only the operator can mend",
             self.carrier_config_fault.clone(),

@@ -213,6 +213,7 @@ fn account(status: AccountStatus) -> Account {
         status,
         auth_token_hash: String::new(),
         auth_token_sealed: Vault::new(&[9; 32]).seal("token", [1; 12]),
+        secondary_token: None,
         created_ms: START_MS,
         updated_ms: START_MS,
     }
@@ -238,6 +239,7 @@ fn documents() -> Vec<Document> {
             voice: false,
         },
         webhooks: SenderWebhooks::default(),
+        voice: Box::default(),
         pace: Some(0.0),
         created_ms: START_MS,
         updated_ms: START_MS,
