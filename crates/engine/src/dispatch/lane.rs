@@ -36,6 +36,9 @@ struct Scan {
     cursor: Option<Id>,
     /// Something is stored beyond the cursor.
     has_more: bool,
+    /// At the start of a process everything that the former one had in memory is read, whatever the
+    /// window: the store has no deadlines for it, so it would expire only when its turn comes.
+    is_taking_over: bool,
     is_reading: bool,
 }
 
@@ -53,6 +56,7 @@ impl SenderQueue {
     /// A former process left messages here.
     pub(super) fn scan_from_start(&mut self) {
         self.scan.has_more = true;
+        self.scan.is_taking_over = true;
     }
 
     fn has_disk(&self) -> bool {
@@ -291,7 +295,8 @@ impl Dispatch {
                 .lanes
                 .values()
                 .any(|lane| lane.skipped_after.is_none() && lane.waiting.len() <= low);
-            if scan.has_more && !scan.is_reading && (has_low_lane || queue.lanes.is_empty()) {
+            let is_wanted = has_low_lane || scan.is_taking_over || queue.lanes.is_empty();
+            if scan.has_more && !scan.is_reading && is_wanted {
                 scan.is_reading = true;
                 wanted.push((Read::Scan(sender), sender, scan.cursor));
             }
@@ -325,6 +330,8 @@ impl Dispatch {
         let queue = self.queue_mut(sender);
         queue.scan.is_reading = false;
         queue.scan.has_more = !is_last_page;
+        let was_in_memory = messages.iter().all(|message| !message.is_backlog);
+        queue.scan.is_taking_over &= was_in_memory && !is_last_page;
         let window = self.limits.window;
         for message in messages {
             let id = message.sid.id;
@@ -341,7 +348,7 @@ impl Dispatch {
             if entry.skipped_after.is_some() {
                 continue;
             }
-            if entry.waiting.len() >= window {
+            if message.is_backlog && entry.waiting.len() >= window {
                 entry.skipped_after = Some(before.unwrap_or(Id::MIN));
                 continue;
             }

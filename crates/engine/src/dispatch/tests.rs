@@ -1,6 +1,6 @@
 //! Dispatch as a value: what it does with answers and receipts, on virtual time and without a store.
 //!
-//! Commits are durable at once, and the store knows nothing. What takes a store, crashes or chance is
+//! Commits are durable at once, and the store knows only what a former process left in it. What takes a store, crashes or chance is
 //! the simulation's (`tests/sim`).
 
 use std::sync::Arc;
@@ -46,6 +46,8 @@ struct Bench {
     calls: usize,
     /// What the store says to the next changes.
     applied: Applied,
+    /// The stored queue of the one sender, oldest first.
+    stored: Vec<Message>,
 }
 
 impl Bench {
@@ -77,6 +79,7 @@ impl Bench {
             health: Vec::new(),
             calls: 0,
             applied: Applied::Yes,
+            stored: Vec::new(),
         };
         for carrier in [0, 1] {
             bench.capacity(carrier, 100);
@@ -188,8 +191,12 @@ impl Bench {
                     message: None,
                 });
             }
-            Effect::Refill { load, .. } => {
-                let messages = Vec::new();
+            Effect::Refill {
+                load, after, limit, ..
+            } => {
+                let is_beyond = |message: &&Message| Some(message.sid.id) > after;
+                let messages = self.stored.iter().filter(is_beyond).take(limit);
+                let messages = messages.cloned().collect();
                 return Some(Input::Refilled { load, messages });
             }
             Effect::Expiring { load, .. } => {
@@ -556,4 +563,25 @@ fn a_message_that_was_deleted_meanwhile_calls_nobody() {
         bench.receive(0, delivered("1", 1));
         assert_eq!(bench.calls, calls, "{applied:?}");
     }
+}
+
+#[test]
+fn what_a_former_process_had_in_memory_expires_in_time_beyond_the_window_too() {
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    bench.capacity(0, 0);
+    bench.capacity(1, 0);
+    let window = u32::try_from(DispatchLimits::default().window).unwrap();
+    bench.stored = (0..window + 500)
+        .map(|number| message(number, START_MS))
+        .collect();
+    for message in &mut bench.stored[5_000..] {
+        message.deadline_ms = START_MS + 12_000;
+    }
+    let last = bench.stored.last().map(|message| message.sid.id);
+    let waiting = vec![SenderNo(1)];
+    bench.dispatch.start(last, waiting, Vec::new(), START_MS);
+    bench.turn(vec![Input::Timer]);
+    bench.advance(12_000);
+    assert_eq!(bench.records.len(), 500);
+    assert_eq!(bench.status(last.unwrap()), Some(Status::Failed));
 }
