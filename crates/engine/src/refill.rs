@@ -103,11 +103,73 @@ impl Refill {
         page.iter()
             .filter(|message| message.status_callback.as_deref().is_some_and(is_wanted))
             .flat_map(|message| {
-                let due_ms = self.engine.now_ms();
+                // Due since then, and not since now: each refill would start the age limit anew.
+                let due_ms = message.updated_ms;
                 let statuses = message.callbacks_due.iter();
                 statuses.filter_map(move |status| callback_job(directory, message, status, due_ms))
             })
             .filter(is_wished)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::create::CreateMessage;
+    use postrider_core::message::{Status, StatusSet};
+    use postrider_core::phone_number::PhoneNumber;
+
+    use super::*;
+    use crate::testing::{START_MS, engine};
+
+    #[tokio::test]
+    async fn a_refill_does_not_start_the_age_limit_anew() {
+        let test = engine();
+        let engine = test.engine.clone();
+        let (account, _) = engine
+            .create_main_account(None, None, "Test")
+            .await
+            .unwrap();
+        let number = PhoneNumber::parse("+14155550101").unwrap();
+        engine
+            .register_number(account.sid, number, |_| {})
+            .await
+            .unwrap();
+        let request = CreateMessage {
+            to: Some("+14155550199".to_owned()),
+            from: Some("+14155550101".to_owned()),
+            body: Some("Hello".to_owned()),
+            status_callback: Some("https://a.example/status".to_owned()),
+            ..CreateMessage::default()
+        };
+        let created = engine.create_message(&account, request).await.unwrap();
+        let mut message = created.message;
+        message.callbacks_due = StatusSet::of(Status::Sent);
+        test.clock.advance(3_600_000);
+        let refill = Refill {
+            engine,
+            overflowed: Overflowed::default(),
+        };
+        let authority: Arc<str> = "https://a.example:443".into();
+        let endpoint = |authority| Backlog::Endpoint {
+            account: account.sid,
+            authority,
+        };
+        let page = [message];
+        for wish in [
+            Backlog::Everyone,
+            Backlog::Account(account.sid),
+            endpoint(authority),
+        ] {
+            let jobs = refill.jobs(&wish, &page);
+            assert_eq!(jobs.len(), 1, "{wish:?}");
+            assert_eq!(jobs[0].due_ms, START_MS, "{wish:?}");
+        }
+        assert!(
+            refill
+                .jobs(&endpoint("https://b.example:443".into()), &page)
+                .is_empty()
+        );
+        test.running.shut_down(Duration::from_secs(5)).await;
     }
 }
