@@ -21,7 +21,7 @@ pub struct Config {
     pub per_endpoint_concurrency: NonZeroU32,
     /// Jobs kept in memory, over all endpoints; more wait in the store.
     pub queue: NonZeroU32,
-    /// Jobs of one endpoint kept in memory.
+    /// Jobs of one account for one endpoint kept in memory.
     pub per_endpoint_queue: NonZeroU32,
     /// Seconds after which a webhook that could not be tried is given up.
     pub max_age_s: NonZeroU32,

@@ -119,15 +119,26 @@ impl std::fmt::Debug for AuthToken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     Finished(Finished),
-    /// Jobs of this endpoint were not kept, because its queue in memory is full. None of its jobs
-    /// are kept until [`Report::WantsRefill`] says so. `None`: jobs of any endpoint.
+    /// Jobs of this backlog were not kept, because its share of the queue in memory is full. None of an
+    /// endpoint's jobs are kept until [`Report::WantsRefill`] says so.
     Overflowed {
-        authority: Option<Arc<str>>,
+        authority: Backlog,
     },
-    /// An endpoint that had overflowed has room again: offer what the store says is due, oldest
-    /// first. `None`: of any endpoint.
+    /// A backlog that had overflowed has room again: offer what the store says is due, oldest first.
     WantsRefill {
-        authority: Option<Arc<str>>,
+        authority: Backlog,
+    },
+}
+
+/// Whose jobs wait in the store for room in memory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Backlog {
+    Everyone,
+    Account(AccountSid),
+    /// An account's jobs for one scheme, host and port.
+    Endpoint {
+        account: AccountSid,
+        authority: Arc<str>,
     },
 }
 

@@ -32,7 +32,7 @@ pub use config::Config;
 pub use failure::{AttemptFailure, FailureClass};
 pub use guard::{Guard, InvalidNetwork, Network};
 pub use idempotency::TokenSecret;
-pub use job::{AuthToken, Content, Event, Finished, Job, Outcome, Params, Report};
+pub use job::{AuthToken, Backlog, Content, Event, Finished, Job, Outcome, Params, Report};
 pub use overrides::{InvalidOverride, Overrides, RetryOn};
 pub use record::{AttemptRecord, Logged, Observer};
 pub use request::Request;

@@ -3,16 +3,19 @@
 //! Time comes in as an argument, attempts and reports go out as values, and the same calls give the
 //! same answers, so a simulation can drive it. It promises:
 //!
-//! - An endpoint (scheme, host, port) has at most `per_endpoint_concurrency` attempts in flight, all
-//!   endpoints together at most `concurrency`. Within an endpoint, messages take turns in the order
-//!   in which they were offered.
+//! - A server (scheme, host, port) has at most `per_endpoint_concurrency` attempts in flight, all
+//!   servers together at most `concurrency`. An endpoint is a server as one account calls it. Accounts
+//!   take turns, then an account's endpoints, then an endpoint's messages in the order in which they
+//!   were offered.
 //! - Endpoints that hang leave room for the others. An endpoint starts with a few slots, earns more
-//!   by answering and loses half by each hang; and it may never use more of what is shared than a
-//!   part of what is still free (the "dynamic threshold" that network switches share buffers by).
+//!   by answering and loses half by each hang. And neither an account nor, within it, an endpoint may
+//!   use more of what is shared than in proportion to what is still free (the "dynamic threshold" that
+//!   network switches share buffers by). So hosts are no way to get more than other accounts.
 //! - Events of one message go out one at a time, by rank, and the next waits no longer than the
 //!   time budget of the one before.
 //! - Every job that is kept is finished exactly once; one that is not kept is reported as overflow.
 
+mod accounts;
 mod endpoints;
 mod lane;
 mod recent;
@@ -22,14 +25,16 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use postrider_core::clock::Millis;
+use postrider_core::sid::AccountSid;
 use rustc_hash::FxHashMap;
 
+use self::accounts::Accounts;
 use self::endpoints::{EndpointNo, Endpoints, Standing};
 use self::lane::{Lane, LaneKey, Waiting};
 use self::recent::Known;
 use self::targets::Targets;
 use super::failure::{AttemptFailure, FailureClass};
-use super::job::{Event, Finished, Job, Outcome, Report};
+use super::job::{Backlog, Event, Finished, Job, Outcome, Report};
 use super::url::Target;
 
 /// The bounds that a scheduler keeps.
@@ -41,18 +46,23 @@ pub struct Limits {
     pub per_endpoint_concurrency: usize,
     /// Jobs waiting in memory, over all endpoints.
     pub queue: usize,
-    /// Jobs of one endpoint waiting in memory.
+    /// Jobs of one account for one endpoint waiting in memory.
     pub per_endpoint_queue: usize,
     /// Age at which a job that was not tried yet is given up.
     pub age_ms_max: Millis,
 }
 
 /// Slots of an endpoint that has not answered yet, and of one that keeps hanging. At the default
-/// limit of 1024, 128 dead endpoints find place beside each other.
+/// limit of 1024, 90 dead endpoints of an account find place beside each other.
 const ALLOWANCE_MIN: usize = 8;
 
-/// An endpoint's jobs may take one part in so many of the queue's free room: an eighth, so that it
-/// takes some eighty dead endpoints to fill 50,000 places.
+/// An account may have in flight, and waiting, so many times what is free. Alone it gets three
+/// quarters: 768 slots of 1024. Of `n` greedy accounts each gets 3/(3n + 1) and 1/(3n + 1) is left, so
+/// that beside ten of them a newcomer still finds 33 slots.
+const ACCOUNT_SHARE: usize = 3;
+
+/// An endpoint's jobs may take one part in so many of its account's room in the queue: an eighth, so
+/// that it takes some eighty dead endpoints to fill 50,000 places.
 const QUEUE_SHARE: usize = 8;
 
 /// Names one attempt; never used again.
@@ -102,16 +112,19 @@ pub struct Scheduler {
     known: Known,
     targets: Targets,
     endpoints: Endpoints,
+    accounts: Accounts,
     lanes: FxHashMap<LaneKey, Lane>,
     /// When each waiting job is given up.
     ages: BTreeSet<(Millis, Event, EndpointNo)>,
-    /// Endpoints to look at, by their turn.
-    ready: VecDeque<EndpointNo>,
-    /// Endpoints that could send if others had less in flight, by their turn.
-    starved: VecDeque<EndpointNo>,
+    /// Accounts to look at, by their turn.
+    ready: VecDeque<AccountSid>,
+    /// Accounts that could send if others had less in flight, by their turn.
+    starved: VecDeque<AccountSid>,
     /// Endpoints that have overflowed, in that order.
     overflowed: Vec<EndpointNo>,
-    /// Offers were not kept for want of room for any endpoint.
+    /// Accounts that have spilled, in that order.
+    spilled: Vec<AccountSid>,
+    /// Offers were not kept for want of room for any account.
     has_spilled: bool,
     flights: FxHashMap<AttemptId, Flight>,
     /// To be repeated at once; they keep their slot.
@@ -140,11 +153,13 @@ impl Scheduler {
             known: Known::default(),
             targets: Targets::default(),
             endpoints: Endpoints::default(),
+            accounts: Accounts::default(),
             lanes: FxHashMap::default(),
             ages: BTreeSet::new(),
             ready: VecDeque::new(),
             starved: VecDeque::new(),
             overflowed: Vec::new(),
+            spilled: Vec::new(),
             has_spilled: false,
             flights: FxHashMap::default(),
             retries: VecDeque::new(),
@@ -171,18 +186,26 @@ impl Scheduler {
             self.finish(event, Outcome::TooOld);
             return;
         }
-        if self.room() == 0 {
-            self.spill(1);
+        let account = job.account;
+        let room = self.room(account);
+        if room == 0 {
+            self.spill_account(account);
             return;
         }
-        let no = self.endpoints.of(&target.authority, self.allowance_min());
-        if self.endpoints[no].has_overflowed || self.endpoints[no].waiting >= self.room() {
+        let (no, is_new) = self
+            .endpoints
+            .of(account, &target.authority, self.allowance_min());
+        if is_new {
+            self.accounts.of(account).endpoints += 1;
+        }
+        if self.endpoints[no].has_overflowed || self.endpoints[no].waiting >= self.share(room) {
             self.drop_offer(no);
             return;
         }
         self.known.insert(event);
         self.ages.insert((gives_up_ms, event, no));
         self.endpoints[no].waiting += 1;
+        self.accounts[account].waiting += 1;
         self.waiting += 1;
         let key = LaneKey {
             endpoint: no,
@@ -201,12 +224,14 @@ impl Scheduler {
         }
     }
 
-    /// Notes that offers of whichever endpoint were not kept.
+    /// Notes that offers of whichever account were not kept.
     pub fn spill(&mut self, offers: u64) {
         self.dropped_total += offers;
         if !self.has_spilled {
             self.has_spilled = true;
-            self.reports.push(Report::Overflowed { authority: None });
+            self.reports.push(Report::Overflowed {
+                authority: Backlog::Everyone,
+            });
         }
     }
 
@@ -216,29 +241,33 @@ impl Scheduler {
         while let Some(flight) = self.retries.pop_front() {
             attempts.push(self.start(flight, now_ms));
         }
-        while let Some(no) = self.starved.pop_back() {
-            self.endpoints[no].standing = Standing::Ready;
-            self.ready.push_front(no);
+        while let Some(account) = self.starved.pop_back() {
+            self.accounts[account].standing = Standing::Ready;
+            self.ready.push_front(account);
+            if self.slots_left(account) > 0 {
+                self.wake_starved(account);
+            }
         }
-        while let Some(no) = self.ready.pop_front() {
-            let free = self.limits.concurrency - self.in_flight;
-            let endpoint = &mut self.endpoints[no];
-            if endpoint.in_flight >= endpoint.allowance {
-                endpoint.standing = Standing::Idle;
-                continue;
-            }
-            if endpoint.in_flight >= free {
-                endpoint.standing = Standing::Starved;
-                self.starved.push_back(no);
-                continue;
-            }
-            attempts.extend(self.take_turn(no, now_ms));
-            let endpoint = &mut self.endpoints[no];
-            if endpoint.turns.is_empty() {
-                endpoint.standing = Standing::Idle;
-                self.endpoints.forget_idle(no);
-            } else {
-                self.ready.push_back(no);
+        while let Some(account) = self.ready.pop_front() {
+            match self.next_endpoint(account) {
+                Next::Endpoint(no) => {
+                    attempts.extend(self.take_turn(no, now_ms));
+                    self.ready.push_back(account);
+                    if self.endpoints[no].turns.is_empty() {
+                        self.endpoints[no].standing = Standing::Idle;
+                        self.forget_idle(no);
+                    } else {
+                        self.accounts[account].ready.push_back(no);
+                    }
+                }
+                Next::Starved => {
+                    self.accounts[account].standing = Standing::Starved;
+                    self.starved.push_back(account);
+                }
+                Next::Idle => {
+                    self.accounts[account].standing = Standing::Idle;
+                    self.accounts.forget_idle(account);
+                }
             }
         }
         self.ask_for_refills();
@@ -303,12 +332,78 @@ impl Scheduler {
         };
     }
 
-    /// Jobs an endpoint may have waiting now.
-    fn room(&self) -> usize {
+    /// How many more jobs an account may have waiting.
+    fn room(&self, account: AccountSid) -> usize {
         let free = self.limits.queue - self.waiting;
+        left(free, self.accounts.get(account).map_or(0, |a| a.waiting))
+    }
+
+    /// Jobs an endpoint may have waiting, by the room of its account.
+    fn share(&self, room: usize) -> usize {
         self.limits
             .per_endpoint_queue
-            .min(free.div_ceil(QUEUE_SHARE))
+            .min(room.div_ceil(QUEUE_SHARE))
+    }
+
+    /// How many more attempts an account may have in flight.
+    fn slots_left(&self, account: AccountSid) -> usize {
+        let free = self.limits.concurrency - self.in_flight;
+        left(free, self.accounts[account].in_flight)
+    }
+
+    /// Its starved endpoints come first, in their order.
+    fn wake_starved(&mut self, account: AccountSid) {
+        while let Some(no) = self.accounts[account].starved.pop_back() {
+            self.endpoints[no].standing = Standing::Ready;
+            self.accounts[account].ready.push_front(no);
+        }
+    }
+
+    /// The endpoint of this account whose turn it is to send.
+    fn next_endpoint(&mut self, account: AccountSid) -> Next {
+        let slots_left = self.slots_left(account);
+        while slots_left > 0
+            && let Some(no) = self.accounts[account].ready.pop_front()
+        {
+            let is_server_busy =
+                self.endpoints.server_in_flight(no) >= self.limits.per_endpoint_concurrency;
+            let endpoint = &mut self.endpoints[no];
+            if endpoint.in_flight >= endpoint.allowance {
+                endpoint.standing = Standing::Idle;
+            } else if endpoint.in_flight >= slots_left || is_server_busy {
+                endpoint.standing = Standing::Starved;
+                self.accounts[account].starved.push_back(no);
+            } else {
+                return Next::Endpoint(no);
+            }
+        }
+        let account = &self.accounts[account];
+        if account.ready.is_empty() && account.starved.is_empty() {
+            Next::Idle
+        } else {
+            Next::Starved
+        }
+    }
+
+    /// An offer for which its account had no room. Its endpoint may be unknown, and isn't remembered.
+    fn spill_account(&mut self, account: AccountSid) {
+        self.dropped_total += 1;
+        let spilling = self.accounts.of(account);
+        if !spilling.has_spilled {
+            spilling.has_spilled = true;
+            self.spilled.push(account);
+            self.reports.push(Report::Overflowed {
+                authority: Backlog::Account(account),
+            });
+        }
+    }
+
+    fn forget_idle(&mut self, no: EndpointNo) {
+        let account = self.endpoints[no].account;
+        if self.endpoints.forget_idle(no) {
+            self.accounts[account].endpoints -= 1;
+            self.accounts.forget_idle(account);
+        }
     }
 
     fn drop_offer(&mut self, no: EndpointNo) {
@@ -317,7 +412,7 @@ impl Scheduler {
         if !endpoint.has_overflowed {
             endpoint.has_overflowed = true;
             self.overflowed.push(no);
-            let authority = Some(endpoint.authority.clone());
+            let authority = endpoint.backlog();
             self.reports.push(Report::Overflowed { authority });
         }
     }
@@ -325,20 +420,38 @@ impl Scheduler {
     fn ask_for_refills(&mut self) {
         let mut overflowed = std::mem::take(&mut self.overflowed);
         overflowed.retain(|&no| {
-            let is_drained = self.endpoints[no].waiting * 2 < self.room();
+            let endpoint = &self.endpoints[no];
+            let is_drained = endpoint.waiting * 2 < self.share(self.room(endpoint.account));
             if is_drained {
                 let endpoint = &mut self.endpoints[no];
                 endpoint.has_overflowed = false;
-                let authority = Some(endpoint.authority.clone());
+                let authority = endpoint.backlog();
                 self.reports.push(Report::WantsRefill { authority });
-                self.endpoints.forget_idle(no);
+                self.forget_idle(no);
             }
             !is_drained
         });
         self.overflowed = overflowed;
-        if self.has_spilled && self.waiting * 2 < self.limits.queue {
+        let mut spilled = std::mem::take(&mut self.spilled);
+        spilled.retain(|&account| {
+            let is_drained = self.accounts[account].waiting < self.room(account);
+            if is_drained {
+                self.accounts[account].has_spilled = false;
+                self.reports.push(Report::WantsRefill {
+                    authority: Backlog::Account(account),
+                });
+                self.accounts.forget_idle(account);
+            }
+            !is_drained
+        });
+        self.spilled = spilled;
+        // Not when it is half empty, as for one account: a few that hang can keep it fuller than that.
+        let free = self.limits.queue - self.waiting;
+        if self.has_spilled && free * QUEUE_SHARE >= self.limits.queue {
             self.has_spilled = false;
-            self.reports.push(Report::WantsRefill { authority: None });
+            self.reports.push(Report::WantsRefill {
+                authority: Backlog::Everyone,
+            });
         }
     }
 
@@ -363,7 +476,10 @@ impl Scheduler {
         self.waiting -= 1;
         self.in_flight += 1;
         self.endpoints[no].waiting -= 1;
-        self.endpoints[no].in_flight += 1;
+        self.endpoints.take_slot(no);
+        let account = &mut self.accounts[job.account];
+        account.waiting -= 1;
+        account.in_flight += 1;
         Some(self.start(
             Flight {
                 lane: key,
@@ -395,7 +511,9 @@ impl Scheduler {
     fn land(&mut self, key: LaneKey) {
         let no = key.endpoint;
         self.in_flight -= 1;
-        self.endpoints[no].in_flight -= 1;
+        let account = self.endpoints[no].account;
+        self.accounts[account].in_flight -= 1;
+        self.endpoints.give_slot_back(no);
         let lane = self.lanes.get_mut(&key).expect("a lane in flight exists");
         lane.is_in_flight = false;
         if lane.is_empty() {
@@ -406,7 +524,7 @@ impl Scheduler {
             self.endpoints[no].turns.push_front(key.id);
         }
         if self.endpoints[no].turns.is_empty() {
-            self.endpoints.forget_idle(no);
+            self.forget_idle(no);
         } else {
             self.make_ready(no);
         }
@@ -416,7 +534,13 @@ impl Scheduler {
         let endpoint = &mut self.endpoints[no];
         if endpoint.standing == Standing::Idle {
             endpoint.standing = Standing::Ready;
-            self.ready.push_back(no);
+            let sid = endpoint.account;
+            let account = &mut self.accounts[sid];
+            account.ready.push_back(no);
+            if account.standing == Standing::Idle {
+                account.standing = Standing::Ready;
+                self.ready.push_back(sid);
+            }
         }
     }
 
@@ -434,6 +558,8 @@ impl Scheduler {
             debug_assert!(was_waiting, "only waiting jobs have an age");
             self.waiting -= 1;
             self.endpoints[no].waiting -= 1;
+            let account = self.endpoints[no].account;
+            self.accounts[account].waiting -= 1;
             self.finish(event, Outcome::TooOld);
         }
     }
@@ -446,6 +572,22 @@ impl Scheduler {
             outcome,
         }));
     }
+}
+
+/// What an account's turn comes to.
+enum Next {
+    Endpoint(EndpointNo),
+    /// It has something to send, but no slot for it.
+    Starved,
+    Idle,
+}
+
+/// How much more of what is shared an account may take, by what is free and what it has. Having taken
+/// `x`, it has so many times what is then free: `has + x = ACCOUNT_SHARE * (free - x)`.
+fn left(free: usize, has: usize) -> usize {
+    (free * ACCOUNT_SHARE)
+        .saturating_sub(has)
+        .div_ceil(ACCOUNT_SHARE + 1)
 }
 
 impl Flight {

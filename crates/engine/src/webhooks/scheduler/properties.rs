@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use postrider_core::message::Status;
 use proptest::prelude::*;
 
-use super::tests::job;
+use super::tests::{account, job, job_of};
 use super::*;
 
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ enum Step {
     Poll,
 }
 
-/// The last host never answers until the end.
+/// The last host never answers until the end. The first two are another account's.
 const HOSTS: u8 = 5;
 const STUCK: u8 = HOSTS - 1;
 const STATUSES: [Status; 4] = [
@@ -85,7 +85,8 @@ impl World {
         let message = u128::from(message) + u128::from(host) * 1_000;
         let url = format!("http://h{host}.example/#rc=2&rp=ct,5xx");
         let status = STATUSES[usize::from(status)];
-        let job = job(&url, message, status, self.now_ms);
+        let of = account(if host < 2 { 2 } else { 1 });
+        let job = job_of(of, &url, message, status, self.now_ms);
         let event = job.event;
         let before = self.scheduler.load();
         self.scheduler.offer(job, self.now_ms);
@@ -225,6 +226,7 @@ proptest! {
         let load = world.scheduler.load();
         prop_assert_eq!((load.waiting, load.in_flight, load.endpoints), (0, 0, 0));
         prop_assert!(world.scheduler.lanes.is_empty() && world.scheduler.ages.is_empty());
+        prop_assert!(world.scheduler.accounts.is_empty());
     }
 
     #[test]
@@ -251,5 +253,51 @@ proptest! {
             log
         };
         prop_assert_eq!(run(), run());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(16) })]
+
+    #[test]
+    fn hanging_endpoints_of_an_account_never_delay_another_account(
+        hosts in 1..1_200u128,
+        messages in 1..6u128,
+        steps in prop::collection::vec((any::<u16>(), 1..8u128), 1..16),
+    ) {
+        let limits = Limits {
+            concurrency: 1024,
+            per_endpoint_concurrency: 64,
+            queue: 5_000,
+            per_endpoint_queue: 500,
+            age_ms_max: 20_000,
+        };
+        let mut scheduler = Scheduler::new(limits);
+        let (mut next, mut hanging, mut attempts) = (0, Vec::new(), Vec::new());
+        for (which, good) in steps {
+            for at in 0..hosts * messages {
+                let url = format!("http://h{}.example/", at % hosts);
+                scheduler.offer(job(&url, next, Status::Sent, 0), 0);
+                next += 1;
+            }
+            scheduler.poll(0, &mut hanging);
+            for _ in 0..good {
+                let url = "http://good.example/";
+                scheduler.offer(job_of(account(2), url, next, Status::Sent, 0), 0);
+                next += 1;
+            }
+            scheduler.poll(0, &mut attempts);
+            let good = usize::try_from(good).unwrap();
+            prop_assert_eq!(attempts.len(), good);
+            for attempt in attempts.drain(..) {
+                prop_assert_eq!(attempt.job.account, account(2));
+                scheduler.on_result(attempt.id, Ok(200), 0);
+            }
+            if !hanging.is_empty() {
+                let attempt = hanging.swap_remove(usize::from(which) % hanging.len());
+                scheduler.on_result(attempt.id, Err(AttemptFailure::ReadTimeout), 0);
+            }
+            scheduler.drain_reports(&mut Vec::new());
+        }
     }
 }

@@ -8,9 +8,9 @@ use super::*;
 use crate::webhooks::job::{AuthToken, Content};
 
 const LIMITS: Limits = Limits {
-    concurrency: 8,
+    concurrency: 16,
     per_endpoint_concurrency: 4,
-    queue: 100,
+    queue: 200,
     per_endpoint_queue: 10,
     age_ms_max: 60_000,
 };
@@ -23,10 +23,24 @@ pub(super) fn event(message: u128, status: Status) -> Event {
     Event::StatusCallback { message, status }
 }
 
+pub(super) fn account(no: u128) -> AccountSid {
+    AccountSid(Id::from_u128(no))
+}
+
 pub(super) fn job(url: &str, message: u128, status: Status, due_ms: Millis) -> Job {
+    job_of(account(1), url, message, status, due_ms)
+}
+
+pub(super) fn job_of(
+    account: AccountSid,
+    url: &str,
+    message: u128,
+    status: Status,
+    due_ms: Millis,
+) -> Job {
     Job {
         event: event(message, status),
-        account: AccountSid(Id::from_u128(1)),
+        account,
         method: HttpMethod::Post,
         url: url.into(),
         content: Content::Params(Vec::new()),
@@ -183,7 +197,7 @@ fn hanging_endpoints_leave_a_slot_for_the_next() {
         per_endpoint_queue: 5_000,
         ..limits
     });
-    for host in 0..120 {
+    for host in 0..90 {
         for message in 0..100 {
             let url = format!("http://h{host}.example/");
             scheduler.offer(job(&url, host * 1_000 + message, Status::Sent, 0), 0);
@@ -252,7 +266,10 @@ fn an_overflow_is_told_once_and_refilled_below_half() {
     for message in 0..12 {
         scheduler.offer(job(url, message, Status::Sent, 0), 0);
     }
-    let authority = Some("http://a.example:80".into());
+    let authority = Backlog::Endpoint {
+        account: account(1),
+        authority: "http://a.example:80".into(),
+    };
     assert_eq!(
         reports(&mut scheduler),
         [Report::Overflowed {
@@ -319,26 +336,104 @@ fn a_url_that_cannot_be_called_finishes_at_once() {
 }
 
 #[test]
-fn a_queue_that_is_full_for_everyone_is_told_and_refilled() {
+fn an_account_whose_share_is_full_is_told_and_refilled() {
     let mut scheduler = Scheduler::new(Limits { queue: 4, ..LIMITS });
     for host in 0..6 {
-        scheduler.offer(
-            job(&format!("http://h{host}.example/"), host, Status::Sent, 0),
-            0,
-        );
+        let url = format!("http://h{host}.example/");
+        scheduler.offer(job(&url, host, Status::Sent, 0), 0);
     }
     assert_eq!(
         scheduler.load().endpoints,
-        4,
+        3,
         "unknown endpoints are not remembered"
     );
+    let authority = Backlog::Account(account(1));
     assert_eq!(
         reports(&mut scheduler),
-        [Report::Overflowed { authority: None }]
+        [Report::Overflowed {
+            authority: authority.clone()
+        }]
     );
+    let url = "http://other.example/";
+    scheduler.offer(job_of(account(2), url, 10, Status::Sent, 0), 0);
+    assert_eq!(scheduler.load().waiting, 4);
     assert_eq!(poll(&mut scheduler, 0).len(), 4);
+    assert_eq!(reports(&mut scheduler), [Report::WantsRefill { authority }]);
+}
+
+#[test]
+fn offers_lost_before_they_came_are_refilled_for_everyone() {
+    let mut scheduler = Scheduler::new(LIMITS);
+    scheduler.spill(7);
+    scheduler.spill(1);
+    assert_eq!(scheduler.load().dropped_total, 8);
+    poll(&mut scheduler, 0);
+    let authority = Backlog::Everyone;
     assert_eq!(
         reports(&mut scheduler),
-        [Report::WantsRefill { authority: None }]
+        [
+            Report::Overflowed {
+                authority: authority.clone()
+            },
+            Report::WantsRefill { authority }
+        ]
     );
+}
+
+#[test]
+fn accounts_share_the_limit_of_a_server_but_not_its_queue() {
+    let mut scheduler = Scheduler::new(LIMITS);
+    let url = "http://shared.example/";
+    for message in 0..20 {
+        scheduler.offer(job(url, message, Status::Sent, 0), 0);
+    }
+    assert_eq!(scheduler.load().waiting, 10);
+    for message in 100..105 {
+        scheduler.offer(job_of(account(2), url, message, Status::Sent, 0), 0);
+    }
+    assert_eq!(scheduler.load().waiting, 15);
+    let attempts = poll(&mut scheduler, 0);
+    let of_other = |attempt: &&Attempt| attempt.job.account == account(2);
+    assert_eq!(attempts.len(), LIMITS.per_endpoint_concurrency);
+    assert_eq!(attempts.iter().filter(of_other).count(), 2);
+    // A slot that one gives back may be the other's next.
+    for attempt in attempts.iter().filter(|attempt| !of_other(attempt)) {
+        scheduler.on_result(attempt.id, Ok(200), 0);
+    }
+    let attempts = poll(&mut scheduler, 0);
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(attempts.iter().filter(of_other).count(), 1);
+}
+
+#[test]
+fn an_account_alone_may_use_three_quarters_and_yields_to_others() {
+    let mut scheduler = Scheduler::new(Limits {
+        concurrency: 100,
+        queue: 5_000,
+        ..LIMITS
+    });
+    let offer_all = |scheduler: &mut Scheduler, of, first| {
+        for host in first..first + 200 {
+            let url = format!("http://h{host}.example/");
+            scheduler.offer(job_of(of, &url, host, Status::Sent, 0), 0);
+        }
+    };
+    offer_all(&mut scheduler, account(1), 0);
+    let mut in_flight = poll(&mut scheduler, 0);
+    assert_eq!(in_flight.len(), 75);
+    offer_all(&mut scheduler, account(2), 1_000);
+    // Each slot that comes back goes to whoever has less, until both have three sevenths.
+    in_flight.extend(poll(&mut scheduler, 0));
+    for _ in 0..75 {
+        let at = in_flight
+            .iter()
+            .position(|attempt| attempt.job.account == account(1));
+        let attempt = in_flight.remove(at.unwrap());
+        scheduler.on_result(attempt.id, Ok(200), 0);
+        in_flight.extend(poll(&mut scheduler, 0));
+    }
+    let of_other = |attempt: &&Attempt| attempt.job.account == account(2);
+    let others = in_flight.iter().filter(of_other).count();
+    assert!((40..=45).contains(&others), "{others}");
+    assert!((40..=45).contains(&(in_flight.len() - others)));
 }
