@@ -363,7 +363,7 @@ impl Shell {
                 sender,
                 after,
                 limit,
-            } => self.read(move |store| {
+            } => self.read(load, move |store| {
                 store
                     .queued(sender, after, limit)
                     .map(|messages| Input::Refilled { load, messages })
@@ -372,7 +372,7 @@ impl Shell {
                 load,
                 before_ms,
                 limit,
-            } => self.read(move |store| {
+            } => self.read(load, move |store| {
                 store
                     .expiring(before_ms, limit)
                     .map(|messages| Input::Expiring { load, messages })
@@ -382,7 +382,7 @@ impl Shell {
                 keys,
                 to,
                 since_ms,
-            } => self.read(move |store| {
+            } => self.read(load, move |store| {
                 let message = find_receipted(store, &keys, to.as_deref(), since_ms)?;
                 let message = message.map(|(message, segment)| (Box::new(message), segment));
                 Ok(Input::Found { load, message })
@@ -412,11 +412,11 @@ impl Shell {
         }
     }
 
-    /// Reads the store on the blocking pool and tells dispatch. A store that can't be read is one
-    /// that can't be trusted: the reader gives up and the failure shows in the log; dispatch keeps
-    /// what it has.
+    /// Reads the store on the blocking pool and tells dispatch, also of a failure (which is in the
+    /// log then): it reads again later.
     fn read(
         &self,
+        load: u64,
         read: impl FnOnce(&dyn Store) -> postrider_store::Result<Input> + Send + 'static,
     ) {
         let engine = self.engine.clone();
@@ -426,9 +426,9 @@ impl Shell {
                 return;
             };
             let store = engine.shared.store.clone();
-            if let Ok(input) = engine.blocking(move || read(&*store)).await {
-                let _ = engine.shared.dispatch.send(input).await;
-            }
+            let answer = engine.blocking(move || read(&*store)).await;
+            let input = answer.unwrap_or(Input::ReadFailed { load });
+            let _ = engine.shared.dispatch.send(input).await;
         });
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::Check;
 use crate::config::{Carrier, Config};
-use crate::{DONE, FAILED, instance_key, output, serve, wiring};
+use crate::{DONE, FAILED, instance_key, open_files, output, serve, wiring};
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
@@ -52,6 +52,9 @@ fn look(config: &Config, report: &mut Report) {
     report
         .notes
         .extend(wiring::carriers(config).iter().map(describe));
+    report
+        .notes
+        .extend(open_files::warning(config, open_files::limit()));
     // Already checked: there is one.
     if let Some(directory) = config.store.directory() {
         look_at_store(&directory, config.store.reserve_mib, report);

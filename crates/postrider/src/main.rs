@@ -12,6 +12,7 @@ mod telemetry;
 mod clock;
 mod first_account;
 mod instance_key;
+mod open_files;
 mod sdk_proxy;
 mod simulator_control;
 mod wiring;

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::simulator_control::Control;
-use crate::{instance_key, telemetry};
+use crate::{instance_key, open_files, telemetry};
 
 /// Batches of carriers' events on their way to the engine; beyond that the carriers wait.
 const EVENTS: usize = 256;
@@ -86,6 +86,21 @@ impl Postrider {
         listener: TcpListener,
         door: Option<Door>,
     ) -> anyhow::Result<Self> {
+        let open_files = open_files::raise();
+        let shares = open_files::shares(config, open_files);
+        if let Some(warning) = open_files::warning(config, open_files) {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(
+            open_files,
+            connections = shares.http,
+            webhooks = shares.webhooks,
+            "open files are divided"
+        );
+        let webhooks_config = webhooks::Config {
+            concurrency: shares.webhooks,
+            ..config.webhooks.clone()
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (directory, store, instance_key) = open_store(config, clock.clone())?;
         tracing::info!(directory = %directory.display(), "store is open");
@@ -109,7 +124,7 @@ impl Postrider {
             routes: config::route_table(&config.routes, &names),
             carriers,
             events,
-            webhooks: config.webhooks.clone(),
+            webhooks: webhooks_config,
             observer: Arc::new(webhooks::Logged),
             metrics,
         })?;
@@ -128,7 +143,7 @@ impl Postrider {
             request_id_seed: u64::from_le_bytes(instance_key::random()?),
         });
         let limits = postrider_server::Limits {
-            connections: config.server.connections as usize,
+            connections: shares.http as usize,
             ..postrider_server::Limits::default()
         };
         let (stop_http, stopped) = oneshot::channel::<()>();

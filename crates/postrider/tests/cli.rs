@@ -5,6 +5,8 @@
 mod process;
 
 use std::fs;
+use std::net::TcpStream;
+use std::time::Duration;
 
 use process::{Process, finish, finish_with};
 
@@ -106,6 +108,54 @@ fn the_first_account_has_the_credentials_of_the_environment() {
             .any(|line| line.contains(variable) && line.contains(said));
         assert!(told && !stderr.contains("a-token"), "{stderr}");
     }
+}
+
+/// The store opens its files while strangers hold every connection that they can get.
+#[test]
+fn connections_never_take_the_files_that_the_store_needs() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let sid = "AC0123456789abcdef0123456789abcdef";
+    let environment = [
+        ("POSTRIDER_ACCOUNT_SID", sid),
+        ("POSTRIDER_AUTH_TOKEN", "secret"),
+    ];
+    let serve = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0"];
+    let mut process = Process::spawn(process::with_open_files(320, &serve, &environment));
+    let first = process.line();
+    let authority = first.strip_prefix("listening on http://").unwrap();
+    let ours = TcpStream::connect(authority).unwrap();
+    let address = authority.parse().unwrap();
+    // The system holds some that nobody has taken yet, and then lets us wait.
+    let others: Vec<_> = (0..400)
+        .map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok())
+        .collect();
+    let body = "To=%2B447700900199&From=ACME&Body=Hello";
+    // The credentials above, in Base64.
+    let credentials = "QUMwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjpzZWNyZXQ=";
+    let (status, answer) = process::ask(
+        ours,
+        &format!(
+            "POST /2010-04-01/Accounts/{sid}/Messages.json HTTP/1.1\r\nHost: {authority}\r\n\
+             Authorization: Basic {credentials}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    );
+    assert_eq!(status, 201, "{answer}");
+    drop(others);
+    assert_eq!(process.stop(), 0);
+}
+
+#[test]
+fn check_says_when_too_few_files_may_be_open() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../postrider.example.toml");
+    let mut check = process::with_open_files(1_024, &["check", "--config", example], &[]);
+    let output = check.output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    let note = "note     the system allows 1024 open files and connections";
+    assert!(stdout.contains(note), "{stdout}");
 }
 
 #[test]

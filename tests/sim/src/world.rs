@@ -574,7 +574,7 @@ impl World {
                 limit,
             } => {
                 let messages = store.queued(sender, after, limit).expect("the store reads");
-                self.answer_later(Input::Refilled { load, messages });
+                self.answer_read(load, Input::Refilled { load, messages });
             }
             Effect::Expiring {
                 load,
@@ -582,7 +582,7 @@ impl World {
                 limit,
             } => {
                 let messages = store.expiring(before_ms, limit).expect("the store reads");
-                self.answer_later(Input::Expiring { load, messages });
+                self.answer_read(load, Input::Expiring { load, messages });
             }
             Effect::Find {
                 load,
@@ -593,7 +593,7 @@ impl World {
                 let message = find_receipted(&*store, &keys, to.as_deref(), since_ms)
                     .expect("the store reads");
                 let message = message.map(|(message, segment)| (Box::new(message), segment));
-                self.answer_later(Input::Found { load, message });
+                self.answer_read(load, Input::Found { load, message });
             }
             Effect::CallBack(jobs) => {
                 for job in jobs {
@@ -604,7 +604,14 @@ impl World {
         }
     }
 
-    fn answer_later(&mut self, input: Input) {
+    /// What was read arrives later, or the read has failed.
+    fn answer_read(&mut self, load: u64, answer: Input) {
+        let is_trouble = self.clock.now_ms() < START_MS + TROUBLE_MS;
+        let input = if is_trouble && self.rng.random_bool(0.05) {
+            Input::ReadFailed { load }
+        } else {
+            answer
+        };
         self.plan_in(0..60, Action::Answer(Box::new(input)));
     }
 

@@ -59,6 +59,18 @@ impl SenderQueue {
         self.scan.is_taking_over = true;
     }
 
+    /// The read of the scan, or of a lane, has come to nothing and may be begun again.
+    pub(super) fn read_is_over(&mut self, lane: Option<CarrierNo>) {
+        match lane {
+            None => self.scan.is_reading = false,
+            Some(carrier) => {
+                if let Some(lane) = self.lanes.get_mut(&carrier) {
+                    lane.is_reading = false;
+                }
+            }
+        }
+    }
+
     fn has_disk(&self) -> bool {
         self.scan.has_more || self.lanes.values().any(|lane| lane.skipped_after.is_some())
     }

@@ -14,6 +14,7 @@ mod carrier;
 mod lane;
 mod live;
 mod outcome;
+mod read_again;
 mod receipt;
 mod ring;
 #[cfg(test)]
@@ -94,6 +95,10 @@ pub enum Input {
     Found {
         load: u64,
         message: Option<(Box<Message>, u16)>,
+    },
+    /// The read with this number failed: it is begun again after a while.
+    ReadFailed {
+        load: u64,
     },
     /// Callbacks that were made, or given up.
     CallbacksDone(Vec<(Id, StatusSet)>),
@@ -201,6 +206,8 @@ pub struct Dispatch {
     /// Receipts whose message must be looked up in the store.
     unfinished_finds: VecDeque<receipt::Pending>,
     finds_under_way: usize,
+    /// A lookup failed: none is begun before this.
+    finds_from_ms: Millis,
 
     /// Callbacks of messages that were durable when they came.
     ready_jobs: Vec<Job>,
@@ -252,6 +259,7 @@ impl Dispatch {
             next_read: 1,
             unfinished_finds: VecDeque::new(),
             finds_under_way: 0,
+            finds_from_ms: 0,
             ready_jobs: Vec::new(),
             changes: Vec::new(),
             after: Vec::new(),
@@ -295,6 +303,7 @@ impl Dispatch {
             Input::Refilled { load, messages } => self.refilled(load, messages, now_ms),
             Input::Expiring { load, messages } => self.expired_on_disk(load, messages, now_ms),
             Input::Found { load, message } => self.found(load, message, now_ms),
+            Input::ReadFailed { load } => self.read_failed(load, now_ms),
             Input::CallbacksDone(done) => {
                 let changes = done
                     .into_iter()

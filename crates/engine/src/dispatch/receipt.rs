@@ -268,7 +268,8 @@ impl Dispatch {
 
     /// Begins to look up the messages of receipts that memory does not know.
     pub(super) fn find_unknown(&mut self, now_ms: Millis, effects: &mut Vec<super::Effect>) {
-        while self.finds_under_way < FINDS_MAX
+        while now_ms >= self.finds_from_ms
+            && self.finds_under_way < FINDS_MAX
             && let Some(pending) = self.unfinished_finds.pop_front()
         {
             self.finds_under_way += 1;

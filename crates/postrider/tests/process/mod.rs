@@ -9,8 +9,25 @@ use std::time::Duration;
 /// For anything to happen, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
+
 fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
+    prepared(Command::new(BINARY), arguments, environment)
+}
+
+/// The binary, which may have so many files open and no more.
+pub(crate) fn with_open_files(
+    limit: u32,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
+    shell.arg(BINARY);
+    prepared(shell, arguments, environment)
+}
+
+fn prepared(mut command: Command, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     command.args(arguments).stdin(Stdio::null());
     for variable in ["RUST_LOG", "POSTRIDER_ACCOUNT_SID", "POSTRIDER_AUTH_TOKEN"] {
         command.env_remove(variable);
@@ -49,7 +66,11 @@ impl Process {
     }
 
     pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command(arguments, environment)
+        Self::spawn(command(arguments, environment))
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -92,13 +113,14 @@ impl Drop for Process {
 
 /// One HTTP request, without credentials: status and body.
 pub(crate) fn get(authority: &str, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(authority).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    ask(TcpStream::connect(authority).unwrap(), &request)
+}
+
+/// Sends a request whose answer closes the connection: status and answer.
+pub(crate) fn ask(mut stream: TcpStream, request: &str) -> (u16, String) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
