@@ -6,6 +6,7 @@
 //! tasks and channels; [`Engine`] is what callers hold. See `ARCHITECTURE.md` for the whole walk.
 
 pub mod accept;
+mod carriers;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
@@ -57,6 +58,8 @@ struct Shared {
     store: Arc<dyn Store>,
     committer: Committer,
     dispatch: mpsc::Sender<Input>,
+    /// To the task around dispatch.
+    reconfigure: mpsc::Sender<runtime::Reconfigure>,
     /// Wakes the scheduler: something was scheduled or canceled.
     schedule_changed: tokio::sync::Notify,
     /// Settings are written one at a time.
