@@ -7,6 +7,7 @@
 
 pub mod accept;
 mod auth_tokens;
+mod carriers;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
@@ -58,6 +59,8 @@ struct Shared {
     store: Arc<dyn Store>,
     committer: Committer,
     dispatch: mpsc::Sender<Input>,
+    /// To the task around dispatch.
+    reconfigure: mpsc::Sender<runtime::Reconfigure>,
     /// Wakes the scheduler: something was scheduled or canceled.
     schedule_changed: tokio::sync::Notify,
     /// Settings are written one at a time.

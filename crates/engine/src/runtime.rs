@@ -4,7 +4,7 @@
 //! thread commits. Reads of the store run on the blocking pool, a few at a time. Nothing in here
 //! decides anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +18,16 @@ use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
 use postrider_core::sid::Id;
 use postrider_store::Store;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::accept::Acceptor;
+use crate::carriers::Carriers;
 use crate::committer::Committer;
 use crate::directory::Directory;
 use crate::dispatch::{
-    CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
+    CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, Reconfigured, callback_job,
+    find_receipted,
 };
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
@@ -56,11 +58,27 @@ pub struct Setup {
     pub metrics: Arc<Metrics>,
 }
 
+/// Routes and carriers that take the place of the running ones.
+pub struct Reconfiguration {
+    /// Over carriers that are not retired.
+    pub routes: Routes,
+    /// Of every carrier by its number, those of earlier times included.
+    pub carriers: Vec<CarrierPolicy>,
+    pub retired: BTreeSet<CarrierNo>,
+    /// The new ones, at the numbers that come next.
+    pub started: Vec<Arc<dyn Carrier>>,
+    /// What the new ones say; closes when all of them are gone.
+    pub events: mpsc::Receiver<EventBatch>,
+}
+
+/// A reconfiguration on its way to the shell, which answers when it is in force.
+pub(crate) type Reconfigure = (Reconfiguration, oneshot::Sender<()>);
+
 /// A running engine's tasks, to be shut down.
 pub struct Running {
     engine: Engine,
-    carriers: Vec<Arc<dyn Carrier>>,
-    stop: watch::Sender<bool>,
+    /// Told how long carriers may take for their last answers.
+    stop: watch::Sender<Option<Duration>>,
     dispatch: JoinHandle<()>,
     others: Vec<JoinHandle<()>>,
     committer: std::thread::JoinHandle<()>,
@@ -97,6 +115,10 @@ pub enum StartError {
     #[error("the webhook client can't be made: {0}")]
     Webhooks(String),
 }
+
+/// What a carrier that is retired may take for its last answers. An SMSC that answers at all does so
+/// within seconds.
+const RETIREMENT: Duration = Duration::from_secs(10);
 
 /// Inputs of dispatch that wait to be taken.
 const INBOX: usize = 1_024;
@@ -143,11 +165,12 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         .iter()
         .map(|(policy, _)| policy.clone())
         .collect();
-    let carriers: Vec<_> = setup
-        .carriers
-        .into_iter()
-        .map(|(_, carrier)| carrier)
-        .collect();
+    let mut carriers = Carriers::new();
+    let started = setup.carriers.into_iter();
+    carriers.add(
+        started.map(|(policy, carrier)| (policy.name, carrier)),
+        setup.events,
+    );
 
     let mut dispatch = Dispatch::new(
         directory.clone(),
@@ -156,7 +179,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         setup.dispatch_limits,
         setup.paces.clone(),
         routes.clone(),
-        policies.clone(),
+        policies,
     );
     dispatch.start(
         boot_last,
@@ -175,27 +198,28 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         paces: setup.paces,
         routes: ArcSwap::new(routes),
     });
+    let (reconfigure, reconfigurations) = mpsc::channel(1);
     let engine = Engine {
         shared: Arc::new(Shared {
             acceptor,
             store: store.clone(),
             committer,
             dispatch: inputs,
+            reconfigure,
             schedule_changed: Notify::new(),
             settings_lock: tokio::sync::Mutex::new(()),
             readiness: Readiness::default(),
             webhooks,
         }),
     };
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(None);
     let shell = Shell {
         engine: engine.clone(),
-        carriers: carriers.clone(),
-        names: policies.iter().map(|policy| policy.name.clone()).collect(),
+        carriers,
         reads: Arc::new(Semaphore::new(READS)),
         inbound: Arc::new(Semaphore::new(INBOUND)),
     };
-    let dispatch = tokio::spawn(shell.run(dispatch, inbox, setup.events, stopping));
+    let dispatch = tokio::spawn(shell.run(dispatch, inbox, reconfigurations, stopping));
     let others = vec![
         tokio::spawn(schedule::run(engine.clone())),
         tokio::spawn(finish_webhooks(
@@ -210,7 +234,6 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     ];
     let running = Running {
         engine: engine.clone(),
-        carriers,
         stop,
         dispatch,
         others,
@@ -226,10 +249,7 @@ impl Running {
         for task in &self.others {
             task.abort();
         }
-        self.stop.send_replace(true);
-        for carrier in &self.carriers {
-            carrier.shut_down(grace / 2);
-        }
+        self.stop.send_replace(Some(grace / 2));
         let _ = tokio::time::timeout(grace, self.dispatch).await;
         self.engine.shared.webhooks.shutdown(grace / 4).await;
         self.engine.shared.committer.close();
@@ -244,15 +264,14 @@ impl Engine {
         self.shared.committer.failure()
     }
 
-    /// Replaces routes and carrier policies without touching what is in flight.
-    pub async fn reconfigure(&self, routes: Routes, carriers: Vec<CarrierPolicy>) {
-        let routes = Arc::new(routes);
-        self.shared.acceptor.routes.store(routes.clone());
-        let _ = self
-            .shared
-            .dispatch
-            .send(Input::Reconfigured { routes, carriers })
-            .await;
+    /// Replaces routes and carriers without touching what is in flight; returns once they are in
+    /// force. An engine that is stopping stays as it is.
+    pub async fn reconfigure(&self, reconfiguration: Reconfiguration) {
+        let (in_force, answer) = oneshot::channel();
+        let message = (reconfiguration, in_force);
+        if self.shared.reconfigure.send(message).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 
     /// Offers the callbacks a message has due, which are durable already.
@@ -277,8 +296,7 @@ pub(crate) fn result_label(fault: &Fault) -> ResultLabel {
 /// The task around [`Dispatch`].
 struct Shell {
     engine: Engine,
-    carriers: Vec<Arc<dyn Carrier>>,
-    names: Vec<Arc<str>>,
+    carriers: Carriers,
     reads: Arc<Semaphore>,
     inbound: Arc<Semaphore>,
 }
@@ -288,11 +306,11 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 impl Shell {
     async fn run(
-        self,
+        mut self,
         mut dispatch: Dispatch,
         mut inbox: mpsc::Receiver<Input>,
-        mut events: mpsc::Receiver<EventBatch>,
-        mut stopping: watch::Receiver<bool>,
+        mut reconfigurations: mpsc::Receiver<Reconfigure>,
+        mut stopping: watch::Receiver<Option<Duration>>,
     ) {
         let clock = self.engine.clock().clone();
         let mut inputs = Vec::new();
@@ -316,12 +334,18 @@ impl Shell {
             tokio::select! {
                 biased;
                 count = inbox.recv_many(&mut inputs, 256) => if count == 0 { return },
-                count = events.recv_many(&mut batches, 256), if has_carriers && dispatch.takes_events() => {
+                count = self.carriers.recv_many(&mut batches, 256), if has_carriers && dispatch.takes_events() => {
                     has_carriers = count > 0;
                 }
                 _ = stopping.changed(), if !is_stopping => {
                     is_stopping = true;
                     inputs.push(Input::Stop);
+                    let grace = stopping.borrow_and_update().unwrap_or_default();
+                    self.carriers.shut_down(grace);
+                }
+                Some(reconfigure) = reconfigurations.recv(), if !is_stopping => {
+                    self.reconfigure(reconfigure, &mut dispatch, &mut effects);
+                    has_carriers = true;
                 }
                 () = tokio::time::sleep(sleep) => inputs.push(Input::Timer),
             }
@@ -333,7 +357,7 @@ impl Shell {
             }
             while batches.len() < 1_024
                 && dispatch.takes_events()
-                && let Ok(batch) = events.try_recv()
+                && let Some(batch) = self.carriers.try_recv()
             {
                 batches.push(batch);
             }
@@ -347,16 +371,46 @@ impl Shell {
         }
     }
 
+    /// The new carriers get their numbers before anything they say is heard, and the API takes
+    /// messages by the new routes only when dispatch knows them.
+    fn reconfigure(
+        &mut self,
+        (reconfiguration, in_force): Reconfigure,
+        dispatch: &mut Dispatch,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Reconfiguration {
+            routes,
+            carriers,
+            retired,
+            started,
+            events,
+        } = reconfiguration;
+        let new = carriers.len().saturating_sub(started.len());
+        let names = carriers.iter().skip(new).map(|policy| policy.name.clone());
+        self.carriers.add(names.zip(started), events);
+        let routes = Arc::new(routes);
+        let reconfigured = Reconfigured {
+            routes: routes.clone(),
+            carriers,
+            retired,
+        };
+        let now_ms = self.engine.now_ms();
+        dispatch.handle(Input::Reconfigured(reconfigured), now_ms, effects);
+        self.engine.shared.acceptor.routes.store(routes);
+        let _ = in_force.send(());
+    }
+
     fn perform(&self, effect: Effect) {
         match effect {
             Effect::Commit { commit, changes } => {
                 self.engine.shared.committer.commit_many(commit, changes);
             }
             Effect::Submit { carrier, batch } => {
-                self.carriers[usize::from(carrier.0)].submit(batch);
+                self.carriers.get(carrier).submit(batch);
             }
             Effect::Acknowledge { carrier, tokens } => {
-                self.carriers[usize::from(carrier.0)].acknowledge(tokens);
+                self.carriers.get(carrier).acknowledge(tokens);
             }
             Effect::Refill {
                 load,
@@ -393,7 +447,7 @@ impl Shell {
                 inbound,
                 ack,
             } => {
-                let carrier = self.carriers[usize::from(carrier.0)].clone();
+                let carrier = self.carriers.get(carrier).clone();
                 // Beyond what we can take at once the carrier is asked to come again.
                 let Ok(place) = self.inbound.clone().try_acquire_owned() else {
                     return carrier.decline(vec![ack]);
@@ -408,6 +462,7 @@ impl Shell {
                     }
                 });
             }
+            Effect::Retire(carrier) => self.retire(carrier),
             Effect::Health { carrier, health } => self.note_health(carrier, health),
         }
     }
@@ -432,8 +487,31 @@ impl Shell {
         });
     }
 
+    /// The carrier is no news any more. A successor of the same name speaks up after this.
+    fn retire(&self, carrier: CarrierNo) {
+        self.carriers.get(carrier).shut_down(RETIREMENT);
+        let metrics = self.engine.metrics();
+        let label = CarrierLabel {
+            carrier: self.carriers.name(carrier).to_string(),
+        };
+        for gauges in [
+            &metrics.carrier_links_bound,
+            &metrics.carrier_links_configured,
+            &metrics.carrier_throttled,
+            &metrics.carrier_config_fault,
+        ] {
+            gauges.remove(&label);
+        }
+        self.engine
+            .shared
+            .readiness
+            .carriers
+            .lock()
+            .remove(&carrier);
+    }
+
     fn note_health(&self, carrier: CarrierNo, health: Health) {
-        let name = self.names[usize::from(carrier.0)].clone();
+        let name = self.carriers.name(carrier).clone();
         let metrics = self.engine.metrics();
         let label = CarrierLabel {
             carrier: name.to_string(),

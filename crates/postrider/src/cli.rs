@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Run the server
     ///
     /// Prints `listening on http://ADDRESS` once it does. SIGTERM and Ctrl-C stop it within 30
-    /// seconds, finishing what is in flight; SIGHUP reloads carriers' policies and routes.
+    /// seconds, finishing what is in flight; SIGHUP reloads carriers and routes.
     Serve(Serve),
     /// Check a configuration without using it
     Check(Check),

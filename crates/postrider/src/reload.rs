@@ -1,14 +1,25 @@
-//! SIGHUP: routes and carriers' policies take effect without a restart; the log says what does not.
+//! SIGHUP: carriers and routes become those of the configuration, and no message is lost or refused
+//! over it. All of it or nothing.
+//!
+//! A carrier whose connection is configured as before goes on under its number, with the policies that
+//! are written now. What is new or changed starts under a new number, and what it replaces is retired:
+//! it answers for what it has, and what waited for it goes where the new routes say.
 
-use postrider_engine::Engine;
-use postrider_engine::dispatch::CarrierPolicy;
+use std::collections::BTreeSet;
+
+use postrider_carriers::CarrierNo;
+use postrider_core::route::Routes;
+use postrider_engine::runtime::Reconfiguration;
+use tokio::sync::mpsc;
 
 use crate::cli::Source;
 use crate::config::{self, Config};
-use crate::{serve, wiring};
+use crate::serve;
+use crate::wiring::{self, EVENTS, Place, Postrider, number, start_carriers};
 
-/// Reads the configuration again. One that cannot be used changes nothing.
-pub(crate) async fn reload(source: &Source, running: &Config, engine: &Engine) {
+/// Reads the configuration again. One that cannot be used, or whose carriers cannot be started,
+/// changes nothing.
+pub(crate) async fn reload(source: &Source, started: &Config, postrider: &mut Postrider) {
     let mut wanted = match serve::read(source) {
         Ok(wanted) => wanted,
         Err(error) => {
@@ -17,66 +28,109 @@ pub(crate) async fn reload(source: &Source, running: &Config, engine: &Engine) {
         }
     };
     // As it was started, whatever the file says.
-    wanted.server.listen.clone_from(&running.server.listen);
-    let plan = plan(running, &wanted);
-    for restart in &plan.needs_restart {
-        tracing::warn!("reload: {restart} takes effect at the next start");
+    wanted.server.listen.clone_from(&started.server.listen);
+    if let Err(error) = take(&wanted, postrider).await {
+        tracing::error!(error = %format!("{error:#}"), "not reloaded");
+        return;
     }
-    engine.reconfigure(plan.routes, plan.policies).await;
-    tracing::info!("routes and carriers' policies are reloaded");
+    for note in serve::notes(&wanted) {
+        tracing::warn!("{note}");
+    }
+    for section in needs_restart(started, &wanted) {
+        tracing::warn!("reload: [{section}] takes effect at the next start");
+    }
 }
 
-/// What a reload does, and what it cannot do.
-struct Plan {
-    routes: postrider_core::route::Routes,
-    /// In the order of the running carriers.
-    policies: Vec<CarrierPolicy>,
-    needs_restart: Vec<String>,
-}
-
-fn plan(running: &Config, wanted: &Config) -> Plan {
-    let (started, carriers) = (wiring::carriers(running), wiring::carriers(wanted));
-    let names: Vec<_> = started.iter().map(config::Carrier::name).collect();
-    let mut needs_restart = Vec::new();
-    let mut policies = Vec::new();
-    for carrier in &started {
-        let name = carrier.name();
-        let again = carriers.iter().find(|again| again.name() == name);
-        match again {
-            None => needs_restart.push(format!("removing carrier {name}")),
-            Some(again) if again.without_policy() != carrier.without_policy() => {
-                needs_restart.push(format!("the connection of carrier {name}"));
-            }
-            Some(_) => {}
-        }
-        let mut policy = again.unwrap_or(carrier).policy();
-        // Ids already given belong to the group they were given in.
-        policy.group = carrier.policy().group;
-        policies.push(policy);
-    }
-    let is_new = |carrier: &&config::Carrier| !names.contains(&carrier.name());
-    needs_restart.extend(
-        carriers
-            .iter()
-            .filter(is_new)
-            .map(|carrier| format!("new carrier {}", carrier.name())),
-    );
-    let mut section = |name: &str, is_changed: bool| {
-        if is_changed {
-            needs_restart.push(format!("[{name}]"));
-        }
+async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> {
+    let Plan { mut places, routes } = plan(&postrider.places, wanted)?;
+    let known = postrider.places.len();
+    let (events_to, events) = mpsc::channel(EVENTS);
+    let clock = postrider.engine.clock().clone();
+    let carriers = start_carriers(&mut places, known, &clock, &events_to)?;
+    drop(events_to);
+    let retired: BTreeSet<CarrierNo> = (0..)
+        .zip(&places)
+        .filter(|(_, place)| place.is_retired)
+        .map(|(number, _)| CarrierNo(number))
+        .collect();
+    let reconfiguration = Reconfiguration {
+        routes,
+        carriers: places.iter().map(|place| place.config.policy()).collect(),
+        retired,
+        started: carriers,
+        events,
     };
-    section("server", running.server != wanted.server);
-    section("store", running.store != wanted.store);
-    section("webhooks", running.webhooks != wanted.webhooks);
-    section("links", running.links != wanted.links);
-    section("pace", running.pace != wanted.pace);
-    section("limits", running.limits != wanted.limits);
-    Plan {
-        routes: config::route_table(&wanted.routes, &names),
-        policies,
-        needs_restart,
+    postrider.engine.reconfigure(reconfiguration).await;
+    let was_retired = |index: usize| postrider.places.get(index).is_some_and(|p| p.is_retired);
+    let names = |is_meant: &dyn Fn(usize, &Place) -> bool| {
+        let meant = places.iter().enumerate();
+        let meant = meant.filter(|(index, place)| is_meant(*index, place));
+        let names: Vec<_> = meant.map(|(_, place)| place.config.name()).collect();
+        names.join(", ")
+    };
+    tracing::info!(
+        kept = names(&|index, place| index < known && !place.is_retired),
+        started = names(&|index, _| index >= known),
+        retired = names(&|index, place| place.is_retired && !was_retired(index)),
+        "carriers and routes are reloaded"
+    );
+    let mut running = places.iter().filter(|place| !place.is_retired);
+    let simulator = running.find_map(|place| place.simulator.clone());
+    match (&postrider.control, simulator) {
+        (Some(control), Some(simulator)) => control.turn_to(simulator),
+        (None, Some(_)) => {
+            tracing::warn!("reload: the API of the simulator is there from the next start on");
+        }
+        (_, None) => {}
     }
+    postrider.places = places;
+    Ok(())
+}
+
+/// What a reload does.
+struct Plan {
+    /// By number: those that are there, and the new ones, which are not started yet.
+    places: Vec<Place>,
+    routes: Routes,
+}
+
+fn plan(running: &[Place], wanted: &Config) -> anyhow::Result<Plan> {
+    let mut places = running.to_vec();
+    let carriers = wiring::carriers(wanted);
+    let mut numbers = Vec::new();
+    for carrier in &carriers {
+        let is_same = |place: &Place| {
+            !place.is_retired && place.config.without_policy() == carrier.without_policy()
+        };
+        let place = if let Some(place) = places.iter().position(is_same) {
+            places[place].config = carrier.clone();
+            place
+        } else {
+            places.push(Place::new(carrier.clone()));
+            places.len() - 1
+        };
+        numbers.push((carrier.name(), number(place)?));
+    }
+    for (place, number) in places.iter_mut().zip(0..) {
+        let number = CarrierNo(number);
+        place.is_retired |= !numbers.iter().any(|(_, wanted)| *wanted == number);
+    }
+    let routes = config::route_table(&wanted.routes, &numbers);
+    Ok(Plan { places, routes })
+}
+
+/// The sections of which a running process cannot take a change.
+fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
+    let sections = [
+        ("server", started.server != wanted.server),
+        ("store", started.store != wanted.store),
+        ("webhooks", started.webhooks != wanted.webhooks),
+        ("links", started.links != wanted.links),
+        ("pace", started.pace != wanted.pace),
+        ("limits", started.limits != wanted.limits),
+    ];
+    let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
+    changed.map(|(section, _)| section).collect()
 }
 
 #[cfg(test)]
@@ -92,6 +146,13 @@ mod tests {
         }
     }
 
+    fn slower(name: &str) -> simulator::Config {
+        simulator::Config {
+            throughput: 5,
+            ..simulated(name)
+        }
+    }
+
     fn with_carriers(carriers: impl IntoIterator<Item = simulator::Config>) -> Config {
         let carriers = carriers
             .into_iter()
@@ -103,50 +164,69 @@ mod tests {
         }
     }
 
-    #[test]
-    fn policies_and_routes_change_and_the_rest_is_told() {
-        let running = with_carriers([simulated("a"), simulated("b")]);
-        let fails = simulator::Config {
-            unknown_outcome: UnknownOutcome::Fail,
-            ..simulated("b")
-        };
-        let slower = simulator::Config {
-            throughput: 5,
-            ..fails
-        };
-        let mut wanted = with_carriers([slower, simulated("c")]);
-        wanted.pace.alpha = 1.0;
-        wanted.routes = vec![config::Route {
-            carriers: vec!["c".into(), "b".into()],
-            ..config::Route::default()
-        }];
-        let plan = plan(&running, &wanted);
-        assert_eq!(plan.routes.0[0].carriers, [1], "c is not running yet");
-        let outcomes: Vec<_> = plan
-            .policies
-            .iter()
-            .map(|policy| policy.unknown_outcome)
-            .collect();
-        assert_eq!(outcomes, [UnknownOutcome::Resend, UnknownOutcome::Fail]);
-        assert_eq!(
-            plan.needs_restart,
-            [
-                "removing carrier a",
-                "the connection of carrier b",
-                "new carrier c",
-                "[pace]",
-            ]
-        );
+    fn started(config: &Config) -> Vec<Place> {
+        let carriers = wiring::carriers(config).into_iter();
+        carriers.map(Place::new).collect()
+    }
+
+    /// Name and whether it is retired, by number.
+    fn shown(places: &[Place]) -> Vec<(&str, bool)> {
+        let places = places.iter();
+        places
+            .map(|place| (place.config.name(), place.is_retired))
+            .collect()
     }
 
     #[test]
-    fn a_changed_policy_alone_needs_no_restart() {
+    fn what_is_new_or_changed_is_appended_and_what_it_replaces_retired() {
+        let running = started(&with_carriers(["a", "b", "c"].map(simulated)));
+        let mut wanted = with_carriers([simulated("d"), slower("b"), simulated("c")]);
+        wanted.routes = vec![config::Route {
+            carriers: vec!["c".into(), "b".into(), "d".into()],
+            ..config::Route::default()
+        }];
+        let first = plan(&running, &wanted).unwrap();
+        let expected = [
+            ("a", true),
+            ("b", true),
+            ("c", false),
+            ("d", false),
+            ("b", false),
+        ];
+        assert_eq!(shown(&first.places), expected);
+        assert_eq!(first.routes.0[0].carriers, [2, 4, 3]);
+
+        // What is retired never comes back under its number.
+        let again = plan(&first.places, &with_carriers(["a", "b"].map(simulated))).unwrap();
+        let mut expected = expected.map(|(name, _)| (name, true)).to_vec();
+        expected.extend([("a", false), ("b", false)]);
+        assert_eq!(shown(&again.places), expected);
+        assert_eq!(again.routes.0[0].carriers, [5, 6]);
+    }
+
+    #[test]
+    fn a_changed_policy_alone_keeps_the_carrier() {
         let fails = simulator::Config {
             unknown_outcome: UnknownOutcome::Fail,
             ..simulated("a")
         };
-        let plan = plan(&with_carriers([simulated("a")]), &with_carriers([fails]));
-        assert_eq!(plan.needs_restart, [""; 0]);
+        let running = started(&with_carriers([simulated("a")]));
+        let plan = plan(&running, &with_carriers([fails])).unwrap();
+        assert_eq!(shown(&plan.places), [("a", false)]);
+        let policy = plan.places[0].config.policy();
+        assert_eq!(policy.unknown_outcome, UnknownOutcome::Fail);
         assert_eq!(plan.routes.0[0].carriers, [0]);
+    }
+
+    #[test]
+    fn sections_that_wait_for_the_next_start_are_named() {
+        let mut wanted = Config::default();
+        assert_eq!(needs_restart(&Config::default(), &wanted), [""; 0]);
+        wanted.pace.alpha = 1.0;
+        wanted.limits.retention_days += 1;
+        assert_eq!(
+            needs_restart(&Config::default(), &wanted),
+            ["pace", "limits"]
+        );
     }
 }

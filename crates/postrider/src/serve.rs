@@ -20,7 +20,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         tracing::warn!("{note}");
     }
     let listener = listen(&config.server.listen).await?;
-    let postrider = Postrider::start(&config, listener, None)?;
+    let mut postrider = Postrider::start(&config, listener, None)?;
     let mut stop = Stop::listen(&postrider.engine)?;
     let mut hang_up = signal(SignalKind::hangup()).context("can't listen for signals")?;
     let made = first_account.ensure(&postrider.engine).await?;
@@ -32,7 +32,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         tokio::select! {
             reason = stop.reason() => break reason,
             _ = hang_up.recv() => {
-                reload::reload(&arguments.source, &config, &postrider.engine).await;
+                reload::reload(&arguments.source, &config, &mut postrider).await;
             }
         }
     };

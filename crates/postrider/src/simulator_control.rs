@@ -1,5 +1,6 @@
 //! The simulated carrier's orders, as the API has them, in the carrier's own words.
 
+use parking_lot::RwLock;
 use postrider_carriers::RefusalClass;
 use postrider_carriers::simulator::{Behavior, Rule, SimulatorHandle, Unanswered};
 use postrider_core::error_code::ErrorCode;
@@ -8,12 +9,22 @@ use postrider_server::{
     Handset, HandsetMessage, SimulatedClass, SimulatedOutcome, SimulatorControl, SimulatorRule,
 };
 
-/// The API's door to a simulated carrier.
-pub(crate) struct Control(pub(crate) SimulatorHandle);
+/// The API's door to the first simulated carrier, which a reload may exchange.
+pub(crate) struct Control(RwLock<SimulatorHandle>);
+
+impl Control {
+    pub(crate) fn new(simulator: SimulatorHandle) -> Self {
+        Self(RwLock::new(simulator))
+    }
+
+    pub(crate) fn turn_to(&self, simulator: SimulatorHandle) {
+        *self.0.write() = simulator;
+    }
+}
 
 impl SimulatorControl for Control {
     fn add_rule(&self, rule: SimulatorRule) {
-        self.0.set_rule(Rule {
+        self.0.read().set_rule(Rule {
             to: rule.to.into(),
             behavior: behavior(&rule),
             delay_ms: u32::try_from(rule.delay_ms).unwrap_or(u32::MAX),
@@ -24,6 +35,7 @@ impl SimulatorControl for Control {
     fn handset(&self, number: PhoneNumber) -> Handset {
         let messages = self
             .0
+            .read()
             .handset(number)
             .into_iter()
             .map(|message| HandsetMessage {

@@ -9,7 +9,7 @@ use postrider_carriers::simulator::{self, SimulatorCarrier, SimulatorHandle};
 use postrider_carriers::smpp::SmppCarrier;
 use postrider_carriers::{Carrier, CarrierNo, EventSender};
 use postrider_core::clock::Clock;
-use postrider_engine::dispatch::{CarrierPolicy, DispatchLimits};
+use postrider_engine::dispatch::DispatchLimits;
 use postrider_engine::runtime::{self, Running};
 use postrider_engine::{Engine, Metrics, webhooks};
 use postrider_server::{App, Door, Ops};
@@ -25,7 +25,7 @@ use crate::simulator_control::Control;
 use crate::{instance_key, open_files, telemetry};
 
 /// Batches of carriers' events on their way to the engine; beyond that the carriers wait.
-const EVENTS: usize = 256;
+pub(crate) const EVENTS: usize = 256;
 
 /// For answering what the API has taken, then for the carriers and the last commits. Together well
 /// within the 30 seconds that operators are promised.
@@ -35,13 +35,45 @@ const ENGINE_GRACE: Duration = Duration::from_secs(8);
 /// A running Postrider.
 pub(crate) struct Postrider {
     pub(crate) engine: Engine,
-    /// Of the first simulated carrier.
+    /// By number; a reload appends.
+    pub(crate) places: Vec<Place>,
+    /// Of the first simulated carrier when this process started.
     pub(crate) simulator: Option<SimulatorHandle>,
+    /// The API's hand on the first simulated carrier.
+    pub(crate) control: Option<Arc<Control>>,
     /// `http://ADDRESS` of the API.
     pub(crate) url: String,
     running: Running,
     stop_http: oneshot::Sender<()>,
     http: JoinHandle<()>,
+}
+
+/// A carrier of this process at its number.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) config: config::Carrier,
+    /// Left the configuration, or replaced by another place of the same name.
+    pub(crate) is_retired: bool,
+    /// If it is a simulated one that runs.
+    pub(crate) simulator: Option<SimulatorHandle>,
+}
+
+impl Place {
+    pub(crate) fn new(config: config::Carrier) -> Self {
+        Self {
+            config,
+            is_retired: false,
+            simulator: None,
+        }
+    }
+}
+
+/// The number of the carrier in this place.
+pub(crate) fn number(place: usize) -> anyhow::Result<CarrierNo> {
+    let number = u16::try_from(place);
+    Ok(CarrierNo(number.context(
+        "more than 65,536 carriers since this process started",
+    )?))
 }
 
 /// The configuration's carriers, or the simulator where there are none.
@@ -107,12 +139,20 @@ impl Postrider {
         let metrics = Arc::new(Metrics::default());
         let registry = telemetry::registry(&metrics);
         let (events_to, events) = mpsc::channel(EVENTS);
-        let kinds = carriers(config);
-        let (carriers, simulator) = start_carriers(&kinds, &clock, &events_to)?;
+        let mut places: Vec<_> = carriers(config).into_iter().map(Place::new).collect();
+        let carriers = start_carriers(&mut places, 0, &clock, &events_to)?;
         // The channel closes with the last carrier.
         drop(events_to);
-
-        let names: Vec<_> = kinds.iter().map(config::Carrier::name).collect();
+        let simulator = places.iter().find_map(|place| place.simulator.clone());
+        let control = simulator
+            .clone()
+            .map(|handle| Arc::new(Control::new(handle)));
+        let names: Vec<_> = places
+            .iter()
+            .enumerate()
+            .map(|(place, carrier)| Ok((carrier.config.name(), number(place)?)))
+            .collect::<anyhow::Result<_>>()?;
+        let policies = places.iter().map(|place| place.config.policy());
         let (engine, running) = runtime::start(runtime::Setup {
             clock,
             seed: instance_key::random()?,
@@ -122,7 +162,7 @@ impl Postrider {
             dispatch_limits: DispatchLimits::default(),
             paces: config.pace.clone(),
             routes: config::route_table(&config.routes, &names),
-            carriers,
+            carriers: policies.zip(carriers).collect(),
             events,
             webhooks: webhooks_config,
             observer: Arc::new(webhooks::Logged),
@@ -135,9 +175,7 @@ impl Postrider {
                 ready: Box::new(readiness(engine.clone(), store)),
                 metrics: Box::new(telemetry::writer(registry)),
             },
-            simulator: simulator
-                .clone()
-                .map(|handle| Arc::new(Control(handle)) as Arc<_>),
+            simulator: control.clone().map(|control| control as Arc<_>),
             door,
             trusted_proxies: config.server.trusted_proxies()?,
             request_id_seed: u64::from_le_bytes(instance_key::random()?),
@@ -157,7 +195,9 @@ impl Postrider {
         ));
         Ok(Self {
             engine,
+            places,
             simulator,
+            control,
             url,
             running,
             stop_http,
@@ -183,37 +223,35 @@ pub(crate) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("can't listen on {address}"))
 }
 
-type Started = (
-    Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
-    Option<SimulatorHandle>,
-);
-
-fn start_carriers(
-    kinds: &[config::Carrier],
+/// Starts the carriers in the places from `first` on. Those that are started when one fails are
+/// stopped again.
+pub(crate) fn start_carriers(
+    places: &mut [Place],
+    first: usize,
     clock: &Arc<dyn Clock>,
     events: &EventSender,
-) -> anyhow::Result<Started> {
+) -> anyhow::Result<Vec<Arc<dyn Carrier>>> {
     let mut carriers = Vec::new();
-    let mut first_simulator = None;
-    for (index, kind) in kinds.iter().enumerate() {
-        let number = CarrierNo(u16::try_from(index).context("more than 65,536 carriers")?);
+    for (index, place) in places.iter_mut().enumerate().skip(first) {
+        let number = number(index)?;
         let seed = u64::from_le_bytes(instance_key::random()?);
         let (clock, events) = (clock.clone(), events.clone());
-        let carrier: Arc<dyn Carrier> = match kind {
+        let name = place.config.name();
+        let carrier: Arc<dyn Carrier> = match &place.config {
             config::Carrier::Smpp(config) => {
                 let carrier = SmppCarrier::start(number, config, clock, seed, events);
-                Arc::new(carrier.with_context(|| format!("carrier {}", kind.name()))?)
+                Arc::new(carrier.with_context(|| format!("carrier {name}"))?)
             }
             config::Carrier::Simulator(config) => {
                 let carrier = SimulatorCarrier::start(number, config, clock, seed, events)
-                    .with_context(|| format!("carrier {}", kind.name()))?;
-                first_simulator.get_or_insert_with(|| carrier.handle());
+                    .with_context(|| format!("carrier {name}"))?;
+                place.simulator = Some(carrier.handle());
                 Arc::new(carrier)
             }
         };
-        carriers.push((kind.policy(), carrier));
+        carriers.push(carrier);
     }
-    Ok((carriers, first_simulator))
+    Ok(carriers)
 }
 
 /// Ready to take messages: the store writes and has room, and a carrier is bound.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on stops here")]
 
 mod process;
+mod reload;
 
 use std::fs;
 use std::net::TcpStream;

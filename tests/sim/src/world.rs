@@ -1,20 +1,18 @@
 //! The world: one process of ours at a time, the carriers, the customer, and what happens when.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use postrider_carriers::{CarrierNo, Event, EventBatch, UnknownOutcome};
 use postrider_core::clock::{Clock, ManualClock, Millis};
 use postrider_core::create::CreateMessage;
-use postrider_core::lifecycle::ReceiptParts;
 use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
-use postrider_core::route::{Route, Routes};
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
 use postrider_engine::dispatch::{
-    CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
+    Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
 };
 use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
@@ -32,6 +30,7 @@ use crate::carrier::Carrier;
 use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
 
+mod reload;
 mod settings;
 
 /// 2026-01-01T00:00:00Z.
@@ -75,6 +74,10 @@ struct World {
     account: AccountSid,
     numbers: Vec<String>,
     carriers: Vec<Carrier>,
+    /// Numbers of the carriers in the configuration, the first preferred.
+    routed: Vec<u16>,
+    /// They were told that nothing follows.
+    retired: BTreeSet<CarrierNo>,
     customer: Customer,
     process: Option<Process>,
     plan: BTreeMap<(Millis, u64), Action>,
@@ -117,6 +120,7 @@ enum Action {
     AttemptDone(AttemptId, AttemptResult),
     Scheduler,
     Disconnect(usize),
+    Reload,
     FailCommit(Fault),
     Crash,
     Restart,
@@ -143,6 +147,8 @@ impl World {
             rates: BTreeMap::new(),
             numbers: Vec::new(),
             carriers: (0..2).map(|no| Carrier::new(CarrierNo(no))).collect(),
+            routed: vec![0, 1],
+            retired: BTreeSet::new(),
             customer: Customer::default(),
             process: None,
             plan: BTreeMap::new(),
@@ -167,6 +173,10 @@ impl World {
             self.plan(START_MS + at_ms, Action::Disconnect(which));
             let at_ms = self.rng.random_range(0..TROUBLE_MS);
             self.plan(START_MS + at_ms, Action::Crash);
+        }
+        for _ in 0..self.rng.random_range(0..5) {
+            let at_ms = self.rng.random_range(0..TROUBLE_MS);
+            self.plan(START_MS + at_ms, Action::Reload);
         }
         if self.rng.random_bool(0.4) {
             let at_ms = self.rng.random_range(0..TROUBLE_MS);
@@ -287,6 +297,7 @@ impl World {
                 self.carriers[index].disconnect(now_ms, &mut self.rng, &mut events);
                 self.tell(index, events);
             }
+            Action::Reload => self.reload(),
             Action::FailCommit(fault) => {
                 if let Some(process) = &self.process {
                     process.store.fail_next_commit(fault);
@@ -341,16 +352,7 @@ impl World {
         );
         let loads = Arc::new(Loads::default());
         let metrics = Arc::new(Metrics::default());
-        let routes = Arc::new(Routes(vec![Route {
-            carriers: vec![0, 1],
-            ..Route::default()
-        }]));
-        let policies = ["a", "b"].map(|name| CarrierPolicy {
-            name: name.into(),
-            group: name.into(),
-            unknown_outcome: self.policy,
-            receipt_parts: ReceiptParts::All,
-        });
+        let routes = self.routes();
         // Small windows and pages, so that few messages reach every path.
         let limits = DispatchLimits {
             window: 6,
@@ -365,7 +367,7 @@ impl World {
             limits,
             PaceSettings::default(),
             routes.clone(),
-            policies.to_vec(),
+            self.policies(),
         );
         let waiting = store.queued_senders().expect("the store reads");
         dispatch.start(
@@ -555,6 +557,10 @@ impl World {
                     .push_back(Work::Dispatch { commit, changes });
             }
             Effect::Submit { carrier, batch } => {
+                assert!(
+                    !self.retired.contains(&carrier),
+                    "a retired carrier gets more"
+                );
                 let index = usize::from(carrier.0);
                 let mut events = Vec::new();
                 for submission in batch {
@@ -600,6 +606,7 @@ impl World {
                     process.scheduler.offer(job, now_ms);
                 }
             }
+            Effect::Retire(carrier) => drop(self.retired.insert(carrier)),
             Effect::Inbound { .. } | Effect::Health { .. } => {}
         }
     }

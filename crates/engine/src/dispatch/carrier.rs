@@ -7,7 +7,7 @@ use postrider_core::clock::Millis;
 use postrider_core::lifecycle::ReceiptParts;
 
 use super::ring::Ring;
-use super::{Dispatch, Effect, Timer};
+use super::{Dispatch, Effect, Reconfigured, Timer};
 
 /// How long a carrier that refuses us is left alone before one message is tried again.
 const HOLD_MS: Millis = 300_000;
@@ -25,6 +25,8 @@ pub struct CarrierPolicy {
 #[derive(Debug)]
 pub(super) struct CarrierState {
     pub(super) policy: CarrierPolicy,
+    /// It left the configuration, or another one took its place: it only finishes what it has.
+    pub(super) is_retired: bool,
     /// Segments it takes at once; 0 while no link is up.
     pub(super) limit: u32,
     /// Segments it has and has not answered for.
@@ -54,6 +56,7 @@ impl CarrierState {
     pub(super) fn new(policy: CarrierPolicy) -> Self {
         Self {
             policy,
+            is_retired: false,
             limit: 0,
             outstanding: 0,
             ready: Ring::default(),
@@ -65,6 +68,9 @@ impl CarrierState {
     }
 
     pub(super) fn has_room(&self) -> bool {
+        if self.is_retired {
+            return false;
+        }
         match self.hold {
             Hold::None => self.outstanding < self.limit,
             Hold::Held => false,
@@ -92,6 +98,39 @@ impl CarrierState {
 }
 
 impl Dispatch {
+    /// Takes the carriers and routes as they are now, and moves what waits to where it belongs.
+    pub(super) fn reconfigure(
+        &mut self,
+        reconfigured: Reconfigured,
+        now_ms: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Reconfigured {
+            routes,
+            carriers,
+            retired,
+        } = reconfigured;
+        self.routes = routes;
+        let known = self.carriers.len();
+        let mut policies = carriers.into_iter();
+        for (state, policy) in self.carriers.iter_mut().zip(policies.by_ref().take(known)) {
+            state.policy = policy;
+            // Perhaps this is the cure.
+            state.lift();
+        }
+        self.carriers.extend(policies.map(CarrierState::new));
+        for carrier in retired {
+            let Some(state) = self.carriers.get_mut(usize::from(carrier.0)) else {
+                continue;
+            };
+            if !std::mem::replace(&mut state.is_retired, true) {
+                state.ready = Ring::default();
+                effects.push(Effect::Retire(carrier));
+            }
+        }
+        self.reroute(now_ms);
+    }
+
     /// The carrier refuses us, not a message: hold its queue and tell the operator, once.
     pub(super) fn hold(&mut self, carrier: CarrierNo, detail: &str, now_ms: Millis) {
         let state = &mut self.carriers[usize::from(carrier.0)];
@@ -122,7 +161,8 @@ impl Dispatch {
     /// Passes on what changed in the carriers' states.
     pub(super) fn tell_health(&mut self, effects: &mut Vec<Effect>) {
         for (state, number) in self.carriers.iter_mut().zip(0..) {
-            if std::mem::take(&mut state.is_health_news) {
+            // A successor of the same name speaks for a carrier that is retired.
+            if std::mem::take(&mut state.is_health_news) && !state.is_retired {
                 let mut health = state.health.clone();
                 health.config_fault = health.config_fault.or_else(|| state.fault.clone());
                 effects.push(Effect::Health {

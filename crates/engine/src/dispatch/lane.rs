@@ -156,16 +156,16 @@ impl Dispatch {
     }
 
     /// Puts a live message back at the head of its lane, among others that came back in the order
-    /// in which all of them were accepted: a conversation keeps its order.
-    pub(super) fn rejoin(&mut self, id: Id) {
-        let Some(live) = self.live.get(id) else {
-            return;
-        };
-        let lane = live.lane;
-        let Some(sender) = live.message.sender else {
+    /// in which all of them were accepted: a conversation keeps its order. The lane is the one that
+    /// the routes name now.
+    pub(super) fn rejoin(&mut self, id: Id, now_ms: Millis) {
+        let Some(sender) = self.live.get(id).and_then(|live| live.message.sender) else {
             return;
         };
         self.live.set_stage(id, Stage::Waiting);
+        let Some(lane) = self.turn_to_lane(id) else {
+            return self.give_up(id, ErrorCode::NoRoute, now_ms);
+        };
         let queue = self.queue_mut(sender);
         let waiting = &mut queue.lanes.entry(lane).or_default().waiting;
         let place = waiting.iter().take_while(|other| **other < id).count();
@@ -176,15 +176,70 @@ impl Dispatch {
             .enter(account, sender);
     }
 
+    /// The lane of a live message by the routes as they are now, which it is given. One that had to
+    /// leave its carrier may try those again that refused it, if there is no other.
+    fn turn_to_lane(&mut self, id: Id) -> Option<CarrierNo> {
+        let live = self.live.get(id)?;
+        let lane = self
+            .lane_for(&live.message, &live.tried)
+            .or_else(|| self.lane_for(&live.message, &[]))?;
+        let live = self.live.get_mut(id)?;
+        if live.lane != lane {
+            live.lane = lane;
+            live.retries = 0;
+        }
+        Some(lane)
+    }
+
+    /// Routes or carriers are others: what waits goes to the lane that they name now, in the order
+    /// in which it was accepted; what they name none for ends.
+    pub(super) fn reroute(&mut self, now_ms: Millis) {
+        let mut waiting = Vec::new();
+        for (&sender, queue) in &mut self.queues {
+            for (carrier, lane) in std::mem::take(&mut queue.lanes) {
+                if let Some(after) = lane.skipped_after {
+                    // Some other lane may want these rows now: the scan goes over them again. What
+                    // it is being shown belongs to the old routes.
+                    let scan = &mut queue.scan;
+                    scan.cursor = scan.cursor.map(|cursor| cursor.min(after));
+                    scan.has_more = true;
+                    scan.is_reading = false;
+                    self.reads.retain(|_, read| match read {
+                        Read::Scan(other) | Read::CatchUp(other, _) => *other != sender,
+                        Read::Expiring | Read::Find(_) => true,
+                    });
+                }
+                let waits_here = |id: &Id| {
+                    let live = self.live.get(*id);
+                    live.is_some_and(|live| live.stage == Stage::Waiting && live.lane == carrier)
+                };
+                let ids = lane.waiting.into_iter().filter(waits_here);
+                waiting.extend(ids.map(|id| (id, sender)));
+            }
+        }
+        waiting.sort_unstable();
+        waiting.dedup();
+        for (id, sender) in waiting {
+            match self.turn_to_lane(id) {
+                Some(lane) => self.join(id, sender, lane),
+                None => self.give_up(id, ErrorCode::NoRoute, now_ms),
+            }
+        }
+        let senders: Vec<_> = self.queues.keys().copied().collect();
+        for sender in senders {
+            self.tell_backlog(sender);
+        }
+    }
+
     /// The carrier a message goes to: the first of its route that is not in `tried`.
     pub(super) fn lane_for(&self, message: &Message, tried: &[CarrierNo]) -> Option<CarrierNo> {
         let from = SenderAddress::parse(message.from.as_deref()?)?;
         let to = PhoneNumber::parse(&message.to).ok()?;
         let carriers = self.routes.find(&from, to);
-        carriers
-            .iter()
-            .map(|&no| CarrierNo(no))
-            .find(|no| usize::from(no.0) < self.carriers.len() && !tried.contains(no))
+        carriers.iter().map(|&no| CarrierNo(no)).find(|no| {
+            let state = self.carriers.get(usize::from(no.0));
+            state.is_some_and(|state| !state.is_retired) && !tried.contains(no)
+        })
     }
 
     /// Hands over whatever may go: fair turns, as long as a carrier has room.

@@ -16,6 +16,8 @@ mod live;
 mod outcome;
 mod read_again;
 mod receipt;
+#[cfg(test)]
+mod reload_tests;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -104,15 +106,24 @@ pub enum Input {
     CallbacksDone(Vec<(Id, StatusSet)>),
     /// Settings were changed: paces may be others.
     SettingsChanged,
-    /// Routes and policies were reloaded.
-    Reconfigured {
-        routes: Arc<Routes>,
-        carriers: Vec<CarrierPolicy>,
-    },
+    /// Routes and carriers were reloaded.
+    Reconfigured(Reconfigured),
     /// The process stops: nothing more is handed to carriers.
     Stop,
     /// A deadline has come (see [`Dispatch::next_deadline`]).
     Timer,
+}
+
+/// Routes and carriers as they are from now on.
+#[derive(Clone, Debug)]
+pub struct Reconfigured {
+    /// Over carriers that are not retired.
+    pub routes: Arc<Routes>,
+    /// Of every carrier by its number, those of earlier times included; beyond the carriers known so
+    /// far are new ones.
+    pub carriers: Vec<CarrierPolicy>,
+    /// Those that get nothing more. A carrier never comes back under its number.
+    pub retired: BTreeSet<CarrierNo>,
 }
 
 /// What is to be done.
@@ -159,6 +170,8 @@ pub enum Effect {
         inbound: postrider_carriers::Inbound,
         ack: AckToken,
     },
+    /// No submission follows: the carrier is to answer for what it has, and to stop.
+    Retire(CarrierNo),
     /// A carrier's state changed, for readiness and metrics.
     Health {
         carrier: CarrierNo,
@@ -299,7 +312,9 @@ impl Dispatch {
                 }
             }
             Input::Carrier(batch) => self.carrier_events(batch, now_ms, effects),
-            Input::Committed { commit, applied } => self.committed(commit, &applied, effects),
+            Input::Committed { commit, applied } => {
+                self.committed(commit, &applied, now_ms, effects);
+            }
             Input::Refilled { load, messages } => self.refilled(load, messages, now_ms),
             Input::Expiring { load, messages } => self.expired_on_disk(load, messages, now_ms),
             Input::Found { load, message } => self.found(load, message, now_ms),
@@ -311,14 +326,7 @@ impl Dispatch {
                 self.changes.extend(changes);
             }
             Input::SettingsChanged => self.pace_version += 1,
-            Input::Reconfigured { routes, carriers } => {
-                self.routes = routes;
-                for (state, policy) in self.carriers.iter_mut().zip(carriers) {
-                    state.policy = policy;
-                    // Perhaps this is the cure.
-                    state.lift();
-                }
-            }
+            Input::Reconfigured(reconfigured) => self.reconfigure(reconfigured, now_ms, effects),
             Input::Stop => self.is_stopping = true,
             Input::Timer => {}
         }
@@ -412,7 +420,13 @@ impl Dispatch {
         });
     }
 
-    fn committed(&mut self, commit: u64, applied: &[Applied], effects: &mut Vec<Effect>) {
+    fn committed(
+        &mut self,
+        commit: u64,
+        applied: &[Applied],
+        now_ms: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
         let stale = applied
             .iter()
             .filter(|applied| **applied != Applied::Yes)
@@ -428,7 +442,7 @@ impl Dispatch {
                         jobs.push(*job);
                     }
                 }
-                Deferred::Submit(id) => self.submit_intended(id, effects),
+                Deferred::Submit(id) => self.submit_intended(id, now_ms, effects),
                 Deferred::Saved(id) => self.saved(id),
             }
         }

@@ -68,11 +68,15 @@ impl Dispatch {
     }
 
     /// The intent to submit is durable.
-    pub(super) fn submit_intended(&mut self, id: Id, effects: &mut Vec<Effect>) {
+    pub(super) fn submit_intended(&mut self, id: Id, now_ms: Millis, effects: &mut Vec<Effect>) {
         let Some(carrier) = self.live.get(id).filter(|live| live.stage == Stage::Intent) else {
             return;
         };
         let carrier = carrier.lane;
+        if self.carriers[usize::from(carrier.0)].is_retired {
+            // It was retired while the intent was written.
+            return self.came_back(id, now_ms);
+        }
         let Some(submission) = self.submission(id) else {
             return;
         };
@@ -294,7 +298,7 @@ impl Dispatch {
         }
         // Refused is not in doubt: takes a recorded intent back.
         self.apply(id, &Event::Returned, now_ms);
-        self.rejoin(id);
+        self.rejoin(id, now_ms);
     }
 
     /// Nothing of it went out: back to the head of its lane, the attempt not counted.
@@ -305,7 +309,7 @@ impl Dispatch {
         live.message.attempts = live.message.attempts.saturating_sub(1);
         // Takes a recorded intent back, so that a restart does not hold it against the message.
         self.apply(id, &Event::Returned, now_ms);
-        self.rejoin(id);
+        self.rejoin(id, now_ms);
     }
 
     fn in_doubt(&mut self, id: Id, ticket: Ticket, carrier: CarrierNo, now_ms: Millis) {
@@ -353,7 +357,7 @@ impl Dispatch {
             return self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
         }
         live.message.is_possible_duplicate = true;
-        self.rejoin(id);
+        self.rejoin(id, now_ms);
     }
 
     /// We end it before any carrier took it.

@@ -205,7 +205,7 @@ impl Bench {
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),
             Effect::Health { health, .. } => self.health.push(health),
-            Effect::Acknowledge { .. } | Effect::Inbound { .. } => {}
+            Effect::Acknowledge { .. } | Effect::Inbound { .. } | Effect::Retire(_) => {}
         }
         None
     }

@@ -46,7 +46,7 @@ impl Dispatch {
             self.timers.pop_first();
             match timer {
                 Timer::Pace(sender, carrier) => self.unpause(sender, carrier),
-                Timer::Retry(id) => self.retry_now(id),
+                Timer::Retry(id) => self.retry_now(id, now_ms),
                 Timer::Doubt(ticket) => self.doubt_over(ticket, now_ms),
                 Timer::ForgetTicket(ticket) => drop(self.receipts.take_unanswered(ticket)),
                 Timer::Probe(carrier) => self.probe(carrier),
@@ -67,13 +67,13 @@ impl Dispatch {
         }
     }
 
-    fn retry_now(&mut self, id: Id) {
+    fn retry_now(&mut self, id: Id, now_ms: Millis) {
         if self
             .live
             .get(id)
             .is_some_and(|live| live.stage == Stage::Retry)
         {
-            self.rejoin(id);
+            self.rejoin(id, now_ms);
         }
     }
 

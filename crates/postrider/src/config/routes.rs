@@ -1,5 +1,6 @@
 //! `[[routes]]`: which carriers take which messages; the first route that matches wins.
 
+use postrider_carriers::CarrierNo;
 use postrider_core::route;
 use postrider_core::select::SenderKind;
 use serde::Deserialize;
@@ -42,16 +43,17 @@ impl From<RouteSender> for SenderKind {
     }
 }
 
-/// The routing table over carriers in the order of these names. Names that are not among them are
-/// left out. Without any route, every carrier in order takes everything.
-pub(crate) fn table(routes: &[Route], carriers: &[&str]) -> route::Routes {
+/// The routing table over carriers with these names and numbers. Names that are not among them are
+/// left out, which a checked configuration has none of. Without any route, every carrier in order
+/// takes everything.
+pub(crate) fn table(routes: &[Route], carriers: &[(&str, CarrierNo)]) -> route::Routes {
     let number = |wanted: &str| {
-        let index = carriers.iter().position(|name| *name == wanted)?;
-        u16::try_from(index).ok()
+        let found = carriers.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, number)| number.0)
     };
     if routes.is_empty() {
         let all = route::Route {
-            carriers: (0..).zip(carriers).map(|(number, _)| number).collect(),
+            carriers: carriers.iter().map(|(_, number)| number.0).collect(),
             ..route::Route::default()
         };
         return route::Routes(vec![all]);
@@ -122,13 +124,14 @@ mod tests {
             sender: Some(RouteSender::Alpha),
             carriers: vec!["b".into(), "gone".into(), "a".into()],
         };
-        let table_of = |routes: &[Route]| table(routes, &["a", "b"]).0;
+        let carriers = [("a", CarrierNo(4)), ("b", CarrierNo(1))];
+        let table_of = |routes: &[Route]| table(routes, &carriers).0;
         let expected = route::Route {
             destination: "44".into(),
             sender: Some(SenderKind::Alpha),
-            carriers: vec![1, 0],
+            carriers: vec![1, 4],
         };
         assert_eq!(table_of(&[route]), [expected]);
-        assert_eq!(table_of(&[])[0].carriers, [0, 1]);
+        assert_eq!(table_of(&[])[0].carriers, [4, 1]);
     }
 }

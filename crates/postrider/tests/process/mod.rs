@@ -92,11 +92,16 @@ impl Process {
         self.lines.recv_timeout(PATIENCE).expect("a line on stdout")
     }
 
+    /// Sends a signal, as `kill` writes it.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(killed.success());
+    }
+
     /// Sends SIGTERM; returns the exit code.
     pub(crate) fn stop(mut self) -> i32 {
-        let pid = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(killed.success());
+        self.signal("-TERM");
         // Its stdout closes when it ends.
         while self.lines.recv_timeout(PATIENCE).is_ok() {}
         self.child.try_wait().unwrap();
@@ -111,9 +116,38 @@ impl Drop for Process {
     }
 }
 
+/// Who asks.
+pub(crate) struct Account {
+    pub(crate) sid: &'static str,
+    pub(crate) token: &'static str,
+    /// Both, joined by a colon, in base64.
+    pub(crate) basic: &'static str,
+}
+
 /// One HTTP request, without credentials: status and body.
 pub(crate) fn get(authority: &str, path: &str) -> (u16, String) {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    send(authority, &format!("GET {path} HTTP/1.1"), "", "")
+}
+
+pub(crate) fn get_as(authority: &str, path: &str, account: &Account) -> (u16, String) {
+    let headers = format!("Authorization: Basic {}\r\n", account.basic);
+    send(authority, &format!("GET {path} HTTP/1.1"), &headers, "")
+}
+
+/// Sends a form.
+pub(crate) fn post(authority: &str, path: &str, account: &Account, form: &str) -> (u16, String) {
+    let headers = format!(
+        "Authorization: Basic {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n",
+        account.basic,
+        form.len()
+    );
+    send(authority, &format!("POST {path} HTTP/1.1"), &headers, form)
+}
+
+fn send(authority: &str, line: &str, headers: &str, body: &str) -> (u16, String) {
+    let request =
+        format!("{line}\r\nHost: {authority}\r\nConnection: close\r\n{headers}\r\n{body}");
     ask(TcpStream::connect(authority).unwrap(), &request)
 }
 
@@ -124,7 +158,8 @@ pub(crate) fn ask(mut stream: TcpStream, request: &str) -> (u16, String) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer)
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    (status, body.to_owned())
 }
 
 /// Asks until it holds. Each question takes its time, so nothing sleeps.

@@ -1,0 +1,73 @@
+//! Reloads: the operator prefers another carrier, does without one, or puts a new one in its place.
+//!
+//! What left the configuration brings its answers and receipts all the same, and is told nothing more.
+
+use std::sync::Arc;
+
+use postrider_carriers::CarrierNo;
+use postrider_core::lifecycle::ReceiptParts;
+use postrider_core::route::{Route, Routes};
+use postrider_engine::dispatch::{CarrierPolicy, Input, Reconfigured};
+use rand::Rng;
+
+use super::World;
+use crate::carrier::Carrier;
+
+impl World {
+    pub(super) fn routes(&self) -> Arc<Routes> {
+        Arc::new(Routes(vec![Route {
+            carriers: self.routed.clone(),
+            ..Route::default()
+        }]))
+    }
+
+    /// Of every carrier there ever was.
+    pub(super) fn policies(&self) -> Vec<CarrierPolicy> {
+        let policy = |carrier: &Carrier| {
+            let name: Arc<str> = format!("carrier {}", carrier.no.0).into();
+            CarrierPolicy {
+                name: name.clone(),
+                group: name,
+                unknown_outcome: self.policy,
+                receipt_parts: ReceiptParts::All,
+            }
+        };
+        self.carriers.iter().map(policy).collect()
+    }
+
+    pub(super) fn reload(&mut self) {
+        let new = CarrierNo(self.carriers.len().try_into().expect("few carriers"));
+        match self.rng.random_range(0..4) {
+            0 => self.routed.rotate_left(1),
+            1 if self.routed.len() > 1 => drop(self.routed.pop()),
+            2 => self.routed[0] = new.0,
+            _ => self.routed.insert(0, new.0),
+        }
+        // The second one's receipts name two messages each. It gets few, or two of them would go to
+        // one handset, and nobody could tell which is meant.
+        if self.routed[0] == 1 {
+            self.routed.insert(0, new.0);
+        }
+        let is_new = self.routed.contains(&new.0);
+        if is_new {
+            self.carriers.push(Carrier::new(new));
+        }
+        let (routes, carriers) = (self.routes(), self.policies());
+        let numbers = self.carriers.iter().map(|carrier| carrier.no);
+        let retired = numbers.filter(|no| !self.routed.contains(&no.0)).collect();
+        let Some(process) = &mut self.process else {
+            // The next start finds the new configuration.
+            return;
+        };
+        process.acceptor.routes.store(routes.clone());
+        process.inputs.push(Input::Reconfigured(Reconfigured {
+            routes,
+            carriers,
+            retired,
+        }));
+        if is_new {
+            let hello = self.carriers[usize::from(new.0)].hello();
+            self.tell(usize::from(new.0), vec![hello]);
+        }
+    }
+}
