@@ -243,6 +243,8 @@ pub trait Store: Send + Sync {
     fn parked(&self) -> Result<Vec<ParkedReceipt>>;
 
     // --- messages: work that waits on disk ---
+    //
+    // What can't be read is passed over and reported, so that the rest does not wait for it.
 
     /// Messages waiting in a sender's queue ([`is_waiting`]), oldest first, after the given one.
     fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;

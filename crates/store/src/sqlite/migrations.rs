@@ -21,7 +21,10 @@ impl Kind {
     const fn steps(self) -> &'static [&'static str] {
         match self {
             Self::Control => &[include_str!("../../migrations/control/0001_documents.sql")],
-            Self::Messages => &[include_str!("../../migrations/messages/0001_messages.sql")],
+            Self::Messages => &[
+                include_str!("../../migrations/messages/0001_messages.sql"),
+                include_str!("../../migrations/messages/0002_schedule.sql"),
+            ],
             Self::Parked => &[include_str!("../../migrations/parked/0001_parked.sql")],
         }
     }

@@ -48,6 +48,7 @@ use self::readers::Readers;
 use self::room::Room;
 use self::settings::Settings;
 use self::shard::{Shard, Shards};
+use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::contract::{
     Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
@@ -119,6 +120,8 @@ struct Shared {
     /// The first write that failed. From then on everything is refused: what the disk holds is no
     /// longer known, and a flush that failed once must not be trusted when repeated.
     failure: OnceLock<String>,
+    /// Rows that lists of work pass over.
+    unreadable: Unreadable,
     directory: Directory,
 }
 
@@ -160,6 +163,7 @@ impl SqliteStore {
             readers: Readers::new(options.readers, cache, options.page_size),
             options,
             failure: OnceLock::new(),
+            unreadable: Unreadable::default(),
             directory,
         });
         let writer = Writer::open(Arc::clone(&shared), parked)?;
@@ -181,6 +185,11 @@ impl SqliteStore {
     fn write<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
         self.shared.check()?;
         write().inspect_err(|error| self.shared.fail(error))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unreadable_keys(&self) -> Vec<i64> {
+        self.shared.unreadable.keys()
     }
 
     fn shared(&self) -> Result<&Shared> {

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use postrider_core::clock::Millis;
 use postrider_core::message::{AccountNo, Message, SenderNo};
 use postrider_core::sid::Id;
 use rusqlite::{Connection, OptionalExtension, Params};
 
-use crate::contract::{QueueDepth, Result};
+use crate::contract::{QueueDepth, Result, StoreError};
 use crate::sqlite::Shared;
 use crate::sqlite::row::{self, COLUMNS};
 use crate::sqlite::shard::{Shard, Work, route};
@@ -50,18 +51,52 @@ fn look<T>(
     })
 }
 
-fn messages(conn: &Connection, sql: &str, params: impl Params) -> Result<Vec<Message>> {
+/// The first rows of a query that can be read. The query has no LIMIT and an index in its order, so
+/// only what is taken is visited.
+///
+/// A row that makes no sense is passed over, or everything behind it would wait for ever. It is
+/// reported, keeps its place in the index, and a read of this message alone still fails.
+fn messages(
+    unreadable: &Unreadable,
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    limit: usize,
+) -> Result<Vec<Message>> {
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut messages = Vec::new();
-    while let Some(row) = rows.next()? {
-        messages.push(row::read(row)?);
+    while messages.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        match row::read(row) {
+            Ok(message) => messages.push(message),
+            Err(StoreError::Corrupt(what)) => unreadable.report(row.get(0)?, &what),
+            Err(error) => return Err(error),
+        }
     }
     Ok(messages)
 }
 
-fn sql_limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+/// Keys of rows that could not be read: each is reported once, however often it is met.
+#[derive(Default)]
+pub(super) struct Unreadable(Mutex<BTreeSet<i64>>);
+
+/// Where a whole file is damaged the first ones say enough.
+const REPORTED_MAX: usize = 1_000;
+
+impl Unreadable {
+    fn report(&self, key: i64, what: &str) {
+        let mut reported = self.0.lock();
+        if reported.len() < REPORTED_MAX && reported.insert(key) {
+            tracing::error!(key, what, "a message can't be read and is passed over");
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> Vec<i64> {
+        self.0.lock().iter().copied().collect()
+    }
 }
 
 pub(super) fn queued(
@@ -70,13 +105,17 @@ pub(super) fn queued(
     after: Option<Id>,
     limit: usize,
 ) -> Result<Vec<Message>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM messages INDEXED BY queue \
-         WHERE sender_no = ? AND key > ? AND status BETWEEN 1 AND 3 ORDER BY key LIMIT ?"
-    );
+    let sql = queued_sql();
     oldest_first(shared, Work::Queue, after, limit, |conn, after, limit| {
-        messages(conn, &sql, (sender.0, after, limit))
+        messages(&shared.unreadable, conn, &sql, (sender.0, after), limit)
     })
+}
+
+fn queued_sql() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM messages INDEXED BY queue \
+         WHERE sender_no = ? AND key > ? AND status BETWEEN 1 AND 3 ORDER BY key"
+    )
 }
 
 pub(super) fn callbacks_due(
@@ -84,16 +123,20 @@ pub(super) fn callbacks_due(
     after: Option<Id>,
     limit: usize,
 ) -> Result<Vec<Message>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM messages INDEXED BY callbacks \
-         WHERE key > ? AND callbacks_due <> 0 ORDER BY key LIMIT ?"
-    );
+    let sql = callbacks_sql();
     oldest_first(
         shared,
         Work::Callbacks,
         after,
         limit,
-        |conn, after, limit| messages(conn, &sql, (after, limit)),
+        |conn, after, limit| messages(&shared.unreadable, conn, &sql, [after], limit),
+    )
+}
+
+fn callbacks_sql() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM messages INDEXED BY callbacks \
+         WHERE key > ? AND callbacks_due <> 0 ORDER BY key"
     )
 }
 
@@ -103,7 +146,7 @@ fn oldest_first(
     work: Work,
     after: Option<Id>,
     limit: usize,
-    read: impl Fn(&Connection, i64, i64) -> Result<Vec<Message>>,
+    read: impl Fn(&Connection, i64, usize) -> Result<Vec<Message>>,
 ) -> Result<Vec<Message>> {
     let shards = shared.shards.all();
     let after = after.map_or(-1, Id::key);
@@ -115,32 +158,43 @@ fn oldest_first(
             break;
         }
         found.extend(look(shared, shard, work, |conn| {
-            read(conn, after, sql_limit(missing))
+            read(conn, after, missing)
         })?);
     }
     Ok(found)
 }
 
 pub(super) fn expiring(shared: &Shared, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM messages INDEXED BY deadlines \
-         WHERE deadline_ms < ? AND is_backlog = 1 AND status BETWEEN 1 AND 3 \
-         ORDER BY deadline_ms, key LIMIT ?"
-    );
+    let sql = expiring_sql();
     by_time(shared, Work::Deadlines, &sql, before_ms, limit, |message| {
         message.deadline_ms
     })
 }
 
+fn expiring_sql() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM messages INDEXED BY deadlines \
+         WHERE deadline_ms < ? AND is_backlog = 1 AND status BETWEEN 1 AND 3 \
+         ORDER BY deadline_ms, key"
+    )
+}
+
 pub(super) fn scheduled(shared: &Shared, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
-    // The account stands between time and key in the index, so equal times are put in order here.
-    let sql = format!(
+    by_time(
+        shared,
+        Work::Schedule,
+        &scheduled_sql(),
+        before_ms,
+        limit,
+        |message| message.send_at_ms.unwrap_or(Millis::MAX),
+    )
+}
+
+fn scheduled_sql() -> String {
+    format!(
         "SELECT {COLUMNS} FROM messages INDEXED BY schedule \
-         WHERE send_at_ms < ? AND status = 0 ORDER BY send_at_ms, key LIMIT ?"
-    );
-    by_time(shared, Work::Schedule, &sql, before_ms, limit, |message| {
-        message.send_at_ms.unwrap_or(Millis::MAX)
-    })
+         WHERE send_at_ms < ? AND status = 0 ORDER BY send_at_ms, key"
+    )
 }
 
 /// The first by time of all shards: each gives its first ones, the earliest of those are taken.
@@ -155,7 +209,7 @@ fn by_time(
     let mut found = Vec::new();
     for shard in &*shared.shards.all() {
         found.extend(look(shared, shard, work, |conn| {
-            messages(conn, sql, (before_ms, sql_limit(limit)))
+            messages(&shared.unreadable, conn, sql, [before_ms], limit)
         })?);
         found.sort_by_key(|message| (time(message), message.sid.id));
         found.truncate(limit);
@@ -253,6 +307,36 @@ fn senders_of(conn: &Connection) -> Result<Vec<SenderNo>> {
         match sender {
             Some(sender) => senders.push(SenderNo(sender)),
             None => return Ok(senders),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::migrations::{Kind, migrate};
+
+    /// [`messages`] takes the first rows of a query without a LIMIT: a sort would visit all.
+    #[test]
+    fn work_is_read_in_the_order_of_its_index() {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate(&conn, Kind::Messages).unwrap();
+        for (sql, parameters) in [
+            (queued_sql(), 2),
+            (callbacks_sql(), 1),
+            (expiring_sql(), 1),
+            (scheduled_sql(), 1),
+        ] {
+            let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let zeros = rusqlite::params_from_iter(vec![0; parameters]);
+            let steps = plan
+                .query_map(zeros, |row| row.get::<_, String>(3))
+                .unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(
+                !steps.iter().any(|step| step.contains("TEMP B-TREE")),
+                "{sql}: {steps:?}"
+            );
         }
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use postrider_core::clock::ManualClock;
-use postrider_core::message::Status;
+use postrider_core::message::{Message, SenderNo, Status, StatusSet};
+use postrider_core::sid::Id;
 use rusqlite::Connection;
 
 use super::{Directory, tiny};
@@ -113,6 +114,35 @@ fn a_damaged_row_is_an_error_not_a_panic() {
         .unwrap();
         assert!(store.message(id(1)).unwrap().is_some());
     }
+}
+
+#[test]
+fn what_waits_does_not_wait_for_a_damaged_row() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    for number in 0..6 {
+        let message = message_with(number, |message| {
+            message.status = Status::Queued;
+            message.sender = Some(SenderNo(1));
+            message.is_backlog = true;
+            message.deadline_ms = 5;
+            message.callbacks_due = StatusSet::of(Status::Queued);
+        });
+        store.commit(&[Change::Insert(Box::new(message))]).unwrap();
+    }
+    let conn = Connection::open(&shards(directory.path())[0]).unwrap();
+    let damage = "UPDATE messages SET encoding = 2 WHERE key IN (?, ?)";
+    conn.execute(damage, (id(1).key(), id(2).key())).unwrap();
+    // A page is full although rows of it are missing: the last page is the one that is not.
+    let ids = |page: Result<Vec<Message>, StoreError>| -> Vec<Id> {
+        page.unwrap().iter().map(|message| message.sid.id).collect()
+    };
+    let expected = [id(0), id(3), id(4)];
+    assert_eq!(ids(store.queued(SenderNo(1), None, 3)), expected);
+    assert_eq!(ids(store.expiring(6, 3)), expected);
+    assert_eq!(ids(store.callbacks_due(None, 3)), expected);
+    assert_eq!(store.unreadable_keys(), [id(1).key(), id(2).key()]);
+    assert!(store.message(id(1)).is_err());
 }
 
 #[test]
