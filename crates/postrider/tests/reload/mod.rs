@@ -10,9 +10,9 @@ use crate::process::{self, Account, Process};
 
 const ACCOUNT: Account = Account {
     sid: "AC0123456789abcdef0123456789abcdef",
-    token: "a-token-of-our-own",
+    token: "atokenofourown",
     // The two above, as HTTP has them.
-    basic: "QUMwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjphLXRva2VuLW9mLW91ci1vd24=",
+    basic: "QUMwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjphdG9rZW5vZm91cm93bg==",
 };
 
 const NEAR: &str = "[[carriers]]\nname = \"near\"\nkind = \"simulator\"\n";
