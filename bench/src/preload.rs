@@ -58,7 +58,7 @@ pub(crate) fn preload(data: &Path, count: u64, rows: Rows, now_ms: Millis) -> an
 
 fn message(number: u64, first_ms: Millis, rows: Rows) -> Message {
     let signed = i64::try_from(number).expect("a benchmark's count");
-    // Three thousand a second, each millisecond's in sequence.
+    // Three thousand a millisecond, each millisecond's in sequence.
     let at_ms = first_ms + signed / 3_000;
     let sequence = u32::try_from(number % 3_000).expect("below 3,000");
     let id = Id::new(at_ms, sequence, number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
