@@ -5,6 +5,7 @@
 //! answer a size limit, and each redirect is a request of its own: guarded and signed again.
 
 mod connection;
+mod lookup_slots;
 mod pool;
 mod resolver;
 mod tls;
@@ -17,13 +18,14 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use postrider_core::settings::HttpMethod;
+use postrider_core::sid::AccountSid;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use self::connection::{Answer, Connection};
 use self::pool::Pool;
-use self::resolver::Resolver;
+use self::resolver::{Question, Resolver};
 use self::tls::Tls;
 use super::config::Config;
 use super::failure::AttemptFailure;
@@ -91,7 +93,9 @@ impl Client {
         let mut redirects = 0;
         loop {
             let request = Request::new(job, &target, method, redirects, idempotency_token);
-            let exchanged = self.exchange(&request, &target, timeouts, deadline).await;
+            let exchanged = self
+                .exchange(job.account, &request, &target, timeouts, deadline)
+                .await;
             let next = exchanged.and_then(|answer| next_step(&answer, &target, method));
             let result = match next {
                 Ok(Next::Done(status)) => Ok(status),
@@ -119,6 +123,7 @@ impl Client {
     /// One request and its answer, on an idle connection if there is one.
     async fn exchange(
         &self,
+        account: AccountSid,
         request: &Request,
         target: &Target,
         timeouts: Timeouts,
@@ -139,8 +144,12 @@ impl Client {
                 }
             }
         }
+        // Outside the connect timeout: that others are asked first says nothing about this host.
+        let question = timeout_at(deadline, self.ask(account, target))
+            .await
+            .map_err(|_| AttemptFailure::ConnectTimeout)?;
         let connect_deadline = deadline.min(Instant::now() + ms(timeouts.connect_ms));
-        let mut connection = timeout_at(connect_deadline, self.connect(target, timeouts))
+        let mut connection = timeout_at(connect_deadline, self.connect(target, question, timeouts))
             .await
             .unwrap_or(Err(AttemptFailure::ConnectTimeout))?;
         let (answer, body) = send(&mut connection, request, timeouts, deadline).await?;
@@ -163,9 +172,10 @@ impl Client {
     async fn connect(
         &self,
         target: &Target,
+        question: Option<Question>,
         timeouts: Timeouts,
     ) -> Result<Connection, AttemptFailure> {
-        let addresses = self.addresses(target).await?;
+        let addresses = self.addresses(target, question).await?;
         let slice = ms(timeouts.connect_ms) / u32::try_from(addresses.len()).unwrap_or(1);
         let mut failure = AttemptFailure::ConnectFailed;
         for address in addresses {
@@ -189,15 +199,30 @@ impl Client {
         }
     }
 
+    /// Asks for the target's addresses; `None` if it is one.
+    async fn ask(&self, account: AccountSid, target: &Target) -> Option<Question> {
+        match target.host.parse::<IpAddr>() {
+            Ok(_) => None,
+            Err(_) => Some(self.resolver.ask(account, &target.host).await),
+        }
+    }
+
     /// The addresses that may be connected to: what was judged here is what is used.
-    async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, AttemptFailure> {
+    async fn addresses(
+        &self,
+        target: &Target,
+        question: Option<Question>,
+    ) -> Result<Vec<IpAddr>, AttemptFailure> {
         if let Ok(address) = target.host.parse() {
             let is_permitted = self.guard.permits(address);
             return is_permitted
                 .then(|| vec![address])
                 .ok_or(AttemptFailure::AddressRefused);
         }
-        let known = self.resolver.resolve(&target.host).await;
+        let Some(question) = question else {
+            return Err(AttemptFailure::HostUnknown);
+        };
+        let known = question.answer().await;
         if known.is_empty() {
             return Err(AttemptFailure::HostUnknown);
         }
