@@ -22,6 +22,7 @@ pub mod receive;
 mod refill;
 pub mod runtime;
 pub mod schedule;
+mod scheduled;
 pub mod secrets;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]
@@ -63,6 +64,8 @@ struct Shared {
     reconfigure: mpsc::Sender<runtime::Reconfigure>,
     /// Wakes the scheduler: something was scheduled or canceled.
     schedule_changed: tokio::sync::Notify,
+    /// See [`Engine::scheduled`].
+    scheduled: tokio::sync::OnceCell<scheduled::Scheduled>,
     /// Settings are written one at a time.
     settings_lock: tokio::sync::Mutex<()>,
     readiness: Readiness,

@@ -59,11 +59,17 @@ impl Engine {
         let acceptor = &self.shared.acceptor;
         let message = if let Some(sender) = self.unknown_alpha_sender(account, request) {
             self.introduce(account, request, sender).await?
+        } else if request.send_at.is_some() {
+            let scheduled = self.scheduled().await?;
+            scheduled.admit(account.no, |waiting| {
+                acceptor.prepare(account, request, waiting, None)
+            })?
         } else {
-            let scheduled = self.scheduled_count(account.no, request).await?;
-            acceptor.prepare(account, request, scheduled, None)?
+            acceptor.prepare(account, request, 0, None)?
         };
+        // From here to the commit nothing waits: a client that hangs up can't leave a place taken.
         if let Err(fault) = self.commit(Change::Insert(Box::new(message.clone()))).await {
+            // The store is gone and the process about to stop: what was counted goes with it.
             acceptor.abandon(&message);
             return Err(fault);
         }
@@ -146,22 +152,6 @@ impl Engine {
         }
     }
 
-    /// How many messages of the account are scheduled, if that matters to the request.
-    async fn scheduled_count(
-        &self,
-        account: AccountNo,
-        request: &CreateMessage,
-    ) -> Result<u32, Fault> {
-        if request.send_at.is_none() {
-            return Ok(0);
-        }
-        let store = self.shared.store.clone();
-        let count = self
-            .blocking(move || store.scheduled_count(account))
-            .await?;
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
-    }
-
     /// The account's message with this SID.
     pub async fn message(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {
         let store = self.shared.store.clone();
@@ -188,6 +178,17 @@ impl Engine {
         account: AccountNo,
         sid: MessageSid,
     ) -> Result<Message, Fault> {
+        let engine = self.clone();
+        // Its count and its callback follow the commit also when the client hangs up meanwhile.
+        let canceled = tokio::spawn(async move { engine.cancel(account, sid).await });
+        canceled.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "canceling a message panicked");
+            Err(Fault::new(ErrorCode::InternalError))
+        })
+    }
+
+    async fn cancel(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {
+        let scheduled = self.scheduled().await?;
         let message = self.message(account, sid).await?;
         let callbacks_due = match message.status_callback {
             Some(_) => StatusSet::of(Status::Canceled),
@@ -199,7 +200,7 @@ impl Engine {
             callbacks_due,
         };
         match self.commit(change).await? {
-            Applied::Yes => {}
+            Applied::Yes => scheduled.left(account),
             Applied::Stale => {
                 let text = format!(
                     "Message {sid} can't be canceled: it is {}",

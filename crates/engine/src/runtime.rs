@@ -18,7 +18,7 @@ use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
 use postrider_core::sid::Id;
 use postrider_store::Store;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::accept::Acceptor;
@@ -207,6 +207,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             dispatch: inputs,
             reconfigure,
             schedule_changed: Notify::new(),
+            scheduled: OnceCell::new(),
             settings_lock: tokio::sync::Mutex::new(()),
             readiness: Readiness::default(),
             webhooks,

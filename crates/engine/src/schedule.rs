@@ -49,11 +49,15 @@ async fn release_due(engine: &Engine) -> Result<bool, postrider_core::fault::Fau
         .blocking(move || store.scheduled(now_ms + 1, PAGE))
         .await?;
     let is_full = due.len() == PAGE;
+    if due.is_empty() {
+        return Ok(false);
+    }
+    let counts = engine.scheduled().await?;
     for scheduled in due {
         let message = engine.shared.acceptor.release(&scheduled, now_ms);
         let change = Change::Release(Box::new(message.clone()));
         match engine.shared.committer.commit(change).await {
-            Ok(postrider_store::Applied::Yes) => {}
+            Ok(postrider_store::Applied::Yes) => counts.left(message.account),
             // Canceled in between, or the store is gone.
             _ => engine.shared.acceptor.abandon(&message),
         }

@@ -40,6 +40,11 @@ pub fn engine() -> TestEngine {
 
 /// Starts an engine over a given store.
 pub fn engine_over(store: Arc<dyn Store>) -> TestEngine {
+    engine_with(store, |_| {})
+}
+
+/// Starts an engine over a given store, set up as `edit` leaves it.
+pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> TestEngine {
     let clock = Arc::new(ManualClock::at(START_MS));
     let (events_to, events) = mpsc::channel(64);
     let carrier = Arc::new(Agreeable::new(events_to));
@@ -49,7 +54,7 @@ pub fn engine_over(store: Arc<dyn Store>) -> TestEngine {
         unknown_outcome: postrider_carriers::UnknownOutcome::Resend,
         receipt_parts: ReceiptParts::All,
     };
-    let setup = Setup {
+    let mut setup = Setup {
         clock: clock.clone(),
         seed: [7; 32],
         instance_key: [9; 32],
@@ -70,6 +75,7 @@ pub fn engine_over(store: Arc<dyn Store>) -> TestEngine {
         observer: Arc::new(webhooks::Logged),
         metrics: Arc::new(Metrics::default()),
     };
+    edit(&mut setup);
     let (engine, running) = start(setup).expect("a new memory store starts");
     TestEngine {
         engine,

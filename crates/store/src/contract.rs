@@ -264,9 +264,9 @@ pub trait Store: Send + Sync {
     /// When the next scheduled message is due.
     fn next_scheduled(&self) -> Result<Option<Millis>>;
 
-    /// How many messages of an account wait for their scheduled time. Counts index entries: for the
-    /// start, not for every request.
-    fn scheduled_count(&self, account: AccountNo) -> Result<u64>;
+    /// How many messages of each account wait for their scheduled time, by account; those that have
+    /// none are left out. Counts index entries: for once, not for every request.
+    fn scheduled_counts(&self) -> Result<Vec<(AccountNo, u64)>>;
 
     /// Messages with callbacks due, oldest first, after the given one.
     fn callbacks_due(&self, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;

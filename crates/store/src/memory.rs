@@ -251,13 +251,13 @@ impl Store for MemoryStore {
         Ok(self.records()?.scheduled.first().map(|(at_ms, _)| *at_ms))
     }
 
-    fn scheduled_count(&self, account: AccountNo) -> Result<u64> {
+    fn scheduled_counts(&self) -> Result<Vec<(AccountNo, u64)>> {
         let records = self.records()?;
-        let of_account = records
-            .scheduled
-            .iter()
-            .filter(|(_, row)| records.messages[row].account == account);
-        Ok(of_account.count() as u64)
+        let mut counts: BTreeMap<AccountNo, u64> = BTreeMap::new();
+        for (_, row) in &records.scheduled {
+            *counts.entry(records.messages[row].account).or_default() += 1;
+        }
+        Ok(counts.into_iter().collect())
     }
 
     fn callbacks_due(&self, from: Option<Id>, limit: usize) -> Result<Vec<Message>> {

@@ -111,6 +111,7 @@ fn backlog_expires(backend: &dyn Backend) {
 fn schedules(backend: &dyn Backend) {
     let store = backend.open();
     assert_eq!(ok(store.next_scheduled()), None);
+    assert_eq!(ok(store.scheduled_counts()), []);
     for number in 0..20 {
         // Pairs with the same time; accounts in turn, so that neither decides the order.
         let at_ms = created_ms(500 - number / 2);
@@ -124,8 +125,8 @@ fn schedules(backend: &dyn Backend) {
     assert_eq!(due(created_ms(492_u32), 9), [18, 19]);
     assert_eq!(due(created_ms(492_u32) + 1, 9), [18, 19, 16, 17]);
     assert_eq!(due(i64::MAX, 3), [18, 19, 16]);
-    assert_eq!(ok(store.scheduled_count(AccountNo(0))), 10);
-    assert_eq!(ok(store.scheduled_count(AccountNo(9))), 0);
+    let counts = |odd, even| [(AccountNo(0), odd), (AccountNo(1), even)];
+    assert_eq!(ok(store.scheduled_counts()), counts(10, 10));
     for number in [18, 19] {
         let cancel = Change::Cancel {
             id: id(number),
@@ -135,7 +136,10 @@ fn schedules(backend: &dyn Backend) {
         assert_eq!(apply(&*store, cancel), Applied::Yes);
     }
     assert_eq!(ok(store.next_scheduled()), Some(created_ms(492_u32)));
-    assert_eq!(ok(store.scheduled_count(AccountNo(0))), 9);
+    assert_eq!(ok(store.scheduled_counts()), counts(9, 9));
+    let released = message_with(16, |message| message.account = AccountNo(1));
+    apply(&*store, Change::Release(Box::new(released)));
+    assert_eq!(ok(store.scheduled_counts()), counts(9, 8));
 }
 
 fn the_outbox(backend: &dyn Backend) {

@@ -270,8 +270,8 @@ impl Store for SqliteStore {
         work::next_scheduled(self.shared()?)
     }
 
-    fn scheduled_count(&self, account: AccountNo) -> Result<u64> {
-        work::scheduled_count(self.shared()?, account)
+    fn scheduled_counts(&self) -> Result<Vec<(AccountNo, u64)>> {
+        work::scheduled_counts(self.shared()?)
     }
 
     fn callbacks_due(&self, after: Option<Id>, limit: usize) -> Result<Vec<Message>> {

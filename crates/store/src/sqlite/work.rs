@@ -235,21 +235,28 @@ pub(super) fn next_scheduled(shared: &Shared) -> Result<Option<Millis>> {
     Ok(next)
 }
 
-pub(super) fn scheduled_count(shared: &Shared, account: AccountNo) -> Result<u64> {
-    let mut total = 0;
+pub(super) fn scheduled_counts(shared: &Shared) -> Result<Vec<(AccountNo, u64)>> {
+    let mut total: BTreeMap<AccountNo, u64> = BTreeMap::new();
     for shard in &*shared.shards.all() {
-        let counts: Vec<i64> = look(shared, shard, Work::Schedule, |conn| {
-            let count: i64 = conn
-                .prepare_cached(
-                    "SELECT count(*) FROM messages INDEXED BY schedule \
-                     WHERE status = 0 AND send_at_ms IS NOT NULL AND account_no = ?",
-                )?
-                .query_row([account.0], |row| row.get(0))?;
-            Ok(if count == 0 { Vec::new() } else { vec![count] })
-        })?;
-        total += counts.into_iter().sum::<i64>();
+        for (account, count) in look(shared, shard, Work::Schedule, scheduled_counts_of)? {
+            *total.entry(account).or_default() += count;
+        }
     }
-    Ok(u64::try_from(total).unwrap_or_default())
+    Ok(total.into_iter().collect())
+}
+
+/// Counted here and not by SQLite, which would sort all entries to group them.
+fn scheduled_counts_of(conn: &Connection) -> Result<Vec<(AccountNo, u64)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT account_no FROM messages INDEXED BY schedule \
+         WHERE status = 0 AND send_at_ms IS NOT NULL",
+    )?;
+    let mut rows = statement.query(())?;
+    let mut counts: BTreeMap<AccountNo, u64> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        *counts.entry(AccountNo(row.get(0)?)).or_default() += 1;
+    }
+    Ok(counts.into_iter().collect())
 }
 
 pub(super) fn queue_depths(shared: &Shared) -> Result<Vec<QueueDepth>> {

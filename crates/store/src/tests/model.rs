@@ -191,10 +191,7 @@ fn everything(store: &dyn Store) -> Vec<String> {
         ));
     }
     say(format!("{:?}", store.next_scheduled().unwrap()));
-    say(format!(
-        "{:?}",
-        store.scheduled_count(AccountNo(1)).unwrap()
-    ));
+    say(format!("{:?}", store.scheduled_counts().unwrap()));
     for carrier_id in 0..6 {
         for since_ms in [0, since] {
             let key = key("acme", &carrier_id.to_string());
