@@ -44,6 +44,11 @@ enum Work {
         change: Change,
         reply: oneshot::Sender<Result<Applied, CommitFailed>>,
     },
+    /// Changes from outside dispatch that came together.
+    All {
+        changes: Vec<Change>,
+        reply: oneshot::Sender<Result<Vec<Applied>, CommitFailed>>,
+    },
     /// A commit of dispatch.
     Many { commit: u64, changes: Vec<Change> },
 }
@@ -52,7 +57,7 @@ impl Work {
     fn len(&self) -> usize {
         match self {
             Self::One { .. } => 1,
-            Self::Many { changes, .. } => changes.len(),
+            Self::All { changes, .. } | Self::Many { changes, .. } => changes.len(),
         }
     }
 }
@@ -92,6 +97,16 @@ impl Committer {
     pub async fn commit(&self, change: Change) -> Result<Applied, CommitFailed> {
         let (reply, answer) = oneshot::channel();
         self.push(Work::One { change, reply });
+        answer.await.unwrap_or(Err(CommitFailed))
+    }
+
+    /// Commits changes in one transaction and waits until they are durable: what became of each.
+    pub(crate) async fn commit_all(
+        &self,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Applied>, CommitFailed> {
+        let (reply, answer) = oneshot::channel();
+        self.push(Work::All { changes, reply });
         answer.await.unwrap_or(Err(CommitFailed))
     }
 
@@ -138,6 +153,13 @@ fn run(shared: &Shared, store: &dyn Store, metrics: &Metrics, committed: &mpsc::
                     changes.push(change);
                     waiters.push((len, Waiter::One(reply)));
                 }
+                Work::All {
+                    changes: all,
+                    reply,
+                } => {
+                    changes.extend(all);
+                    waiters.push((len, Waiter::All(reply)));
+                }
                 Work::Many {
                     commit,
                     changes: many,
@@ -166,6 +188,7 @@ fn run(shared: &Shared, store: &dyn Store, metrics: &Metrics, committed: &mpsc::
 
 enum Waiter {
     One(oneshot::Sender<Result<Applied, CommitFailed>>),
+    All(oneshot::Sender<Result<Vec<Applied>, CommitFailed>>),
     Dispatch(u64),
 }
 
@@ -184,10 +207,15 @@ fn answer(
         .collect();
     let mut applied = applied.iter().copied();
     let mut replies = Vec::with_capacity(waiters.len());
+    let mut replies_to_all = Vec::new();
     let mut commits = Vec::new();
     for (len, waiter) in waiters {
         match waiter {
             Waiter::One(reply) => replies.push((reply, applied.next().unwrap_or(Applied::Missing))),
+            Waiter::All(reply) => {
+                let applied: Vec<_> = applied.by_ref().take(len).collect();
+                replies_to_all.push((reply, applied));
+            }
             Waiter::Dispatch(commit) => {
                 commits.push(Input::Committed {
                     commit,
@@ -204,6 +232,9 @@ fn answer(
         let _ = committed.blocking_send(commit);
     }
     for (reply, applied) in replies {
+        let _ = reply.send(Ok(applied));
+    }
+    for (reply, applied) in replies_to_all {
         let _ = reply.send(Ok(applied));
     }
 }
