@@ -108,7 +108,6 @@ impl Dispatch {
     /// A message was accepted and is durable: it joins its lane, or waits on disk.
     pub(super) fn accepted(&mut self, message: Message, now_ms: Millis) {
         let id = message.sid.id;
-        let Some(sender) = message.sender else { return };
         if self.live.get(id).is_some() {
             return;
         }
@@ -116,10 +115,10 @@ impl Dispatch {
             self.ready_jobs
                 .extend(callback_job(&self.directory, &message, status, now_ms));
         }
-        if message.status != Status::Queued {
+        let Some(sender) = message.sender.filter(|_| message.status == Status::Queued) else {
             // It failed before it could wait (no sender, no room): only the callback was to be made.
             return;
-        }
+        };
         let Some(lane) = self.lane_for(&message, &[]) else {
             let id = self.adopt(message, CarrierNo(0));
             self.give_up(id, ErrorCode::NoRoute, now_ms);

@@ -585,3 +585,19 @@ fn what_a_former_process_had_in_memory_expires_in_time_beyond_the_window_too() {
     assert_eq!(bench.records.len(), 500);
     assert_eq!(bench.status(last.unwrap()), Some(Status::Failed));
 }
+
+#[test]
+fn a_message_for_which_there_was_no_sender_calls_back_at_once() {
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    let id = bench.accept_with(1, |message| {
+        message.status = Status::Failed;
+        message.error = Some(ErrorCode::NoSuitableSender);
+        message.from = None;
+        message.sender = None;
+        message.status_callback = Some("https://example.com/status".into());
+        message.callbacks_due = StatusSet::of(Status::Failed);
+    });
+    assert_eq!(bench.calls, 1);
+    assert!(bench.take_submitted().is_empty());
+    assert_eq!(bench.status(id), None, "nothing is left to be decided");
+}
