@@ -432,6 +432,16 @@ impl Shell {
                     .expiring(before_ms, limit)
                     .map(|messages| Input::Expiring { load, messages })
             }),
+            Effect::Unshelved {
+                load,
+                sender,
+                after,
+                limit,
+            } => self.read(load, move |store| {
+                store
+                    .unshelved(sender, after, limit)
+                    .map(|ids| Input::Unshelved { load, ids })
+            }),
             Effect::Find {
                 load,
                 keys,

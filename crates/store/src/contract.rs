@@ -40,6 +40,9 @@ pub enum Change {
         at_ms: Millis,
         callbacks_due: StatusSet,
     },
+    /// Marks a waiting message as backlog: nobody has it in memory (any more), so that its deadline
+    /// must be found here. Refused once it does not wait.
+    Shelve { id: Id },
     /// Empties the body and forgets the submitted body; applied only from `sent` on.
     Redact { id: Id, at_ms: Millis },
     /// Keeps the customer's feedback in the options; refused while the message is scheduled, since
@@ -62,6 +65,7 @@ impl Change {
             Self::Update(update) => Some(update.id),
             Self::CallbacksDone { id, .. }
             | Self::Cancel { id, .. }
+            | Self::Shelve { id }
             | Self::Redact { id, .. }
             | Self::Feedback { id, .. }
             | Self::Delete { id } => Some(*id),
@@ -248,6 +252,11 @@ pub trait Store: Send + Sync {
 
     /// Messages waiting in a sender's queue ([`is_waiting`]), oldest first, after the given one.
     fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;
+
+    /// Waiting messages of a sender that are not marked `is_backlog`, oldest first, after the given
+    /// one: what a process has in memory, or had when it ended. Passes over backlog within the queue
+    /// index: for once after the start.
+    fn unshelved(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Id>>;
 
     /// Every sender with something waiting, and how much. Reads the queue index only.
     fn queue_depths(&self) -> Result<Vec<QueueDepth>>;

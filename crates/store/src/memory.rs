@@ -214,6 +214,15 @@ impl Store for MemoryStore {
         Ok(records.load(rows.map(|(_, row)| *row), limit))
     }
 
+    fn unshelved(&self, sender: SenderNo, from: Option<Id>, limit: usize) -> Result<Vec<Id>> {
+        let waiting = self.queued(sender, from, usize::MAX)?.into_iter();
+        let unshelved = waiting.filter(|message| !message.is_backlog);
+        Ok(unshelved
+            .map(|message| message.sid.id)
+            .take(limit)
+            .collect())
+    }
+
     fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
         let records = self.records()?;
         let mut depths: BTreeMap<SenderNo, QueueDepth> = BTreeMap::new();
@@ -429,6 +438,9 @@ impl Records {
                     message.callbacks_due = message.callbacks_due.with(*callbacks_due);
                 },
             ),
+            Change::Shelve { id } => {
+                self.edit(*id, is_waiting, |message| message.is_backlog = true)
+            }
             Change::Redact { id, at_ms } => self.edit(*id, is_settled, |message| {
                 forget_body(message);
                 message.updated_ms = *at_ms;

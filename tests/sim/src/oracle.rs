@@ -30,6 +30,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) policy: UnknownOutcome,
     /// Segments per second, by sender.
     pub(crate) rates: &'a BTreeMap<String, f64>,
+    /// When each process started, in order.
+    pub(crate) starts: &'a [Millis],
 }
 
 /// Panics with the broken promise.
@@ -50,7 +52,7 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
         check_fate(&message, taken);
         check_duplicates(&message, taken, evidence.policy, report);
         check_callbacks(&message, created, evidence.customer, report);
-        check_deadline(&message, taken);
+        check_deadline(&message, taken, evidence.starts);
     }
     check_pace(evidence);
     assert!(evidence.store.parked().expect("the store reads").len() <= report.messages);
@@ -167,8 +169,12 @@ fn check_callbacks(
     }
 }
 
+/// What waits on disk is asked for every second; after a start another one passes before it is looked
+/// through, and reads fail now and then.
+const EXPIRY_LATE_MS: Millis = 5_000;
+
 /// Nothing is handed over after its deadline; what expired, expired near it.
-fn check_deadline(message: &Message, taken: &[&Taken]) {
+fn check_deadline(message: &Message, taken: &[&Taken], starts: &[Millis]) {
     for taken in taken {
         assert!(
             taken.at_ms <= taken.deadline_ms,
@@ -182,6 +188,19 @@ fn check_deadline(message: &Message, taken: &[&Taken]) {
             "{} expired early",
             message.sid
         );
+        // With a carrier it does not expire; its answer may come late.
+        if message.attempts == 0 && taken.is_empty() {
+            let start_ms = starts.iter().filter(|&&at| at <= message.updated_ms).max();
+            let since_ms = message
+                .deadline_ms
+                .max(start_ms.copied().unwrap_or_default());
+            let late_ms = message.updated_ms - since_ms;
+            assert!(
+                late_ms <= EXPIRY_LATE_MS,
+                "{} expired {late_ms} ms late",
+                message.sid
+            );
+        }
     }
 }
 

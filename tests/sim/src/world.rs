@@ -59,6 +59,7 @@ pub fn run(seed: u64) -> Report {
         customer: &world.customer,
         policy: world.policy,
         rates: &world.rates,
+        starts: &world.starts,
     };
     oracle::check(&evidence, &mut report);
     report
@@ -80,6 +81,8 @@ struct World {
     retired: BTreeSet<CarrierNo>,
     customer: Customer,
     process: Option<Process>,
+    /// When each process started, in order.
+    starts: Vec<Millis>,
     plan: BTreeMap<(Millis, u64), Action>,
     planned: u64,
     bodies: u64,
@@ -151,6 +154,7 @@ impl World {
             retired: BTreeSet::new(),
             customer: Customer::default(),
             process: None,
+            starts: Vec::new(),
             plan: BTreeMap::new(),
             planned: 0,
             bodies: 0,
@@ -338,6 +342,7 @@ impl World {
             return;
         }
         let now_ms = self.clock.now_ms();
+        self.starts.push(now_ms);
         let store = Arc::new(self.disk.open());
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
@@ -589,6 +594,17 @@ impl World {
             } => {
                 let messages = store.expiring(before_ms, limit).expect("the store reads");
                 self.answer_read(load, Input::Expiring { load, messages });
+            }
+            Effect::Unshelved {
+                load,
+                sender,
+                after,
+                limit,
+            } => {
+                let ids = store
+                    .unshelved(sender, after, limit)
+                    .expect("the store reads");
+                self.answer_read(load, Input::Unshelved { load, ids });
             }
             Effect::Find {
                 load,

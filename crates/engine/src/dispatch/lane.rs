@@ -36,9 +36,6 @@ struct Scan {
     cursor: Option<Id>,
     /// Something is stored beyond the cursor.
     has_more: bool,
-    /// At the start of a process everything that the former one had in memory is read, whatever the
-    /// window: the store has no deadlines for it, so it would expire only when its turn comes.
-    is_taking_over: bool,
     is_reading: bool,
 }
 
@@ -56,7 +53,6 @@ impl SenderQueue {
     /// A former process left messages here.
     pub(super) fn scan_from_start(&mut self) {
         self.scan.has_more = true;
-        self.scan.is_taking_over = true;
     }
 
     /// The read of the scan, or of a lane, has come to nothing and may be begun again.
@@ -205,7 +201,7 @@ impl Dispatch {
                     scan.is_reading = false;
                     self.reads.retain(|_, read| match read {
                         Read::Scan(other) | Read::CatchUp(other, _) => *other != sender,
-                        Read::Expiring | Read::Find(_) => true,
+                        Read::Expiring | Read::Unshelved | Read::Find(_) => true,
                     });
                 }
                 let waits_here = |id: &Id| {
@@ -361,8 +357,7 @@ impl Dispatch {
                 .lanes
                 .values()
                 .any(|lane| lane.skipped_after.is_none() && lane.waiting.len() <= low);
-            let is_wanted = has_low_lane || scan.is_taking_over || queue.lanes.is_empty();
-            if scan.has_more && !scan.is_reading && is_wanted {
+            if scan.has_more && !scan.is_reading && (has_low_lane || queue.lanes.is_empty()) {
                 scan.is_reading = true;
                 wanted.push((Read::Scan(sender), sender, scan.cursor));
             }
@@ -396,8 +391,6 @@ impl Dispatch {
         let queue = self.queue_mut(sender);
         queue.scan.is_reading = false;
         queue.scan.has_more = !is_last_page;
-        let was_in_memory = messages.iter().all(|message| !message.is_backlog);
-        queue.scan.is_taking_over &= was_in_memory && !is_last_page;
         let window = self.limits.window;
         for message in messages {
             let id = message.sid.id;
@@ -414,7 +407,7 @@ impl Dispatch {
             if entry.skipped_after.is_some() {
                 continue;
             }
-            if message.is_backlog && entry.waiting.len() >= window {
+            if entry.waiting.len() >= window {
                 entry.skipped_after = Some(before.unwrap_or(Id::MIN));
                 continue;
             }

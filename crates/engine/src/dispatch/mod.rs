@@ -19,6 +19,7 @@ mod receipt;
 #[cfg(test)]
 mod reload_tests;
 mod ring;
+mod shelve;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -42,6 +43,7 @@ use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
 use self::receipt::Receipts;
 pub use self::receipt::find_receipted;
+use self::shelve::Shelving;
 use self::timer::Timer;
 use crate::directory::Directory;
 use crate::loads::Loads;
@@ -92,6 +94,11 @@ pub enum Input {
     Expiring {
         load: u64,
         messages: Vec<Message>,
+    },
+    /// The answer to [`Effect::Unshelved`].
+    Unshelved {
+        load: u64,
+        ids: Vec<Id>,
     },
     /// The answer to [`Effect::Find`].
     Found {
@@ -154,6 +161,13 @@ pub enum Effect {
         before_ms: Millis,
         limit: usize,
     },
+    /// Read which messages of the sender's queue are not marked as backlog.
+    Unshelved {
+        load: u64,
+        sender: SenderNo,
+        after: Option<Id>,
+        limit: usize,
+    },
     /// Look a receipt's message up, by [`find_receipted`].
     Find {
         load: u64,
@@ -205,6 +219,7 @@ pub struct Dispatch {
 
     live: LiveMessages,
     queues: BTreeMap<SenderNo, SenderQueue>,
+    shelving: Shelving,
     carriers: Vec<CarrierState>,
     tickets: FxHashMap<Ticket, Id>,
     next_ticket: u64,
@@ -239,6 +254,7 @@ enum Read {
     /// Rows of one lane that were left on disk while it was full.
     CatchUp(SenderNo, CarrierNo),
     Expiring,
+    Unshelved,
     Find(Box<receipt::Pending>),
 }
 
@@ -262,6 +278,7 @@ impl Dispatch {
             boot_last: None,
             live: LiveMessages::default(),
             queues: BTreeMap::new(),
+            shelving: Shelving::default(),
             carriers: carriers.into_iter().map(CarrierState::new).collect(),
             tickets: FxHashMap::default(),
             next_ticket: 1,
@@ -292,11 +309,12 @@ impl Dispatch {
         now_ms: Millis,
     ) {
         self.boot_last = boot_last;
-        for sender in waiting {
+        for &sender in &waiting {
             self.queue_mut(sender).scan_from_start();
             self.loads
                 .with(|table| table.get_mut(sender).is_backlogged = true);
         }
+        self.shelve_former(waiting, now_ms);
         self.receipts.restore(parked);
         self.timers.insert((now_ms, Timer::Expiry));
         self.timers
@@ -317,6 +335,7 @@ impl Dispatch {
             }
             Input::Refilled { load, messages } => self.refilled(load, messages, now_ms),
             Input::Expiring { load, messages } => self.expired_on_disk(load, messages, now_ms),
+            Input::Unshelved { load, ids } => self.shelve(load, &ids),
             Input::Found { load, message } => self.found(load, message, now_ms),
             Input::ReadFailed { load } => self.read_failed(load, now_ms),
             Input::CallbacksDone(done) => {
@@ -337,6 +356,7 @@ impl Dispatch {
         self.run_timers(now_ms, effects);
         self.tell_health(effects);
         self.read_more(effects);
+        self.find_unshelved(now_ms, effects);
         self.find_unknown(now_ms, effects);
         if !self.is_stopping {
             self.pump(now_ms, effects);

@@ -31,6 +31,7 @@ impl Dispatch {
                 self.finds_from_ms = again_ms;
                 self.timers.insert((again_ms, Timer::FindAgain));
             }
+            Some(Read::Unshelved) => self.pause_shelving(now_ms),
             // The next tick looks again.
             Some(Read::Expiring) | None => {}
         }
@@ -68,32 +69,44 @@ mod tests {
         dispatch
     }
 
-    /// The reads that are begun at an instant: of queues, and of what has expired.
-    fn reads(dispatch: &mut Dispatch, now_ms: Millis) -> (Vec<u64>, Vec<u64>) {
+    /// The reads that are begun at an instant: of queues, of what has expired, of what is to be
+    /// shelved.
+    fn reads(dispatch: &mut Dispatch, now_ms: Millis) -> [Vec<u64>; 3] {
         let mut effects = Vec::new();
         dispatch.poll(now_ms, &mut effects);
-        let (mut queues, mut expired) = (Vec::new(), Vec::new());
+        let mut reads = [const { Vec::new() }; 3];
         for effect in effects {
             match effect {
-                Effect::Refill { load, .. } => queues.push(load),
-                Effect::Expiring { load, .. } => expired.push(load),
+                Effect::Refill { load, .. } => reads[0].push(load),
+                Effect::Expiring { load, .. } => reads[1].push(load),
+                Effect::Unshelved { load, .. } => reads[2].push(load),
                 _ => {}
             }
         }
-        (queues, expired)
+        reads
+    }
+
+    fn fail(dispatch: &mut Dispatch, reads: [Vec<u64>; 3], now_ms: Millis) {
+        for load in reads.into_iter().flatten() {
+            dispatch.handle(Input::ReadFailed { load }, now_ms, &mut Vec::new());
+        }
     }
 
     #[test]
     fn a_read_that_failed_is_begun_again_after_a_pause() {
         let mut dispatch = dispatch();
-        let (queues, expired) = reads(&mut dispatch, 0);
-        assert_eq!((queues.len(), expired.len()), (1, 1));
-        for load in queues.into_iter().chain(expired) {
-            dispatch.handle(Input::ReadFailed { load }, 0, &mut Vec::new());
-        }
-        assert_eq!(reads(&mut dispatch, PAUSE_MS - 1), (vec![], vec![]));
+        let begun = reads(&mut dispatch, 0);
+        assert_eq!(begun.each_ref().map(Vec::len), [1, 1, 0]);
+        fail(&mut dispatch, begun, 0);
+        let begun = reads(&mut dispatch, PAUSE_MS - 1);
+        assert_eq!(begun.each_ref().map(Vec::len), [0, 0, 0]);
         assert_eq!(dispatch.next_deadline(), Some(PAUSE_MS));
-        let (queues, expired) = reads(&mut dispatch, PAUSE_MS);
-        assert_eq!((queues.len(), expired.len()), (1, 1));
+        // Shelving begins a second after the start.
+        let begun = reads(&mut dispatch, PAUSE_MS);
+        assert_eq!(begun.each_ref().map(Vec::len), [1, 1, 1]);
+        fail(&mut dispatch, begun, PAUSE_MS);
+        assert_eq!(dispatch.next_deadline(), Some(2 * PAUSE_MS));
+        let begun = reads(&mut dispatch, 2 * PAUSE_MS);
+        assert_eq!(begun.each_ref().map(Vec::len), [1, 1, 1]);
     }
 }

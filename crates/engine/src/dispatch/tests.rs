@@ -173,9 +173,19 @@ impl Bench {
         match effect {
             Effect::Commit { commit, changes } => {
                 for change in &changes {
-                    if let Change::Update(update) = change {
-                        let record = (update.status, update.error, update.is_possible_duplicate);
-                        self.records.insert(update.id, record);
+                    match change {
+                        Change::Update(update) => {
+                            let record =
+                                (update.status, update.error, update.is_possible_duplicate);
+                            self.records.insert(update.id, record);
+                            self.stored.retain(|message| message.sid.id != update.id);
+                        }
+                        Change::Shelve { id } => {
+                            let mut stored = self.stored.iter_mut();
+                            let message = stored.find(|message| message.sid.id == *id);
+                            message.unwrap().is_backlog = true;
+                        }
+                        _ => {}
                     }
                 }
                 let applied = vec![self.applied; changes.len()];
@@ -199,8 +209,23 @@ impl Bench {
                 let messages = messages.cloned().collect();
                 return Some(Input::Refilled { load, messages });
             }
-            Effect::Expiring { load, .. } => {
-                let messages = Vec::new();
+            Effect::Unshelved {
+                load, after, limit, ..
+            } => {
+                let is_beyond = |message: &&Message| Some(message.sid.id) > after;
+                let unshelved = self.stored.iter().filter(|message| !message.is_backlog);
+                let ids = unshelved.filter(is_beyond).take(limit);
+                let ids = ids.map(|message| message.sid.id).collect();
+                return Some(Input::Unshelved { load, ids });
+            }
+            Effect::Expiring {
+                load,
+                before_ms,
+                limit,
+            } => {
+                let is_due = |message: &&Message| message.deadline_ms < before_ms;
+                let backlog = self.stored.iter().filter(|message| message.is_backlog);
+                let messages = backlog.filter(is_due).take(limit).cloned().collect();
                 return Some(Input::Expiring { load, messages });
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),
@@ -565,25 +590,54 @@ fn a_message_that_was_deleted_meanwhile_calls_nobody() {
     }
 }
 
+/// A window's worth comes back into memory; the last of it, whatever stands before them, are found.
 #[test]
 fn what_a_former_process_had_in_memory_expires_in_time_beyond_the_window_too() {
+    let window = u32::try_from(DispatchLimits::default().window).unwrap();
+    // Columns: how many first were backlog, and how many wait in all.
+    for (backlog, count) in [
+        (0, window + 500),
+        (1, window + 500),
+        (2 * window, 3 * window),
+    ] {
+        let mut bench = Bench::new(UnknownOutcome::Resend);
+        bench.capacity(0, 0);
+        bench.capacity(1, 0);
+        bench.stored = (0..count).map(|number| message(number, START_MS)).collect();
+        for message in &mut bench.stored[..backlog as usize] {
+            message.is_backlog = true;
+        }
+        for message in &mut bench.stored[count as usize - 500..] {
+            message.deadline_ms = START_MS + 12_000;
+        }
+        let last = bench.stored.last().map(|message| message.sid.id);
+        let waiting = vec![SenderNo(1)];
+        bench.dispatch.start(last, waiting, Vec::new(), START_MS);
+        bench.turn(vec![Input::Timer]);
+        bench.advance(12_000);
+        bench.advance(1_500);
+        assert_eq!(bench.records.len(), 500, "{backlog} of {count}");
+        for (_, error, _) in bench.records.values() {
+            assert_eq!(*error, Some(ErrorCode::ValidityPeriodExpired));
+        }
+        assert_eq!(bench.status(last.unwrap()), Some(Status::Failed));
+    }
+}
+
+/// Marks cost a write each, and what is in memory has a timer.
+#[test]
+fn what_is_in_memory_again_is_not_shelved() {
     let mut bench = Bench::new(UnknownOutcome::Resend);
     bench.capacity(0, 0);
     bench.capacity(1, 0);
-    let window = u32::try_from(DispatchLimits::default().window).unwrap();
-    bench.stored = (0..window + 500)
-        .map(|number| message(number, START_MS))
-        .collect();
-    for message in &mut bench.stored[5_000..] {
-        message.deadline_ms = START_MS + 12_000;
-    }
+    bench.stored = (0..2_000).map(|number| message(number, START_MS)).collect();
     let last = bench.stored.last().map(|message| message.sid.id);
-    let waiting = vec![SenderNo(1)];
-    bench.dispatch.start(last, waiting, Vec::new(), START_MS);
+    bench
+        .dispatch
+        .start(last, vec![SenderNo(1)], Vec::new(), START_MS);
     bench.turn(vec![Input::Timer]);
-    bench.advance(12_000);
-    assert_eq!(bench.records.len(), 500);
-    assert_eq!(bench.status(last.unwrap()), Some(Status::Failed));
+    bench.advance(5_000);
+    assert!(bench.stored.iter().all(|message| !message.is_backlog));
 }
 
 #[test]

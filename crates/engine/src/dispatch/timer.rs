@@ -36,6 +36,8 @@ pub(super) enum Timer {
     ReadAgain(SenderNo, Option<CarrierNo>),
     /// A lookup failed: go on with them.
     FindAgain,
+    /// Begin to shelve, or go on.
+    Shelve,
 }
 
 impl Dispatch {
@@ -54,7 +56,7 @@ impl Dispatch {
                 Timer::Expiry => self.look_for_expired(now_ms, effects),
                 Timer::ReadAgain(sender, lane) => self.read_again(sender, lane),
                 // The poll that runs this begins them.
-                Timer::FindAgain => {}
+                Timer::FindAgain | Timer::Shelve => {}
                 Timer::SweepParked => {
                     self.sweep_parked(now_ms);
                     self.timers

@@ -14,6 +14,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     ("depths count messages and segments", depths),
     ("backlog expires by deadline", backlog_expires),
+    ("what waits can be shelved", what_waits_can_be_shelved),
     ("schedules come due by their time", schedules),
     ("the outbox is read in order", the_outbox),
     (
@@ -106,6 +107,49 @@ fn backlog_expires(backend: &dyn Backend) {
     }
     assert_eq!(expiring(i64::MAX, 2), [14, 12]);
     assert_eq!(expiring(i64::MIN, 2), [0_u32; 0]);
+}
+
+fn what_waits_can_be_shelved(backend: &dyn Backend) {
+    let store = backend.open();
+    for (number, status) in (0..).zip(Status::ALL) {
+        insert(&*store, &[message_with(number, |m| m.status = status)]);
+        let applied = if is_waiting(status) {
+            Applied::Yes
+        } else {
+            Applied::Stale
+        };
+        assert_eq!(
+            apply(&*store, Change::Shelve { id: id(number) }),
+            applied,
+            "{status:?}"
+        );
+        let now = ok(store.message(id(number))).expect("it is there");
+        assert_eq!(
+            now,
+            message_with(number, |message| {
+                message.status = status;
+                message.is_backlog = is_waiting(status);
+            })
+        );
+    }
+    assert_eq!(
+        ok(store.expiring(i64::MAX, 99)).len(),
+        ok(store.queued(SenderNo(1), None, 99)).len()
+    );
+    for number in 20..60 {
+        let message = message_with(number, |message| {
+            message.is_backlog = number % 4 > 0;
+            message.sender = Some(SenderNo(number % 8));
+        });
+        insert(&*store, &[message]);
+    }
+    let unshelved = |sender, after, limit| ok(store.unshelved(SenderNo(sender), after, limit));
+    assert_eq!(unshelved(0, None, 2), [24, 32].map(id));
+    assert_eq!(unshelved(0, Some(id(32)), 9), [40, 48, 56].map(id));
+    assert_eq!(unshelved(1, None, 9), []);
+    apply(&*store, Change::Shelve { id: id(40) });
+    apply(&*store, Change::Update(update(48, Status::Failed)));
+    assert_eq!(unshelved(0, None, 9), [24, 32, 56].map(id));
 }
 
 fn schedules(backend: &dyn Backend) {

@@ -275,6 +275,7 @@ fn an_update_of_nothing_is_missing(backend: &dyn Backend) {
             at_ms: 1,
             callbacks_due: StatusSet::EMPTY,
         },
+        Change::Shelve { id: id(1) },
         Change::Redact {
             id: id(1),
             at_ms: 1,

@@ -24,6 +24,7 @@ impl Kind {
             Self::Messages => &[
                 include_str!("../../migrations/messages/0001_messages.sql"),
                 include_str!("../../migrations/messages/0002_schedule.sql"),
+                include_str!("../../migrations/messages/0003_queue.sql"),
             ],
             Self::Parked => &[include_str!("../../migrations/parked/0001_parked.sql")],
         }

@@ -250,6 +250,10 @@ impl Store for SqliteStore {
         work::queued(self.shared()?, sender, after, limit)
     }
 
+    fn unshelved(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Id>> {
+        work::unshelved(self.shared()?, sender, after, limit)
+    }
+
     fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
         work::queue_depths(self.shared()?)
     }

@@ -54,6 +54,7 @@ impl Parked {
             | Change::CallbacksDone { .. }
             | Change::Release(_)
             | Change::Cancel { .. }
+            | Change::Shelve { .. }
             | Change::Redact { .. }
             | Change::Feedback { .. }
             | Change::Delete { .. } => Ok(Applied::Missing),

@@ -8,7 +8,7 @@ use postrider_core::sid::Id;
 use rusqlite::{CachedStatement, Connection};
 
 use crate::contract::{
-    Applied, Change, Result, StoreError, Submitted, Update, is_released, is_settled,
+    Applied, Change, Result, StoreError, Submitted, Update, is_released, is_settled, is_waiting,
 };
 use crate::sqlite::keys::submitted_ref;
 use crate::sqlite::row::{self, Binder, WRITTEN};
@@ -32,6 +32,7 @@ pub(super) struct Statements<'c> {
     discard: CachedStatement<'c>,
     callbacks_done: CachedStatement<'c>,
     cancel: CachedStatement<'c>,
+    shelve: CachedStatement<'c>,
     redact: CachedStatement<'c>,
     feedback: CachedStatement<'c>,
     delete: CachedStatement<'c>,
@@ -89,6 +90,10 @@ impl<'c> Statements<'c> {
                  callbacks_due = callbacks_due | ?3 \
                  WHERE key = ?4 AND tail = ?5 AND status = ?6",
             )?,
+            shelve: prepare(
+                "UPDATE messages SET is_backlog = 1 \
+                 WHERE key = ?1 AND tail = ?2 AND (?3 >> status) & 1",
+            )?,
             redact: prepare(
                 "UPDATE messages SET body = '', submitted_body = NULL, updated_ms = ?1 \
                  WHERE key = ?2 AND tail = ?3 AND (?4 >> status) & 1",
@@ -124,6 +129,7 @@ impl<'c> Statements<'c> {
                 at_ms,
                 callbacks_due,
             } => self.cancel(*id, *at_ms, *callbacks_due),
+            Change::Shelve { id } => self.shelve(*id),
             Change::Redact { id, at_ms } => self.redact(*id, *at_ms),
             Change::Feedback { id, feedback } => self.feedback(*id, *feedback),
             Change::Delete { id } => self.delete(*id),
@@ -237,6 +243,15 @@ impl<'c> Statements<'c> {
             .put(id.key())?
             .put(id.tail())?
             .put(Status::Scheduled as u8)?
+            .execute()?;
+        self.answer(changed, id)
+    }
+
+    fn shelve(&mut self, id: Id) -> Result<Applied> {
+        let changed = Binder::new(&mut self.shelve)
+            .put(id.key())?
+            .put(id.tail())?
+            .put(mask(is_waiting))?
             .execute()?;
         self.answer(changed, id)
     }

@@ -118,6 +118,29 @@ fn queued_sql() -> String {
     )
 }
 
+pub(super) fn unshelved(
+    shared: &Shared,
+    sender: SenderNo,
+    after: Option<Id>,
+    limit: usize,
+) -> Result<Vec<Id>> {
+    oldest_first(shared, Work::Queue, after, limit, |conn, after, limit| {
+        let mut statement = conn.prepare_cached(UNSHELVED)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query((sender.0, after, limit))?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            ids.push(Id::from_key(row.get(0)?, row.get(1)?));
+        }
+        Ok(ids)
+    })
+}
+
+/// SQLite looks at the mark before it steps from the index to the row for the rest of the id.
+const UNSHELVED: &str = "SELECT key, tail FROM messages INDEXED BY queue \
+     WHERE sender_no = ? AND key > ? AND is_backlog = 0 AND status BETWEEN 1 AND 3 \
+     ORDER BY key LIMIT ?";
+
 pub(super) fn callbacks_due(
     shared: &Shared,
     after: Option<Id>,
@@ -141,13 +164,13 @@ fn callbacks_sql() -> String {
 }
 
 /// Shard after shard from the one where `after` is, until there are enough.
-fn oldest_first(
+fn oldest_first<T>(
     shared: &Shared,
     work: Work,
     after: Option<Id>,
     limit: usize,
-    read: impl Fn(&Connection, i64, usize) -> Result<Vec<Message>>,
-) -> Result<Vec<Message>> {
+    read: impl Fn(&Connection, i64, usize) -> Result<Vec<T>>,
+) -> Result<Vec<T>> {
     let shards = shared.shards.all();
     let after = after.map_or(-1, Id::key);
     let first = route(&shards, after).unwrap_or_default();
@@ -330,6 +353,7 @@ mod tests {
         migrate(&conn, Kind::Messages).unwrap();
         for (sql, parameters) in [
             (queued_sql(), 2),
+            (UNSHELVED.to_owned(), 3),
             (callbacks_sql(), 1),
             (expiring_sql(), 1),
             (scheduled_sql(), 1),

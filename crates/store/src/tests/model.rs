@@ -104,6 +104,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         1 => (id(), any_set()).prop_map(|(id, callbacks_due)| {
             Change::Cancel { id, at_ms: 5, callbacks_due }
         }),
+        1 => id().prop_map(|id| Change::Shelve { id }),
         1 => id().prop_map(|id| Change::Redact { id, at_ms: 6 }),
         1 => (id(), any::<bool>()).prop_map(|(id, is_confirmed)| {
             let outcome = if is_confirmed {
@@ -176,6 +177,13 @@ fn everything(store: &dyn Store) -> Vec<String> {
         say(format!(
             "{:?}",
             store.queued(sender, Some(middle), 99).unwrap()
+        ));
+    }
+    for sender in (0..3).map(SenderNo) {
+        say(format!("{:?}", store.unshelved(sender, None, 4).unwrap()));
+        say(format!(
+            "{:?}",
+            store.unshelved(sender, Some(middle), 99).unwrap()
         ));
     }
     say(format!("{:?}", store.queue_depths().unwrap()));
