@@ -4,13 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use postrider_core::clock::{Clock, ManualClock, Millis};
-use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Segments;
-use postrider_core::message::{
-    AccountNo, Direction, Message, MessageOptions, SenderNo, Status, StatusSet,
-};
-use postrider_core::sid::{Id, MessageKind, MessageSid};
-use postrider_core::text::Encoding;
+use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::sid::Id;
+use postrider_core::testing;
 use postrider_store::sqlite::{Options, SqliteStore};
 use postrider_store::{Change, Store as _, Submitted, SubmittedKey, Update};
 use smallvec::smallvec;
@@ -62,42 +59,14 @@ fn message(number: u64, first_ms: Millis, rows: Rows) -> Message {
     let at_ms = first_ms + signed / 3_000;
     let sequence = u32::try_from(number % 3_000).expect("below 3,000");
     let id = Id::new(at_ms, sequence, number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let is_queued = rows == Rows::Queued;
     Message {
-        sid: MessageSid {
-            id,
-            kind: MessageKind::Sms,
-        },
-        account: AccountNo(1),
-        service: None,
-        direction: Direction::OutboundApi,
-        status: Status::Queued,
-        from: Some("+14155550100".into()),
-        sender: Some(SenderNo(1)),
         to: format!("+1415{:07}", 2_000_000 + number * 7_919 % 7_000_000).into(),
         body: format!(
             "Your parcel number {number} will arrive today between two and four. Reply STOP to end."
         )
         .into(),
-        submitted_body: None,
-        encoding: Encoding::Gsm7,
-        num_segments: 1,
-        num_media: 0,
-        updated_ms: at_ms,
-        sent_ms: None,
-        send_at_ms: None,
-        deadline_ms: at_ms + 36_000_000,
-        error: None::<ErrorCode>,
-        carrier: None,
-        attempts: 0,
-        is_possible_duplicate: false,
-        segments: Segments::default(),
-        done_date: None,
-        status_callback: None,
-        callbacks_due: StatusSet::EMPTY,
-        decision: None,
-        options: MessageOptions::default(),
-        is_backlog: is_queued,
+        is_backlog: rows == Rows::Queued,
+        ..testing::message(id)
     }
 }
 

@@ -28,3 +28,6 @@ pub mod pacing;
 pub mod route;
 
 pub mod lifecycle;
+
+#[cfg(feature = "testing")]
+pub mod testing;

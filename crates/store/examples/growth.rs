@@ -14,11 +14,9 @@ use std::time::{Duration, Instant};
 
 use postrider_core::clock::ManualClock;
 use postrider_core::lifecycle::Segments;
-use postrider_core::message::{
-    AccountNo, Direction, Message, MessageOptions, SenderNo, Status, StatusSet,
-};
-use postrider_core::sid::{Id, MessageKind, MessageSid};
-use postrider_core::text::Encoding;
+use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
+use postrider_core::sid::Id;
+use postrider_core::testing;
 use postrider_store::sqlite::{Options, SqliteStore};
 use postrider_store::{
     Applied, Change, Cursor, MessageFilter, Store, Submitted, SubmittedKey, Update,
@@ -264,37 +262,13 @@ fn message(number: u64) -> Message {
     let account = u32::try_from(number % 10).expect("small");
     let sender = u32::try_from(pick % 100).expect("small");
     Message {
-        sid: MessageSid {
-            id: id(number),
-            kind: MessageKind::Sms,
-        },
         account: AccountNo(account),
-        service: None,
-        direction: Direction::OutboundApi,
-        status: Status::Queued,
         from: Some(format!("+1415555{account}{sender:03}").into()),
         sender: Some(SenderNo(account * 100 + sender)),
         to: format!("+1{:010}", 2_000_000_000 + pick / 128 % 8_000_000_000).into(),
         body: BODY.into(),
-        submitted_body: None,
-        encoding: Encoding::Gsm7,
-        num_segments: 1,
-        num_media: 0,
-        updated_ms: created_ms(number),
-        sent_ms: None,
-        send_at_ms: None,
-        deadline_ms: created_ms(number) + 36_000_000,
-        error: None,
-        carrier: None,
-        attempts: 0,
-        is_possible_duplicate: false,
-        segments: Segments::default(),
-        done_date: None,
-        status_callback: None,
-        callbacks_due: StatusSet::EMPTY,
         decision: Some(Box::from(&[7_u8; 40][..])),
-        options: MessageOptions::default(),
-        is_backlog: false,
+        ..testing::message(id(number))
     }
 }
 

@@ -10,6 +10,7 @@ use postrider_core::message::AccountNo;
 use postrider_core::route::Route;
 use postrider_core::settings::Document;
 use postrider_core::sid::AccountSid;
+use postrider_core::testing;
 use postrider_store::Store;
 use postrider_store::conformance::sample::{id, message, number};
 use postrider_store::memory::MemoryStore;
@@ -55,16 +56,8 @@ impl World {
     fn new(unknown_outcome: UnknownOutcome, count: u32) -> Self {
         let vault = Vault::new(&[9; 32]);
         let account = Account {
-            sid: AccountSid(id(1)),
-            no: AccountNo(1),
-            parent: None,
-            friendly_name: "Test".to_owned(),
-            status: AccountStatus::Active,
-            auth_token_hash: String::new(),
             auth_token_sealed: vault.seal("token", [1; 12]),
-            secondary_token: None,
-            created_ms: START_MS,
-            updated_ms: START_MS,
+            ..testing::account(AccountSid(id(1)), AccountNo(1))
         };
         let directory = Directory::load(vec![Document::Account(account)], vault).unwrap();
         let limits = DispatchLimits {

@@ -11,10 +11,8 @@ use postrider_carriers::{
     RefusalClass, Submission, Ticket, UnknownOutcome,
 };
 use postrider_core::error_code::ErrorCode;
-use postrider_core::lifecycle::{ReceiptParts, Segments};
-use postrider_core::message::{
-    AccountNo, Direction, Message, MessageOptions, SenderNo, Status, StatusSet,
-};
+use postrider_core::lifecycle::ReceiptParts;
+use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::{Route, Routes};
@@ -22,8 +20,8 @@ use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{
     Account, AccountStatus, Capabilities, Document, IncomingNumber, Sender, SenderWebhooks,
 };
-use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid, PhoneNumberSid};
-use postrider_core::text::Encoding;
+use postrider_core::sid::{AccountSid, Id, PhoneNumberSid};
+use postrider_core::testing;
 use postrider_store::{Applied, Change};
 use smallvec::smallvec;
 
@@ -238,16 +236,9 @@ impl Bench {
 
 fn account(status: AccountStatus) -> Account {
     Account {
-        sid: AccountSid(Id::new(START_MS, 0, 1)),
-        no: AccountNo(1),
-        parent: None,
-        friendly_name: "Test".to_owned(),
         status,
-        auth_token_hash: String::new(),
         auth_token_sealed: Vault::new(&[9; 32]).seal("token", [1; 12]),
-        secondary_token: None,
-        created_ms: START_MS,
-        updated_ms: START_MS,
+        ..testing::account(AccountSid(Id::new(START_MS, 0, 1)), AccountNo(1))
     }
 }
 
@@ -289,37 +280,12 @@ fn handset(number: u32) -> String {
 
 fn message(number: u32, now_ms: Millis) -> Message {
     Message {
-        sid: MessageSid {
-            id: Id::new(START_MS, number, 7),
-            kind: MessageKind::Sms,
-        },
-        account: AccountNo(1),
-        service: None,
-        direction: Direction::OutboundApi,
-        status: Status::Queued,
         from: Some(FROM.into()),
-        sender: Some(SenderNo(1)),
         to: handset(number).into(),
         body: format!("message {number}").into(),
-        submitted_body: None,
-        encoding: Encoding::Gsm7,
-        num_segments: 1,
-        num_media: 0,
         updated_ms: now_ms,
-        sent_ms: None,
-        send_at_ms: None,
         deadline_ms: now_ms + 36_000_000,
-        error: None,
-        carrier: None,
-        attempts: 0,
-        is_possible_duplicate: false,
-        segments: Segments::default(),
-        done_date: None,
-        status_callback: None,
-        callbacks_due: StatusSet::EMPTY,
-        decision: None,
-        options: MessageOptions::default(),
-        is_backlog: false,
+        ..testing::message(Id::new(START_MS, number, 7))
     }
 }
 

@@ -91,62 +91,25 @@ fn done_date(message: &Message, status: Status) -> Option<Box<str>> {
 #[cfg(test)]
 mod tests {
     use postrider_core::error_code::ErrorCode;
-    use postrider_core::lifecycle::Segments;
-    use postrider_core::message::{AccountNo, Direction, MessageOptions, StatusSet};
-    use postrider_core::settings::AccountStatus;
-    use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid, ServiceSid};
-    use postrider_core::text::Encoding;
+    use postrider_core::message::AccountNo;
+    use postrider_core::sid::{AccountSid, Id, ServiceSid};
+    use postrider_core::testing;
 
     use super::*;
 
     fn account() -> Account {
-        Account {
-            sid: AccountSid(Id::from_u128(1)),
-            no: AccountNo(1),
-            parent: None,
-            friendly_name: String::new(),
-            status: AccountStatus::Active,
-            auth_token_hash: String::new(),
-            auth_token_sealed: String::new(),
-            secondary_token: None,
-            created_ms: 0,
-            updated_ms: 0,
-        }
+        testing::account(AccountSid(Id::from_u128(1)), AccountNo(1))
     }
 
     fn message() -> Message {
         Message {
-            sid: MessageSid {
-                id: Id::from_u128(2),
-                kind: MessageKind::Sms,
-            },
-            account: AccountNo(1),
             service: Some(ServiceSid(Id::from_u128(3))),
-            direction: Direction::OutboundApi,
             status: Status::Undelivered,
             from: Some("+15005550006".into()),
-            sender: None,
             to: "+447700900199".into(),
-            body: "hello".into(),
-            submitted_body: None,
-            encoding: Encoding::Gsm7,
-            num_segments: 1,
-            num_media: 0,
-            updated_ms: 0,
-            sent_ms: Some(0),
-            send_at_ms: None,
-            deadline_ms: 0,
             error: Some(ErrorCode::try_from(30003).unwrap()),
-            carrier: None,
-            attempts: 1,
-            is_possible_duplicate: false,
-            segments: Segments::default(),
             done_date: Some("261124033512".into()),
-            status_callback: None,
-            callbacks_due: StatusSet::EMPTY,
-            decision: None,
-            options: MessageOptions::default(),
-            is_backlog: false,
+            ..testing::message(Id::from_u128(2))
         }
     }
 

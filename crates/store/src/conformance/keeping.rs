@@ -3,8 +3,9 @@
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::sender::{SenderAddress, ShortCode};
-use postrider_core::settings::{Account, AccountStatus, Document, Sender};
+use postrider_core::settings::{Account, Document, Sender};
 use postrider_core::sid::{AccountSid, Id};
+use postrider_core::testing;
 use smallvec::smallvec;
 
 use super::sample::{self, id, message, sent_as, update};
@@ -104,17 +105,10 @@ fn everything_survives_reopening(backend: &dyn Backend) {
 }
 
 fn account(no: u32, name: &str) -> Document {
+    let sid = AccountSid(Id::from_u128(u128::from(no)));
     Document::Account(Account {
-        sid: AccountSid(Id::from_u128(u128::from(no))),
-        no: AccountNo(no),
-        parent: None,
         friendly_name: name.to_owned(),
-        status: AccountStatus::Active,
-        auth_token_hash: String::new(),
-        auth_token_sealed: String::new(),
-        secondary_token: None,
-        created_ms: 1,
-        updated_ms: 2,
+        ..testing::account(sid, AccountNo(no))
     })
 }
 

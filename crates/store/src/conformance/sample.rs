@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use postrider_core::clock::Millis;
 use postrider_core::lifecycle::Segments;
-use postrider_core::message::{
-    AccountNo, Direction, Message, MessageOptions, SenderNo, Status, StatusSet,
-};
-use postrider_core::sid::{Id, MessageKind, MessageSid};
-use postrider_core::text::Encoding;
+use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::sid::Id;
+use postrider_core::testing;
 use smallvec::SmallVec;
 
 use crate::contract::{Submitted, SubmittedKey, Update};
@@ -35,39 +33,7 @@ pub fn number(message: &Message) -> u32 {
 
 /// A queued message of account 1 from sender 1 with one segment.
 pub fn message(number: u32) -> Message {
-    Message {
-        sid: MessageSid {
-            id: id(number),
-            kind: MessageKind::Sms,
-        },
-        account: AccountNo(1),
-        service: None,
-        direction: Direction::OutboundApi,
-        status: Status::Queued,
-        from: Some("+14155550100".into()),
-        sender: Some(SenderNo(1)),
-        to: "+447700900123".into(),
-        body: "Your code is 4711".into(),
-        submitted_body: None,
-        encoding: Encoding::Gsm7,
-        num_segments: 1,
-        num_media: 0,
-        updated_ms: created_ms(number),
-        sent_ms: None,
-        send_at_ms: None,
-        deadline_ms: created_ms(number) + 36_000_000,
-        error: None,
-        carrier: None,
-        attempts: 0,
-        is_possible_duplicate: false,
-        segments: Segments::default(),
-        done_date: None,
-        status_callback: None,
-        callbacks_due: StatusSet::EMPTY,
-        decision: None,
-        options: MessageOptions::default(),
-        is_backlog: false,
-    }
+    testing::message(id(number))
 }
 
 /// A message changed by `edit`.

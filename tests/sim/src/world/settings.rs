@@ -1,14 +1,15 @@
 //! What the customer has set up before the run: an account, a service, and one to four numbers in
 //! its pool, each with a pace of its own.
 
-use postrider_core::message::SenderNo;
+use postrider_core::message::{AccountNo, SenderNo};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{
-    Account, AccountStatus, Capabilities, Document, HttpMethod, IncomingNumber, PoolMember,
-    PoolSenderSid, Sender, SenderWebhooks, Service,
+    Account, Capabilities, Document, HttpMethod, IncomingNumber, PoolMember, PoolSenderSid, Sender,
+    SenderWebhooks, Service,
 };
 use postrider_core::sid::{AccountSid, PhoneNumberSid, ServiceSid};
+use postrider_core::testing;
 use postrider_engine::ids::IdGenerator;
 use postrider_engine::secrets::Vault;
 use postrider_store::{DocumentChange, Store};
@@ -21,16 +22,8 @@ impl World {
         let vault = Vault::new(&[9; 32]);
         let mut documents = vec![
             Document::Account(Account {
-                sid: self.account,
-                no: postrider_core::message::AccountNo(1),
-                parent: None,
-                friendly_name: "Sim".to_owned(),
-                status: AccountStatus::Active,
-                auth_token_hash: String::new(),
                 auth_token_sealed: vault.seal("token", [1; 12]),
-                secondary_token: None,
-                created_ms: START_MS,
-                updated_ms: START_MS,
+                ..testing::account(self.account, AccountNo(1))
             }),
             Document::Service(service(self.service, self.account)),
         ];
