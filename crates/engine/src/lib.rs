@@ -16,6 +16,7 @@ pub mod limits;
 pub mod loads;
 pub mod messages;
 pub mod metrics;
+mod outbox;
 pub mod pace;
 mod pool;
 pub mod receive;

@@ -13,10 +13,9 @@ use parking_lot::Mutex;
 use postrider_carriers::{Carrier, CarrierNo, EventBatch, Health};
 use postrider_core::clock::Clock;
 use postrider_core::fault::Fault;
-use postrider_core::message::{Message, StatusSet};
+use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
-use postrider_core::sid::Id;
 use postrider_store::Store;
 use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -34,8 +33,8 @@ use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics, ResultLabel};
 use crate::secrets::Vault;
-use crate::webhooks::{self, Report};
-use crate::{Engine, Shared, receive, refill, schedule};
+use crate::webhooks;
+use crate::{Engine, Shared, outbox, receive, refill, schedule};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -80,6 +79,7 @@ pub struct Running {
     /// Told how long carriers may take for their last answers.
     stop: watch::Sender<Option<Duration>>,
     dispatch: JoinHandle<()>,
+    outbox: JoinHandle<()>,
     others: Vec<JoinHandle<()>>,
     committer: std::thread::JoinHandle<()>,
 }
@@ -221,14 +221,10 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         inbound: Arc::new(Semaphore::new(INBOUND)),
     };
     let dispatch = tokio::spawn(shell.run(dispatch, inbox, reconfigurations, stopping));
+    let outbox = outbox::run(engine.clone(), reports, overflowed.clone(), wishes_to);
+    let outbox = tokio::spawn(outbox);
     let others = vec![
         tokio::spawn(schedule::run(engine.clone())),
-        tokio::spawn(finish_webhooks(
-            engine.clone(),
-            reports,
-            overflowed.clone(),
-            wishes_to,
-        )),
         tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
         tokio::spawn(load_depths(engine.clone())),
         tokio::spawn(forget_old(engine.clone())),
@@ -237,6 +233,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         engine: engine.clone(),
         stop,
         dispatch,
+        outbox,
         others,
         committer: thread,
     };
@@ -253,6 +250,7 @@ impl Running {
         self.stop.send_replace(Some(grace / 2));
         let _ = tokio::time::timeout(grace, self.dispatch).await;
         self.engine.shared.webhooks.shutdown(grace / 4).await;
+        let _ = tokio::time::timeout(grace / 4, self.outbox).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
         let _ = tokio::time::timeout(grace, tokio::task::spawn_blocking(|| thread.join())).await;
@@ -549,50 +547,6 @@ impl Shell {
             .carriers
             .lock()
             .insert(carrier, (name, health));
-    }
-}
-
-/// Commits what the webhooks have finished, and refills them when they have room again.
-async fn finish_webhooks(
-    engine: Engine,
-    mut reports: mpsc::Receiver<Vec<Report>>,
-    overflowed: refill::Overflowed,
-    wishes: mpsc::Sender<refill::Wish>,
-) {
-    while let Some(batch) = reports.recv().await {
-        let mut done: Vec<(Id, StatusSet)> = Vec::new();
-        for report in batch {
-            match report {
-                Report::Finished(finished) => {
-                    let result = finished.outcome.code().map_or("ok", |code| code.title());
-                    engine
-                        .metrics()
-                        .webhooks
-                        .get_or_create(&ResultLabel { result })
-                        .inc();
-                    done.push((finished.message, finished.statuses));
-                }
-                Report::Overflowed { authority } => {
-                    tracing::warn!(?authority, "webhooks wait on disk: their endpoint is slow");
-                    overflowed.lock().insert(authority);
-                }
-                Report::WantsRefill { authority } => {
-                    overflowed.lock().remove(&authority);
-                    // Waits at most for one page to be read; reports wait with it.
-                    let _ = wishes.send(authority).await;
-                }
-            }
-        }
-        if !done.is_empty()
-            && engine
-                .shared
-                .dispatch
-                .send(Input::CallbacksDone(done))
-                .await
-                .is_err()
-        {
-            return;
-        }
     }
 }
 

@@ -1,0 +1,196 @@
+//! What the webhooks report back: callbacks that are done leave the outbox, backlogs that have room
+//! again are refilled.
+//!
+//! A done callback waits here for [`HOLD_MS`] before that is written. Most messages are `sent` and
+//! `delivered` within that time, and then one write tells of both. A crash forgets what waits here, so
+//! those callbacks are made once more, with the same idempotency token; a polite stop writes it all.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use postrider_core::clock::Millis;
+use postrider_core::message::StatusSet;
+use postrider_core::sid::Id;
+use postrider_store::Change;
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::Engine;
+use crate::dispatch::Input;
+use crate::metrics::ResultLabel;
+use crate::refill::{Overflowed, Wish};
+use crate::webhooks::Report;
+
+/// How long a done callback waits for another one of its message.
+const HOLD_MS: Millis = 1_000;
+
+/// How often those that have waited long enough are written. Often, so that each write is small.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Beyond so many messages the oldest are written early: 4 MiB.
+const HELD_MAX: usize = 65_536;
+
+/// Takes reports until the webhooks end, then writes what is left.
+pub(crate) async fn run(
+    engine: Engine,
+    mut reports: mpsc::Receiver<Vec<Report>>,
+    overflowed: Overflowed,
+    wishes: mpsc::Sender<Wish>,
+) {
+    let mut held = Held::default();
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            batch = reports.recv() => {
+                let Some(batch) = batch else { break };
+                for report in batch {
+                    match report {
+                        Report::Finished(finished) => {
+                            let result = finished.outcome.code().map_or("ok", |code| code.title());
+                            let webhooks = &engine.metrics().webhooks;
+                            webhooks.get_or_create(&ResultLabel { result }).inc();
+                            held.add(finished.message, finished.statuses, engine.now_ms());
+                        }
+                        Report::Overflowed { authority } => {
+                            tracing::warn!(?authority, "webhooks wait on disk: their endpoint is slow");
+                            overflowed.lock().insert(authority);
+                        }
+                        Report::WantsRefill { authority } => {
+                            overflowed.lock().remove(&authority);
+                            // Waits at most for one page to be read; reports wait with it.
+                            let _ = wishes.send(authority).await;
+                        }
+                    }
+                }
+            }
+            _ = tick.tick() => {}
+        }
+        let done = held.take_due(engine.now_ms());
+        if !done.is_empty() {
+            let input = Input::CallbacksDone(done);
+            // An error means that dispatch has ended: what is not written is called back again.
+            let _ = engine.shared.dispatch.send(input).await;
+        }
+    }
+    let rest = held.take_all().into_iter().map(|(id, done)| {
+        let committer = &engine.shared.committer;
+        committer.commit(Change::CallbacksDone { id, done })
+    });
+    // An error means that the store has failed, and everybody has been told.
+    let _ = join_all(rest).await;
+}
+
+/// Done callbacks by message, oldest first.
+#[derive(Debug, Default)]
+struct Held {
+    done: FxHashMap<Id, StatusSet>,
+    /// Since when each message of `done` is in it.
+    since: VecDeque<(Millis, Id)>,
+}
+
+impl Held {
+    fn add(&mut self, message: Id, statuses: StatusSet, now_ms: Millis) {
+        let done = self.done.entry(message).or_insert_with(|| {
+            self.since.push_back((now_ms, message));
+            StatusSet::EMPTY
+        });
+        *done = done.with(statuses);
+    }
+
+    /// Takes what has waited long enough, or has no room.
+    fn take_due(&mut self, now_ms: Millis) -> Vec<(Id, StatusSet)> {
+        let excess = self.since.len().saturating_sub(HELD_MAX);
+        let due = self
+            .since
+            .partition_point(|&(since_ms, _)| since_ms + HOLD_MS <= now_ms);
+        self.take(due.max(excess))
+    }
+
+    fn take_all(&mut self) -> Vec<(Id, StatusSet)> {
+        self.take(self.since.len())
+    }
+
+    fn take(&mut self, count: usize) -> Vec<(Id, StatusSet)> {
+        let oldest = self.since.drain(..count);
+        oldest
+            .filter_map(|(_, message)| self.done.remove_entry(&message))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use postrider_core::message::Status;
+
+    use super::*;
+    use crate::testing::{START_MS, engine};
+    use crate::webhooks::{Finished, Outcome};
+
+    fn id(number: u128) -> Id {
+        Id::from_u128(number)
+    }
+
+    fn sent() -> StatusSet {
+        StatusSet::of(Status::Sent)
+    }
+
+    fn delivered() -> StatusSet {
+        StatusSet::of(Status::Delivered)
+    }
+
+    #[test]
+    fn what_is_done_within_the_hold_is_written_once() {
+        let mut held = Held::default();
+        held.add(id(1), sent(), 0);
+        held.add(id(2), sent(), 400);
+        held.add(id(1), delivered(), 999);
+        assert_eq!(held.take_due(999), []);
+        assert_eq!(held.take_due(1_000), [(id(1), sent().with(delivered()))]);
+        // Too late for the first write: a second one.
+        held.add(id(2), delivered(), 1_200);
+        held.add(id(1), delivered(), 1_300);
+        assert_eq!(held.take_due(1_400), [(id(2), sent().with(delivered()))]);
+        assert_eq!(held.take_all(), [(id(1), delivered())]);
+        assert_eq!(held.take_all(), []);
+    }
+
+    #[test]
+    fn the_oldest_leave_early_when_there_are_too_many() {
+        let mut held = Held::default();
+        let all = HELD_MAX as u128 + 2;
+        for number in 0..all {
+            held.add(id(number), sent(), 0);
+        }
+        assert_eq!(held.take_due(0), [(id(0), sent()), (id(1), sent())]);
+        assert_eq!(held.take_due(0), []);
+        assert_eq!(held.take_all().len(), HELD_MAX);
+    }
+    #[tokio::test]
+    async fn a_polite_stop_writes_what_is_held() {
+        let test = engine();
+        let engine = test.engine.clone();
+        let mut message = postrider_core::testing::message(Id::new(START_MS, 0, 0));
+        message.status = Status::Sent;
+        message.callbacks_due = sent();
+        let message_id = message.sid.id;
+        let store = engine.shared.store.clone();
+        store.commit(&[Change::Insert(Box::new(message))]).unwrap();
+        let (reports_to, reports) = mpsc::channel(1);
+        let (wishes_to, _wishes) = mpsc::channel(1);
+        let finished = Report::Finished(Finished {
+            message: message_id,
+            statuses: sent(),
+            outcome: Outcome::Answered { status: 200 },
+        });
+        reports_to.send(vec![finished]).await.unwrap();
+        drop(reports_to);
+        run(engine, reports, Overflowed::default(), wishes_to).await;
+        assert_eq!(store.callbacks_due(None, 1).unwrap(), []);
+        test.running.shut_down(Duration::from_secs(5)).await;
+    }
+}
