@@ -1,6 +1,7 @@
 //! `postrider serve`: the server, from its start to its end.
 
 use anyhow::Context;
+use postrider_engine::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Serve, Source};
@@ -20,10 +21,13 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         tracing::warn!("{note}");
     }
     let listener = listen(&config.server.listen).await?;
-    let mut postrider = Postrider::start(&config, listener, None)?;
-    let mut stop = Stop::listen(&postrider.engine)?;
     let mut hang_up = signal(SignalKind::hangup()).context("can't listen for signals")?;
-    let made = first_account.ensure(&postrider.engine).await?;
+    let prepare = async |engine: &Engine| {
+        let stop = Stop::listen(engine)?;
+        Ok((stop, first_account.ensure(engine).await?))
+    };
+    let (mut postrider, (mut stop, made)) =
+        Postrider::start(&config, listener, None, prepare).await?;
     output::line(format!("listening on {}", postrider.url));
     if let Some(account) = made {
         announce(&account);

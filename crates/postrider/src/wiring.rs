@@ -112,12 +112,14 @@ fn has_accounts(store: &dyn Store) -> anyhow::Result<bool> {
 }
 
 impl Postrider {
-    /// Starts everything and listens. Must be called within a tokio runtime.
-    pub(crate) fn start(
+    /// Starts everything, and the API last: whoever connects to the listener waits until `prepare`
+    /// has made what the first request may rely on, an account above all.
+    pub(crate) async fn start<T>(
         config: &Config,
         listener: TcpListener,
         door: Option<Door>,
-    ) -> anyhow::Result<Self> {
+        prepare: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
         let open_files = open_files::raise();
         let shares = open_files::shares(config, open_files);
         if let Some(warning) = open_files::warning(config, open_files) {
@@ -184,6 +186,7 @@ impl Postrider {
             connections: shares.http as usize,
             ..postrider_server::Limits::default()
         };
+        let prepared = prepare(&engine).await?;
         let (stop_http, stopped) = oneshot::channel::<()>();
         let http = tokio::spawn(postrider_server::serve(
             listener,
@@ -193,7 +196,7 @@ impl Postrider {
                 let _ = stopped.await;
             },
         ));
-        Ok(Self {
+        let postrider = Self {
             engine,
             places,
             simulator,
@@ -202,7 +205,8 @@ impl Postrider {
             running,
             stop_http,
             http,
-        })
+        };
+        Ok((postrider, prepared))
     }
 
     /// Stops politely: no new requests, answers and commits for what is in flight.
@@ -268,3 +272,6 @@ fn readiness(engine: Engine, store: Arc<dyn Store>) -> impl Fn() -> Result<(), S
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
