@@ -120,6 +120,15 @@ pub enum StartError {
 /// within seconds.
 const RETIREMENT: Duration = Duration::from_secs(10);
 
+/// How long each part of a shutdown may take after the carriers' grace: their unbinding (an SMSC has
+/// 5 seconds to answer), webhooks under way, the last commits.
+const UNBINDING: Duration = Duration::from_secs(6);
+const WEBHOOKS: Duration = Duration::from_secs(2);
+const COMMITS: Duration = Duration::from_secs(3);
+
+/// What [`Running::shut_down`] takes at most beyond the grace it is given.
+pub const SHUT_DOWN: Duration = UNBINDING.saturating_add(WEBHOOKS).saturating_add(COMMITS);
+
 /// Inputs of dispatch that wait to be taken.
 const INBOX: usize = 1_024;
 
@@ -243,18 +252,18 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
 }
 
 impl Running {
-    /// Stops politely: carriers answer for what they have, what was decided is committed. Whatever
-    /// takes longer than `grace` is left as a crash would leave it, which is safe.
+    /// Stops politely: carriers have `grace` for the answers they wait for, and what was decided is
+    /// committed. Whatever takes longer is left as a crash would leave it, which is safe.
     pub async fn shut_down(self, grace: Duration) {
         for task in &self.others {
             task.abort();
         }
-        self.stop.send_replace(Some(grace / 2));
-        let _ = tokio::time::timeout(grace, self.dispatch).await;
-        self.engine.shared.webhooks.shutdown(grace / 4).await;
+        self.stop.send_replace(Some(grace));
+        let _ = tokio::time::timeout(grace + UNBINDING, self.dispatch).await;
+        self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
-        let _ = tokio::time::timeout(grace, tokio::task::spawn_blocking(|| thread.join())).await;
+        let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;
     }
 }
 

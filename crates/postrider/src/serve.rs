@@ -41,20 +41,30 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         }
     };
     match reason {
-        Reason::StoreFailed(reason) => {
-            tracing::error!(%reason, "the store has failed, and nothing more can be kept: stopping");
-            Ok(FAILED)
-        }
+        Reason::StoreFailed(reason) => Ok(give_up(&reason)),
         Reason::Signal(signal) => {
             tracing::info!(signal, "stopping: finishing what is in flight");
             tokio::select! {
-                () = postrider.stop() => tracing::info!("stopped"),
-                // Whoever asks twice means now; what is not finished is redone at the next start.
-                _ = stop.reason() => tracing::warn!("stopped at once"),
+                () = postrider.stop() => {
+                    tracing::info!("stopped");
+                    Ok(DONE)
+                }
+                // What is not finished is redone at the next start.
+                reason = stop.hurry() => match reason {
+                    Reason::StoreFailed(reason) => Ok(give_up(&reason)),
+                    Reason::Signal(signal) => {
+                        tracing::warn!(signal, "stopped at once");
+                        Ok(DONE)
+                    }
+                },
             }
-            Ok(DONE)
         }
     }
+}
+
+fn give_up(reason: &str) -> u8 {
+    tracing::error!(%reason, "the store has failed, and nothing more can be kept: stopping");
+    FAILED
 }
 
 /// The settings of a command that takes either a file or a directory.

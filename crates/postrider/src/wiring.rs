@@ -27,10 +27,17 @@ use crate::{instance_key, open_files, telemetry};
 /// Batches of carriers' events on their way to the engine; beyond that the carriers wait.
 pub(crate) const EVENTS: usize = 256;
 
-/// For answering what the API has taken, then for the carriers and the last commits. Together well
-/// within the 30 seconds that operators are promised.
+/// For answering what the API has taken.
 const ANSWERS_GRACE: Duration = Duration::from_secs(5);
-const ENGINE_GRACE: Duration = Duration::from_secs(8);
+
+/// Then for the carriers to answer what is in their windows. Whatever they have not answered by then
+/// is unknown: sent again or failed by policy, and both are worse than a late exit.
+const CARRIERS_GRACE: Duration = Duration::from_secs(10);
+
+/// Operators are promised 30 seconds for all, of which the store has the last ones for its logs.
+const _: () = assert!(
+    ANSWERS_GRACE.as_secs() + CARRIERS_GRACE.as_secs() + runtime::SHUT_DOWN.as_secs() <= 26
+);
 
 /// A running Postrider.
 pub(crate) struct Postrider {
@@ -216,7 +223,7 @@ impl Postrider {
         if answered.is_err() {
             tracing::warn!("some requests were not answered in time and are dropped");
         }
-        self.running.shut_down(ENGINE_GRACE).await;
+        self.running.shut_down(CARRIERS_GRACE).await;
     }
 }
 
