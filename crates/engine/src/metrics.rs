@@ -192,7 +192,7 @@ impl Metrics {
         );
         ours.register(
             "store_free_bytes",
-            "Bytes that the store may still write on its disk",
+            "Bytes free on the store's disk, less what its log will take",
             self.store_free_bytes.clone(),
         );
         ours.register(

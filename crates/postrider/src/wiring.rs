@@ -91,6 +91,14 @@ pub(crate) fn carriers(config: &Config) -> Vec<config::Carrier> {
     config.carriers.clone()
 }
 
+pub(crate) fn store_options(config: &Config) -> Options {
+    Options {
+        messages_per_shard: config.store.messages_per_shard,
+        reserve_bytes: config.store.reserve_mib << 20,
+        ..Options::default()
+    }
+}
+
 /// Opens the data directory; nobody else may have it open.
 pub(crate) fn open_store(
     config: &Config,
@@ -100,12 +108,7 @@ pub(crate) fn open_store(
         .store
         .directory()
         .context("store.url names no directory")?;
-    let options = Options {
-        messages_per_shard: config.store.messages_per_shard,
-        reserve_bytes: config.store.reserve_mib << 20,
-        ..Options::default()
-    };
-    let store = SqliteStore::open(&directory, clock, options)?;
+    let store = SqliteStore::open(&directory, clock, store_options(config))?;
     let key = instance_key::of_directory(&directory, has_accounts(&store)?)?;
     Ok((directory, Arc::new(store), key))
 }
