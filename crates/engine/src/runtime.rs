@@ -17,7 +17,7 @@ use postrider_core::message::{Message, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
 use postrider_core::sid::Id;
-use postrider_store::Store;
+use postrider_store::{CountDepths, Store};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -151,6 +151,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let vault = Vault::new(&setup.instance_key);
     let directory = Arc::new(Directory::load(store.documents()?, vault)?);
     let loads = Arc::new(Loads::default());
+    // Before anything moves.
+    let depths = store.queue_depths()?;
     let routes = Arc::new(setup.routes);
     let (inputs, inbox) = mpsc::channel(INBOX);
     let (committer, thread) = Committer::spawn(store.clone(), metrics.clone(), inputs.clone());
@@ -238,7 +240,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             wishes_to,
         )),
         tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
-        tokio::spawn(load_depths(engine.clone())),
+        tokio::spawn(count_depths(engine.clone(), depths)),
         tokio::spawn(forget_old(engine.clone())),
     ];
     let running = Running {
@@ -594,15 +596,14 @@ async fn finish_webhooks(
     }
 }
 
-/// Queue lengths of what a former process left, counted beside the work.
-async fn load_depths(engine: Engine) {
-    let store = engine.shared.store.clone();
-    let Ok(depths) = engine.blocking(move || store.queue_depths()).await else {
+/// Queue lengths of what a former process left, as they were before the work began.
+async fn count_depths(engine: Engine, count: CountDepths) {
+    let Ok(depths) = engine.blocking(count).await else {
         return;
     };
     engine.shared.acceptor.loads.with(|table| {
         for depth in depths {
-            table.get_mut(depth.sender).queued_segments += depth.segments;
+            table.take_over(depth.sender, depth.segments);
         }
     });
 }

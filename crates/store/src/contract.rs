@@ -188,6 +188,10 @@ pub struct QueueDepth {
     pub segments: u64,
 }
 
+/// Counts what waited when the store gave this out, whatever is committed meanwhile. May take a second
+/// for some millions of messages.
+pub type CountDepths = Box<dyn FnOnce() -> Result<Vec<QueueDepth>> + Send>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is (nearly) full: new messages are refused, the reserve is kept for receipts.
@@ -249,8 +253,9 @@ pub trait Store: Send + Sync {
     /// Messages waiting in a sender's queue ([`is_waiting`]), oldest first, after the given one.
     fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;
 
-    /// Every sender with something waiting, and how much. Reads the queue index only.
-    fn queue_depths(&self) -> Result<Vec<QueueDepth>>;
+    /// Every sender with something waiting at this instant, and how much; to be counted beside the
+    /// work. Reads the queue index only.
+    fn queue_depths(&self) -> Result<CountDepths>;
 
     /// Senders with something waiting; cheaper than their depths, for the start.
     fn queued_senders(&self) -> Result<Vec<SenderNo>>;

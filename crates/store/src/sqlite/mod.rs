@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod connection;
+mod depths;
 mod directory;
 mod failure;
 mod find;
@@ -51,7 +52,7 @@ use self::shard::{Shard, Shards};
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::contract::{
-    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
+    Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, Result,
     Store, StoreError, SubmittedKey,
 };
 
@@ -251,8 +252,8 @@ impl Store for SqliteStore {
         work::queued(self.shared()?, sender, after, limit)
     }
 
-    fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        work::queue_depths(self.shared()?)
+    fn queue_depths(&self) -> Result<CountDepths> {
+        depths::queue_depths(self.shared()?)
     }
 
     fn queued_senders(&self) -> Result<Vec<SenderNo>> {

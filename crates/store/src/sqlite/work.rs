@@ -1,7 +1,7 @@
 //! Work that waits on disk: queues, deadlines, schedules, callbacks. Each has its partial index, and
 //! shards known to have none are not asked (see [`Shard::has_none`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
@@ -10,7 +10,7 @@ use postrider_core::message::{AccountNo, Message, SenderNo};
 use postrider_core::sid::Id;
 use rusqlite::{Connection, OptionalExtension, Params};
 
-use crate::contract::{QueueDepth, Result, StoreError};
+use crate::contract::{Result, StoreError};
 use crate::sqlite::Shared;
 use crate::sqlite::row::{self, COLUMNS};
 use crate::sqlite::shard::{Shard, Work, route};
@@ -250,40 +250,6 @@ pub(super) fn scheduled_count(shared: &Shared, account: AccountNo) -> Result<u64
         total += counts.into_iter().sum::<i64>();
     }
     Ok(u64::try_from(total).unwrap_or_default())
-}
-
-pub(super) fn queue_depths(shared: &Shared) -> Result<Vec<QueueDepth>> {
-    let mut depths: BTreeMap<SenderNo, QueueDepth> = BTreeMap::new();
-    for shard in &*shared.shards.all() {
-        for (sender, messages, segments) in look(shared, shard, Work::Queue, depths_of)? {
-            let depth = depths.entry(sender).or_insert(QueueDepth {
-                sender,
-                messages: 0,
-                segments: 0,
-            });
-            depth.messages += messages;
-            depth.segments += segments;
-        }
-    }
-    Ok(depths.into_values().collect())
-}
-
-fn depths_of(conn: &Connection) -> Result<Vec<(SenderNo, u64, u64)>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT sender_no, count(*), sum(num_segments) FROM messages INDEXED BY queue \
-         WHERE status BETWEEN 1 AND 3 AND sender_no IS NOT NULL GROUP BY sender_no",
-    )?;
-    let mut rows = statement.query(())?;
-    let mut depths = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (messages, segments): (i64, i64) = (row.get(1)?, row.get(2)?);
-        depths.push((
-            SenderNo(row.get(0)?),
-            messages.unsigned_abs(),
-            segments.unsigned_abs(),
-        ));
-    }
-    Ok(depths)
 }
 
 pub(super) fn queued_senders(shared: &Shared) -> Result<Vec<SenderNo>> {

@@ -356,7 +356,7 @@ fn a_clean_stop_leaves_databases_only() {
     let directory = Directory::new();
     let store = directory.sqlite();
     insert(&store, 0..20, Status::Queued);
-    assert_eq!(store.queue_depths().unwrap().len(), 1);
+    assert_eq!(store.queue_depths().unwrap()().unwrap().len(), 1);
     drop(store);
     for dir in [
         directory.path().to_owned(),
