@@ -33,7 +33,7 @@ pub struct CarrierLabel {
     pub carrier: String,
 }
 
-/// Label of a result.
+/// Label of a webhook's end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
     pub result: &'static str,
@@ -55,11 +55,13 @@ pub struct Metrics {
     pub webhooks: Family<ResultLabel, Counter>,
     pub commits: Counter,
     pub commit_changes: Counter,
-    pub commit_seconds: Histogram,
+    /// Only of changes that requests wait for, and that became durable.
+    pub commit_duration_seconds: Histogram,
     /// The next three are looked at when somebody asks, see [`crate::Engine::measure`].
     pub queued_segments: Gauge,
     pub webhooks_waiting: Gauge,
     pub store_free_bytes: Gauge,
+    /// Set by dispatch, which alone knows.
     pub live_messages: Gauge,
     pub carrier_links_bound: Family<CarrierLabel, Gauge>,
     pub carrier_links_configured: Family<CarrierLabel, Gauge>,
@@ -91,7 +93,7 @@ impl Default for Metrics {
             commits: Counter::default(),
             commit_changes: Counter::default(),
             // The clock counts in milliseconds.
-            commit_seconds: Histogram::new([
+            commit_duration_seconds: Histogram::new([
                 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0,
             ]),
             queued_segments: Gauge::default(),
@@ -178,7 +180,7 @@ impl Metrics {
         ours.register(
             "commit_duration_seconds",
             "Time until a request's change was durable, its wait for the disk included",
-            self.commit_seconds.clone(),
+            self.commit_duration_seconds.clone(),
         );
         ours.register(
             "queued_segments",
@@ -297,6 +299,7 @@ mod tests {
             assert_line(&text, line);
         }
     }
+
     #[tokio::test]
     async fn a_commit_and_what_waits_are_measured() {
         let test = engine();

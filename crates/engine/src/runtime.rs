@@ -12,7 +12,6 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use postrider_carriers::{Carrier, CarrierNo, EventBatch, Health};
 use postrider_core::clock::Clock;
-use postrider_core::fault::Fault;
 use postrider_core::message::{Message, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
@@ -294,13 +293,6 @@ impl Engine {
             .filter_map(|status| callback_job(self.directory(), message, status, now_ms))
             .collect();
         self.shared.webhooks.offer(jobs);
-    }
-}
-
-/// Label of a refused request.
-pub(crate) fn result_label(fault: &Fault) -> ResultLabel {
-    ResultLabel {
-        result: fault.code.title(),
     }
 }
 

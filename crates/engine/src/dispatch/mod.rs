@@ -342,6 +342,8 @@ impl Dispatch {
             self.pump(now_ms, effects);
         }
         self.flush(effects);
+        let live = i64::try_from(self.live.len()).unwrap_or(i64::MAX);
+        self.metrics.live_messages.set(live);
     }
 
     /// When [`Dispatch::poll`] has something to do although nothing happened.

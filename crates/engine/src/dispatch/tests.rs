@@ -585,3 +585,16 @@ fn what_a_former_process_had_in_memory_expires_in_time_beyond_the_window_too() {
     assert_eq!(bench.records.len(), 500);
     assert_eq!(bench.status(last.unwrap()), Some(Status::Failed));
 }
+
+#[test]
+fn what_is_in_memory_is_measured() {
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    let metrics = bench.dispatch.metrics.clone();
+    bench.accept(1);
+    bench.accept(2);
+    let tickets = bench.take_submitted();
+    bench.answer(0, tickets[0].1.ticket, accepted(&["1"]));
+    assert_eq!(metrics.live_messages.get(), 2, "one waits for its receipt");
+    bench.receive(0, delivered("1", 1));
+    assert_eq!(metrics.live_messages.get(), 1);
+}
