@@ -282,7 +282,8 @@ pub trait Store: Send + Sync {
     // --- messages: forgetting ---
 
     /// Forgets whole files or partitions whose every message is older than the given instant, and
-    /// returns how many messages went. Nothing that still waits or is due is forgotten.
+    /// returns how many messages went. Nothing that still waits or is due is forgotten, unless it
+    /// can't be read: nobody will ever see to it, and it is reported.
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64>;
 
     // --- settings ---

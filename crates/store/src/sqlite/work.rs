@@ -17,18 +17,28 @@ use crate::sqlite::shard::{Shard, Work, route};
 
 /// Whether a shard has any such work: one step into its index.
 pub(super) fn has(conn: &Connection, work: Work) -> Result<bool> {
-    let condition = match work {
-        Work::Queue => "INDEXED BY queue WHERE status BETWEEN 1 AND 3",
-        Work::Deadlines => "INDEXED BY deadlines WHERE is_backlog = 1 AND status BETWEEN 1 AND 3",
-        Work::Schedule => "INDEXED BY schedule WHERE status = 0",
-        Work::Callbacks => "INDEXED BY callbacks WHERE callbacks_due <> 0",
-    };
-    let sql = format!("SELECT 1 FROM messages {condition} LIMIT 1");
+    let sql = format!("SELECT 1 FROM messages {} LIMIT 1", any(work));
     let found = conn
         .prepare_cached(&sql)?
         .query_row((), |_| Ok(()))
         .optional()?;
     Ok(found.is_some())
+}
+
+/// Whether a shard has any such work that can be read, and so can be done one day.
+pub(super) fn has_readable(unreadable: &Unreadable, conn: &Connection, work: Work) -> Result<bool> {
+    let sql = format!("SELECT {COLUMNS} FROM messages {}", any(work));
+    Ok(!messages(unreadable, conn, &sql, (), 1)?.is_empty())
+}
+
+/// All such work.
+fn any(work: Work) -> &'static str {
+    match work {
+        Work::Queue => "INDEXED BY queue WHERE status BETWEEN 1 AND 3",
+        Work::Deadlines => "INDEXED BY deadlines WHERE is_backlog = 1 AND status BETWEEN 1 AND 3",
+        Work::Schedule => "INDEXED BY schedule WHERE status = 0",
+        Work::Callbacks => "INDEXED BY callbacks WHERE callbacks_due <> 0",
+    }
 }
 
 /// Reads from a shard, unless it is known to have no such work; notes it when it turns out so.

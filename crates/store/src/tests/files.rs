@@ -352,6 +352,41 @@ fn forgetting_deletes_files_and_what_a_crash_left_of_them() {
 }
 
 #[test]
+fn a_file_is_not_kept_for_work_that_nobody_can_read() {
+    // Columns: of the waiting messages 1 and 2, those that can't be read; what is forgotten.
+    for (damaged, forgotten) in [(&[][..], 0), (&[1], 0), (&[1, 2], 7)] {
+        let directory = Directory::new();
+        let store = directory.sqlite();
+        for number in 0..9 {
+            let is_waiting = [1, 2].contains(&number);
+            let message = message_with(number, |message| {
+                message.status = if is_waiting {
+                    Status::Queued
+                } else {
+                    Status::Delivered
+                };
+                message.is_backlog = is_waiting;
+            });
+            store.commit(&[Change::Insert(Box::new(message))]).unwrap();
+        }
+        let conn = Connection::open(&shards(directory.path())[0]).unwrap();
+        for &number in damaged {
+            let damage = "UPDATE messages SET encoding = 2 WHERE key = ?";
+            conn.execute(damage, [id(number).key()]).unwrap();
+        }
+        let last_ms = created_ms(6_u32);
+        assert_eq!(store.forget_before(last_ms).unwrap(), 0, "too early");
+        assert_eq!(
+            store.forget_before(last_ms + 1).unwrap(),
+            forgotten,
+            "{damaged:?}"
+        );
+        let kept = usize::from(forgotten == 0);
+        assert_eq!(shards(directory.path()).len(), 1 + kept);
+    }
+}
+
+#[test]
 fn a_clean_stop_leaves_databases_only() {
     let directory = Directory::new();
     let store = directory.sqlite();
