@@ -67,6 +67,7 @@ pub struct Metrics {
     pub carrier_links_configured: Family<CarrierLabel, Gauge>,
     pub carrier_throttled: Family<CarrierLabel, Gauge>,
     pub carrier_config_fault: Family<CarrierLabel, Gauge>,
+    pub carrier_links_stuck: Family<CarrierLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -104,6 +105,7 @@ impl Default for Metrics {
             carrier_links_configured: Family::default(),
             carrier_throttled: Family::default(),
             carrier_config_fault: Family::default(),
+            carrier_links_stuck: Family::default(),
         }
     }
 }
@@ -221,6 +223,11 @@ impl Metrics {
             "carrier_config_fault",
             "1 while a carrier refuses us for a reason that only the operator can mend",
             self.carrier_config_fault.clone(),
+        );
+        ours.register(
+            "carrier_links_stuck",
+            "Links given up because they sent nothing for a minute although messages waited",
+            self.carrier_links_stuck.clone(),
         );
     }
 }

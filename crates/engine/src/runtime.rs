@@ -535,12 +535,14 @@ impl Shell {
             .carrier_config_fault
             .get_or_create(&label)
             .set(health.config_fault.is_some().into());
-        self.engine
-            .shared
-            .readiness
-            .carriers
-            .lock()
-            .insert(carrier, (name, health));
+        let links_stuck = health.links_stuck;
+        let mut carriers = self.engine.shared.readiness.carriers.lock();
+        let known = carriers.insert(carrier, (name, health));
+        let known = known.map_or(0, |(_, health)| health.links_stuck);
+        metrics
+            .carrier_links_stuck
+            .get_or_create(&label)
+            .inc_by(links_stuck.saturating_sub(known));
     }
 }
 
