@@ -208,6 +208,8 @@ pub struct Health {
     pub links_bound: u32,
     /// The carrier told us to slow down and the pause is not over.
     pub is_throttled: bool,
+    /// Links given up since the start because they sent nothing although messages waited.
+    pub links_stuck: u64,
     /// Set when the carrier refuses us for a reason only the operator can mend.
     pub config_fault: Option<Box<str>>,
 }

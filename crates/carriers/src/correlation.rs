@@ -36,8 +36,10 @@ pub struct IdForms {
 /// The key under which an id from a submit response is stored: ASCII letters in lower case, no
 /// leading zeros, no blanks or NULs around. Never a number: an id of any shape and length has one.
 pub fn canonical(id: &str) -> Box<str> {
-    let id = id.trim_matches(|c: char| c == '\0' || c.is_ascii_whitespace());
-    let significant = id.trim_start_matches('0');
+    let is_padding = |c: char| c == '\0' || c.is_ascii_whitespace();
+    let id = id.trim_matches(is_padding);
+    // Both at once: a key is its own key, also when blanks follow the zeros.
+    let significant = id.trim_start_matches(|c| c == '0' || is_padding(c));
     // "000" is the id zero, not the empty id.
     let kept = if significant.is_empty() && !id.is_empty() {
         "0"
@@ -130,6 +132,7 @@ mod tests {
             ("123", "7B"),                        // response dec, receipt hex
             ("0007B", "0000000123"),              // padded on both sides
             (" 123 ", "123\0"),                   // blanks and NULs around
+            ("0 123", "123"),                     // zeros and blanks before
             ("id with spaces", "ID WITH SPACES"), // any characters
             (
                 "ffffffffffffffffffffffffffffffff",

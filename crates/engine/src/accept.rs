@@ -514,7 +514,7 @@ impl postrider_core::select::Loads for PoolLoads<'_> {
         self.acceptor.know_rate(&mut table, sender);
         let load = table.get(sender);
         QueueLoad {
-            queued_segments: load.queued_segments,
+            queued_segments: load.queued_segments(),
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
             is_full: load.is_full(self.segments),

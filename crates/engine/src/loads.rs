@@ -25,8 +25,9 @@ pub struct LoadTable {
 /// The load of one sender.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Load {
-    /// Accepted and not yet with a carrier.
-    pub queued_segments: u64,
+    /// Accepted and not yet with a carrier. Below what is, and even below zero, until that which a
+    /// former process left is counted: some of it may have gone by then.
+    queued_segments: i64,
     /// Ascending number of the last choice, 0 = never chosen. Orders "least recently used".
     pub last_used: u64,
     /// The queue does not fit its window in memory: new messages wait on disk.
@@ -66,7 +67,14 @@ impl LoadTable {
 
     /// What all senders have to do.
     pub fn queued_segments(&self) -> u64 {
-        self.loads.iter().map(|load| load.queued_segments).sum()
+        self.loads.iter().map(Load::queued_segments).sum()
+    }
+
+    /// Counts in what the sender's queue held before anything was reserved or released here.
+    pub fn take_over(&mut self, sender: SenderNo, segments: u64) {
+        let segments = i64::try_from(segments).unwrap_or(i64::MAX);
+        let load = self.get_mut(sender);
+        load.queued_segments = load.queued_segments.saturating_add(segments);
     }
 
     /// The sender's rate, from the table or else from `find`.
@@ -79,27 +87,50 @@ impl LoadTable {
         self.uses += 1;
         let uses = self.uses;
         let load = self.get_mut(sender);
-        load.queued_segments += u64::from(segments);
+        load.queued_segments += i64::from(segments);
         load.last_used = uses;
     }
 
     /// Gives the place back: with a carrier, failed, or never committed.
     pub fn release(&mut self, sender: SenderNo, segments: u16) {
-        let load = self.get_mut(sender);
-        load.queued_segments = load.queued_segments.saturating_sub(u64::from(segments));
+        self.get_mut(sender).queued_segments -= i64::from(segments);
     }
 }
 
 impl Load {
+    /// Accepted and not yet with a carrier.
+    pub fn queued_segments(&self) -> u64 {
+        u64::try_from(self.queued_segments).unwrap_or(0)
+    }
+
     /// Whether `segments` more do not fit the queue (ten hours of the sender's rate).
     pub fn is_full(&self, segments: u16) -> bool {
         let held = self.rate.and_then(|rate| rate.segments_in(QUEUE_SECONDS));
-        held.is_some_and(|held| self.queued_segments + u64::from(segments) > held)
+        held.is_some_and(|held| self.queued_segments() + u64::from(segments) > held)
     }
 
     /// How long the queue takes to drain, in milliseconds.
     pub fn drain_ms(&self) -> u64 {
         self.rate
-            .map_or(0, |rate| rate.drain_ms(self.queued_segments))
+            .map_or(0, |rate| rate.drain_ms(self.queued_segments()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counting takes a while, and the work does not wait for it.
+    #[test]
+    fn what_goes_before_it_is_counted_is_not_counted_in_the_end() {
+        let sender = SenderNo(3);
+        let mut table = LoadTable::default();
+        // Two of the five that were left go, one more comes.
+        table.release(sender, 2);
+        assert_eq!(table.get(sender).queued_segments(), 0);
+        table.reserve(sender, 1);
+        table.take_over(sender, 5);
+        assert_eq!(table.get(sender).queued_segments(), 4);
+        assert_eq!(table.queued_segments(), 4);
     }
 }

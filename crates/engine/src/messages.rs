@@ -13,7 +13,7 @@ use postrider_core::sid::MessageSid;
 use postrider_store::{Applied, Change, Cursor, MessageFilter};
 
 use crate::metrics::RefusalLabel;
-use crate::{Engine, accept, runtime};
+use crate::{Engine, accept};
 
 /// A message that was created.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl Engine {
                     .refused
                     .get_or_create(&RefusalLabel {
                         code: fault.code.code(),
-                        result: runtime::result_label(fault).result,
+                        result: fault.code.title(),
                     })
                     .inc(),
             ),
@@ -276,10 +276,12 @@ impl Engine {
     async fn commit(&self, change: Change) -> Result<Applied, Fault> {
         let started_ms = self.now_ms();
         let applied = self.shared.committer.commit(change).await;
+        let applied = applied.map_err(|_| Fault::new(ErrorCode::Unavailable))?;
         let waited_ms = u64::try_from(self.now_ms() - started_ms).unwrap_or(0);
         let waited = Duration::from_millis(waited_ms);
-        self.metrics().commit_seconds.observe(waited.as_secs_f64());
-        applied.map_err(|_| Fault::new(ErrorCode::Unavailable))
+        let histogram = &self.metrics().commit_duration_seconds;
+        histogram.observe(waited.as_secs_f64());
+        Ok(applied)
     }
 }
 

@@ -33,7 +33,7 @@ pub struct CarrierLabel {
     pub carrier: String,
 }
 
-/// Label of a result.
+/// Label of a webhook's end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
     pub result: &'static str,
@@ -55,16 +55,19 @@ pub struct Metrics {
     pub webhooks: Family<ResultLabel, Counter>,
     pub commits: Counter,
     pub commit_changes: Counter,
-    pub commit_seconds: Histogram,
+    /// Only of changes that requests wait for, and that became durable.
+    pub commit_duration_seconds: Histogram,
     /// The next three are looked at when somebody asks, see [`crate::Engine::measure`].
     pub queued_segments: Gauge,
     pub webhooks_waiting: Gauge,
     pub store_free_bytes: Gauge,
+    /// Set by dispatch, which alone knows.
     pub live_messages: Gauge,
     pub carrier_links_bound: Family<CarrierLabel, Gauge>,
     pub carrier_links_configured: Family<CarrierLabel, Gauge>,
     pub carrier_throttled: Family<CarrierLabel, Gauge>,
     pub carrier_config_fault: Family<CarrierLabel, Gauge>,
+    pub carrier_links_stuck: Family<CarrierLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -91,7 +94,7 @@ impl Default for Metrics {
             commits: Counter::default(),
             commit_changes: Counter::default(),
             // The clock counts in milliseconds.
-            commit_seconds: Histogram::new([
+            commit_duration_seconds: Histogram::new([
                 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0,
             ]),
             queued_segments: Gauge::default(),
@@ -102,6 +105,7 @@ impl Default for Metrics {
             carrier_links_configured: Family::default(),
             carrier_throttled: Family::default(),
             carrier_config_fault: Family::default(),
+            carrier_links_stuck: Family::default(),
         }
     }
 }
@@ -178,7 +182,7 @@ impl Metrics {
         ours.register(
             "commit_duration_seconds",
             "Time until a request's change was durable, its wait for the disk included",
-            self.commit_seconds.clone(),
+            self.commit_duration_seconds.clone(),
         );
         ours.register(
             "queued_segments",
@@ -192,7 +196,7 @@ impl Metrics {
         );
         ours.register(
             "store_free_bytes",
-            "Bytes that the store may still write on its disk",
+            "Bytes free on the store's disk, less what its log will take",
             self.store_free_bytes.clone(),
         );
         ours.register(
@@ -219,6 +223,11 @@ impl Metrics {
             "carrier_config_fault",
             "1 while a carrier refuses us for a reason that only the operator can mend",
             self.carrier_config_fault.clone(),
+        );
+        ours.register(
+            "carrier_links_stuck",
+            "Links given up because they sent nothing for a minute although messages waited",
+            self.carrier_links_stuck.clone(),
         );
     }
 }
@@ -297,6 +306,7 @@ mod tests {
             assert_line(&text, line);
         }
     }
+
     #[tokio::test]
     async fn a_commit_and_what_waits_are_measured() {
         let test = engine();

@@ -54,14 +54,14 @@ pub(crate) async fn run(
                             webhooks.get_or_create(&ResultLabel { result }).inc();
                             held.add(finished.message, finished.statuses, engine.now_ms());
                         }
-                        Report::Overflowed { authority } => {
-                            tracing::warn!(?authority, "webhooks wait on disk: their endpoint is slow");
-                            overflowed.lock().insert(authority);
+                        Report::Overflowed { backlog } => {
+                            tracing::warn!(?backlog, "webhooks wait on disk: their endpoint is slow");
+                            overflowed.lock().insert(backlog);
                         }
-                        Report::WantsRefill { authority } => {
-                            overflowed.lock().remove(&authority);
+                        Report::WantsRefill { backlog } => {
+                            overflowed.lock().remove(&backlog);
                             // Waits at most for one page to be read; reports wait with it.
-                            let _ = wishes.send(authority).await;
+                            let _ = wishes.send(backlog).await;
                         }
                     }
                 }

@@ -12,11 +12,10 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use postrider_carriers::{Carrier, CarrierNo, EventBatch, Health};
 use postrider_core::clock::Clock;
-use postrider_core::fault::Fault;
 use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
-use postrider_store::Store;
+use postrider_store::{CountDepths, Store};
 use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -31,7 +30,7 @@ use crate::dispatch::{
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
-use crate::metrics::{CarrierLabel, Metrics, ResultLabel};
+use crate::metrics::{CarrierLabel, Metrics};
 use crate::secrets::Vault;
 use crate::webhooks;
 use crate::{Engine, Shared, outbox, receive, refill, schedule};
@@ -120,6 +119,19 @@ pub enum StartError {
 /// within seconds.
 const RETIREMENT: Duration = Duration::from_secs(10);
 
+/// How long each part of a shutdown may take after the carriers' grace: their unbinding (an SMSC has
+/// 5 seconds to answer), webhooks under way, what they report, the last commits.
+const UNBINDING: Duration = Duration::from_secs(6);
+const WEBHOOKS: Duration = Duration::from_secs(2);
+const OUTBOX: Duration = Duration::from_secs(1);
+const COMMITS: Duration = Duration::from_secs(2);
+
+/// What [`Running::shut_down`] takes at most beyond the grace it is given.
+pub const SHUT_DOWN: Duration = UNBINDING
+    .saturating_add(WEBHOOKS)
+    .saturating_add(OUTBOX)
+    .saturating_add(COMMITS);
+
 /// Inputs of dispatch that wait to be taken.
 const INBOX: usize = 1_024;
 
@@ -142,6 +154,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let vault = Vault::new(&setup.instance_key);
     let directory = Arc::new(Directory::load(store.documents()?, vault)?);
     let loads = Arc::new(Loads::default());
+    // Before anything moves.
+    let depths = store.queue_depths()?;
     let routes = Arc::new(setup.routes);
     let (inputs, inbox) = mpsc::channel(INBOX);
     let (committer, thread) = Committer::spawn(store.clone(), metrics.clone(), inputs.clone());
@@ -226,7 +240,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let others = vec![
         tokio::spawn(schedule::run(engine.clone())),
         tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
-        tokio::spawn(load_depths(engine.clone())),
+        tokio::spawn(count_depths(engine.clone(), depths)),
         tokio::spawn(forget_old(engine.clone())),
     ];
     let running = Running {
@@ -241,19 +255,19 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
 }
 
 impl Running {
-    /// Stops politely: carriers answer for what they have, what was decided is committed. Whatever
-    /// takes longer than `grace` is left as a crash would leave it, which is safe.
+    /// Stops politely: carriers have `grace` for the answers they wait for, and what was decided is
+    /// committed. Whatever takes longer is left as a crash would leave it, which is safe.
     pub async fn shut_down(self, grace: Duration) {
         for task in &self.others {
             task.abort();
         }
-        self.stop.send_replace(Some(grace / 2));
-        let _ = tokio::time::timeout(grace, self.dispatch).await;
-        self.engine.shared.webhooks.shutdown(grace / 4).await;
-        let _ = tokio::time::timeout(grace / 4, self.outbox).await;
+        self.stop.send_replace(Some(grace));
+        let _ = tokio::time::timeout(grace + UNBINDING, self.dispatch).await;
+        self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
+        let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
-        let _ = tokio::time::timeout(grace, tokio::task::spawn_blocking(|| thread.join())).await;
+        let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;
     }
 }
 
@@ -282,13 +296,6 @@ impl Engine {
             .filter_map(|status| callback_job(self.directory(), message, status, now_ms))
             .collect();
         self.shared.webhooks.offer(jobs);
-    }
-}
-
-/// Label of a refused request.
-pub(crate) fn result_label(fault: &Fault) -> ResultLabel {
-    ResultLabel {
-        result: fault.code.title(),
     }
 }
 
@@ -541,24 +548,25 @@ impl Shell {
             .carrier_config_fault
             .get_or_create(&label)
             .set(health.config_fault.is_some().into());
-        self.engine
-            .shared
-            .readiness
-            .carriers
-            .lock()
-            .insert(carrier, (name, health));
+        let links_stuck = health.links_stuck;
+        let mut carriers = self.engine.shared.readiness.carriers.lock();
+        let known = carriers.insert(carrier, (name, health));
+        let known = known.map_or(0, |(_, health)| health.links_stuck);
+        metrics
+            .carrier_links_stuck
+            .get_or_create(&label)
+            .inc_by(links_stuck.saturating_sub(known));
     }
 }
 
-/// Queue lengths of what a former process left, counted beside the work.
-async fn load_depths(engine: Engine) {
-    let store = engine.shared.store.clone();
-    let Ok(depths) = engine.blocking(move || store.queue_depths()).await else {
+/// Queue lengths of what a former process left, as they were before the work began.
+async fn count_depths(engine: Engine, count: CountDepths) {
+    let Ok(depths) = engine.blocking(count).await else {
         return;
     };
     engine.shared.acceptor.loads.with(|table| {
         for depth in depths {
-            table.get_mut(depth.sender).queued_segments += depth.segments;
+            table.take_over(depth.sender, depth.segments);
         }
     });
 }

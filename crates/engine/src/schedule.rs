@@ -213,7 +213,7 @@ mod tests {
         // Two were released and sent; the place of the third is free again.
         let sender = number_of(engine, &account);
         for _ in 0..2_000 {
-            let queued = |table: &mut crate::loads::LoadTable| table.get(sender).queued_segments;
+            let queued = |table: &mut crate::loads::LoadTable| table.get(sender).queued_segments();
             if engine.shared.acceptor.loads.with(queued) == 0 {
                 return;
             }

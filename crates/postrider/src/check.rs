@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use postrider_store::sqlite::{DiskSpace, SystemDiskSpace};
+use postrider_store::sqlite::Options;
 use serde::Serialize;
 
 use crate::cli::Check;
@@ -57,7 +57,7 @@ fn look(config: &Config, report: &mut Report) {
         .extend(open_files::warning(config, open_files::limit()));
     // Already checked: there is one.
     if let Some(directory) = config.store.directory() {
-        look_at_store(&directory, config.store.reserve_mib, report);
+        look_at_store(&directory, &wiring::store_options(config), report);
     }
 }
 
@@ -77,7 +77,7 @@ fn describe(carrier: &Carrier) -> String {
     }
 }
 
-fn look_at_store(directory: &Path, reserve_mib: u64, report: &mut Report) {
+fn look_at_store(directory: &Path, options: &Options, report: &mut Report) {
     let shown = directory.display();
     if !directory.is_dir() {
         if directory.exists() {
@@ -98,16 +98,24 @@ fn look_at_store(directory: &Path, reserve_mib: u64, report: &mut Report) {
             instance_key::FILE
         ));
     }
-    if is_locked(&directory.join("lock")) {
+    let is_running = is_locked(&directory.join("lock"));
+    if is_running {
         report
             .notes
             .push(format!("store {shown} is in use by a running process"));
     }
-    match SystemDiskSpace.free_bytes(directory) {
-        Ok(free) if free >> 20 <= reserve_mib => report.problems.push(format!(
-            "store.url: {} MiB are free in {shown}, not more than store.reserve_mib = {reserve_mib}: \
-             every message will be refused",
-            free >> 20
+    // A running one may have its log already, and says in /readyz whether it has room.
+    let needed = if is_running {
+        options.reserve_bytes
+    } else {
+        options.needed_bytes()
+    };
+    match options.disk_space.free_bytes(directory) {
+        Ok(free) if free <= needed => report.problems.push(format!(
+            "store.url: {} MiB are free in {shown}, not more than the {} MiB of store.reserve_mib and \
+             the store's log: every message will be refused",
+            free >> 20,
+            needed >> 20
         )),
         Ok(free) => report.notes.push(format!("store {shown}: {} MiB are free", free >> 20)),
         Err(error) => report.problems.push(format!("store.url: can't look at {shown}: {error}")),

@@ -16,6 +16,7 @@ use postrider_carriers::simulator::{Behavior, Rule};
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
+use postrider_engine::Engine;
 use tokio::net::TcpListener;
 
 use self::follower::Follower;
@@ -90,10 +91,13 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
     let listener = listen_somewhere(arguments.listen.as_deref(), &config).await?;
 
     let (door, trust) = sdk_proxy::of_directory(directory)?;
-    let postrider = Postrider::start(&config, listener, Some(door))?;
+    let prepare = async |engine: &Engine| {
+        let follower = Follower::start(engine).await?;
+        Ok((follower, world::ensure(engine, first_account).await?))
+    };
+    let (postrider, (mut follower, world)) =
+        Postrider::start(&config, listener, Some(door), prepare).await?;
     let mut stop = Stop::listen(&postrider.engine)?;
-    let mut follower = Follower::start(&postrider.engine).await?;
-    let world = world::ensure(&postrider.engine, first_account).await?;
     if let Some(simulator) = &postrider.simulator {
         let unreachable = PhoneNumber::parse(UNREACHABLE).context("a number of the demo")?;
         let fate = Behavior::Undelivered(ErrorCode::HandsetUnreachable);

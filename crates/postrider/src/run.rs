@@ -5,6 +5,7 @@
 use std::process::ExitStatus;
 
 use anyhow::Context;
+use postrider_engine::Engine;
 use tokio::process::Command;
 
 use crate::cli::Run;
@@ -21,12 +22,14 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
     let directory = tempfile::tempdir().context("can't make a temporary directory")?;
     let config = dev::local(Config::of_directory(directory.path())?);
     let (door, trust) = sdk_proxy::of_directory(directory.path())?;
-    let postrider = Postrider::start(&config, listen("127.0.0.1:0").await?, Some(door))?;
+    let listener = listen("127.0.0.1:0").await?;
+    let prepare = async |engine: &Engine| {
+        let made = engine.create_main_account(None, None, "run").await;
+        made.context("can't make an account")
+    };
+    let (postrider, (account, token)) =
+        Postrider::start(&config, listener, Some(door), prepare).await?;
     let mut stop = Stop::listen(&postrider.engine)?;
-    let (account, token) = postrider
-        .engine
-        .create_main_account(None, None, "run")
-        .await?;
     let mut child = Command::new(program)
         .args(words)
         .env("POSTRIDER_URL", &postrider.url)

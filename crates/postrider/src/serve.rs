@@ -1,6 +1,7 @@
 //! `postrider serve`: the server, from its start to its end.
 
 use anyhow::Context;
+use postrider_engine::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Serve, Source};
@@ -20,10 +21,13 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         tracing::warn!("{note}");
     }
     let listener = listen(&config.server.listen).await?;
-    let mut postrider = Postrider::start(&config, listener, None)?;
-    let mut stop = Stop::listen(&postrider.engine)?;
     let mut hang_up = signal(SignalKind::hangup()).context("can't listen for signals")?;
-    let made = first_account.ensure(&postrider.engine).await?;
+    let prepare = async |engine: &Engine| {
+        let stop = Stop::listen(engine)?;
+        Ok((stop, first_account.ensure(engine).await?))
+    };
+    let (mut postrider, (mut stop, made)) =
+        Postrider::start(&config, listener, None, prepare).await?;
     output::line(format!("listening on {}", postrider.url));
     if let Some(account) = made {
         announce(&account);
@@ -37,20 +41,30 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         }
     };
     match reason {
-        Reason::StoreFailed(reason) => {
-            tracing::error!(%reason, "the store has failed, and nothing more can be kept: stopping");
-            Ok(FAILED)
-        }
+        Reason::StoreFailed(reason) => Ok(give_up(&reason)),
         Reason::Signal(signal) => {
             tracing::info!(signal, "stopping: finishing what is in flight");
             tokio::select! {
-                () = postrider.stop() => tracing::info!("stopped"),
-                // Whoever asks twice means now; what is not finished is redone at the next start.
-                _ = stop.reason() => tracing::warn!("stopped at once"),
+                () = postrider.stop() => {
+                    tracing::info!("stopped");
+                    Ok(DONE)
+                }
+                // What is not finished is redone at the next start.
+                reason = stop.hurry() => match reason {
+                    Reason::StoreFailed(reason) => Ok(give_up(&reason)),
+                    Reason::Signal(signal) => {
+                        tracing::warn!(signal, "stopped at once");
+                        Ok(DONE)
+                    }
+                },
             }
-            Ok(DONE)
         }
     }
+}
+
+fn give_up(reason: &str) -> u8 {
+    tracing::error!(%reason, "the store has failed, and nothing more can be kept: stopping");
+    FAILED
 }
 
 /// The settings of a command that takes either a file or a directory.

@@ -1,12 +1,20 @@
 //! Why a running Postrider ends: the operator says so, or its store has failed.
 
+use std::sync::Arc;
+
 use anyhow::Context;
+use postrider_core::clock::{Clock, Millis};
 use postrider_engine::Engine;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+/// Signals so soon after the first are the same one once more: shells and orchestrators signal the
+/// process and its whole group, or ask two times to be sure.
+const SAME_SIGNAL_MS: Millis = 2_000;
+
 /// The signals and failures that end the process.
 pub(crate) struct Stop {
+    clock: Arc<dyn Clock>,
     terminate: Signal,
     interrupt: Signal,
     store_failure: watch::Receiver<Option<String>>,
@@ -25,6 +33,7 @@ impl Stop {
     pub(crate) fn listen(engine: &Engine) -> anyhow::Result<Self> {
         let signal = |kind| signal(kind).context("can't listen for signals");
         Ok(Self {
+            clock: engine.clock().clone(),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             store_failure: engine.store_failure(),
@@ -39,6 +48,24 @@ impl Stop {
             failure = failure(&mut self.store_failure) => Reason::StoreFailed(failure),
         }
     }
+
+    /// Waits, once stopping has begun, for a reason to be done with it at once.
+    pub(crate) async fn hurry(&mut self) -> Reason {
+        let clock = self.clock.clone();
+        hurry(&*clock, async || self.reason().await).await
+    }
+}
+
+async fn hurry(clock: &dyn Clock, mut next: impl AsyncFnMut() -> Reason) -> Reason {
+    let since_ms = clock.now_ms();
+    loop {
+        let reason = next().await;
+        let is_soon = clock.now_ms() - since_ms < SAME_SIGNAL_MS;
+        if !(is_soon && matches!(reason, Reason::Signal(_))) {
+            return reason;
+        }
+        tracing::info!("already stopping; one more signal, a little later, stops at once");
+    }
 }
 
 async fn failure(store_failure: &mut watch::Receiver<Option<String>>) -> String {
@@ -46,5 +73,39 @@ async fn failure(store_failure: &mut watch::Receiver<Option<String>>) -> String 
     match failed {
         Ok(reason) => reason.clone().unwrap_or_default(),
         Err(_) => "its committing thread has ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::clock::ManualClock;
+
+    use super::*;
+
+    const SIGNAL: Reason = Reason::Signal("SIGTERM");
+
+    fn failed() -> Reason {
+        Reason::StoreFailed("no disk".to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_signal_hurries_only_when_it_comes_a_while_after_the_first() {
+        // Columns: what comes, and when in milliseconds; when something is obeyed.
+        for (coming, obeyed_ms) in [
+            (vec![(0, SIGNAL), (1_999, SIGNAL), (9_000, SIGNAL)], 9_000),
+            (vec![(2_000, SIGNAL)], 2_000),
+            // Nobody says this by accident.
+            (vec![(500, failed())], 500),
+        ] {
+            let clock = ManualClock::at(0);
+            let mut coming = coming.into_iter();
+            let next = async || {
+                let (at_ms, reason) = coming.next().expect("obeyed before this");
+                clock.set(at_ms);
+                reason
+            };
+            hurry(&clock, next).await;
+            assert_eq!(clock.now_ms(), obeyed_ms);
+        }
     }
 }

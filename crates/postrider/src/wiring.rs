@@ -27,10 +27,17 @@ use crate::{instance_key, open_files, telemetry};
 /// Batches of carriers' events on their way to the engine; beyond that the carriers wait.
 pub(crate) const EVENTS: usize = 256;
 
-/// For answering what the API has taken, then for the carriers and the last commits. Together well
-/// within the 30 seconds that operators are promised.
+/// For answering what the API has taken.
 const ANSWERS_GRACE: Duration = Duration::from_secs(5);
-const ENGINE_GRACE: Duration = Duration::from_secs(8);
+
+/// Then for the carriers to answer what is in their windows. Whatever they have not answered by then
+/// is unknown: sent again or failed by policy, and both are worse than a late exit.
+const CARRIERS_GRACE: Duration = Duration::from_secs(10);
+
+/// Operators are promised 30 seconds for all, of which the store has the last ones for its logs.
+const _: () = assert!(
+    ANSWERS_GRACE.as_secs() + CARRIERS_GRACE.as_secs() + runtime::SHUT_DOWN.as_secs() <= 26
+);
 
 /// A running Postrider.
 pub(crate) struct Postrider {
@@ -84,6 +91,14 @@ pub(crate) fn carriers(config: &Config) -> Vec<config::Carrier> {
     config.carriers.clone()
 }
 
+pub(crate) fn store_options(config: &Config) -> Options {
+    Options {
+        messages_per_shard: config.store.messages_per_shard,
+        reserve_bytes: config.store.reserve_mib << 20,
+        ..Options::default()
+    }
+}
+
 /// Opens the data directory; nobody else may have it open.
 pub(crate) fn open_store(
     config: &Config,
@@ -93,12 +108,7 @@ pub(crate) fn open_store(
         .store
         .directory()
         .context("store.url names no directory")?;
-    let options = Options {
-        messages_per_shard: config.store.messages_per_shard,
-        reserve_bytes: config.store.reserve_mib << 20,
-        ..Options::default()
-    };
-    let store = SqliteStore::open(&directory, clock, options)?;
+    let store = SqliteStore::open(&directory, clock, store_options(config))?;
     let key = instance_key::of_directory(&directory, has_accounts(&store)?)?;
     Ok((directory, Arc::new(store), key))
 }
@@ -112,12 +122,14 @@ fn has_accounts(store: &dyn Store) -> anyhow::Result<bool> {
 }
 
 impl Postrider {
-    /// Starts everything and listens. Must be called within a tokio runtime.
-    pub(crate) fn start(
+    /// Starts everything, and the API last: whoever connects to the listener waits until `prepare`
+    /// has made what the first request may rely on, an account above all.
+    pub(crate) async fn start<T>(
         config: &Config,
         listener: TcpListener,
         door: Option<Door>,
-    ) -> anyhow::Result<Self> {
+        prepare: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
         let open_files = open_files::raise();
         let shares = open_files::shares(config, open_files);
         if let Some(warning) = open_files::warning(config, open_files) {
@@ -184,6 +196,7 @@ impl Postrider {
             connections: shares.http as usize,
             ..postrider_server::Limits::default()
         };
+        let prepared = prepare(&engine).await?;
         let (stop_http, stopped) = oneshot::channel::<()>();
         let http = tokio::spawn(postrider_server::serve(
             listener,
@@ -193,7 +206,7 @@ impl Postrider {
                 let _ = stopped.await;
             },
         ));
-        Ok(Self {
+        let postrider = Self {
             engine,
             places,
             simulator,
@@ -202,7 +215,8 @@ impl Postrider {
             running,
             stop_http,
             http,
-        })
+        };
+        Ok((postrider, prepared))
     }
 
     /// Stops politely: no new requests, answers and commits for what is in flight.
@@ -212,7 +226,7 @@ impl Postrider {
         if answered.is_err() {
             tracing::warn!("some requests were not answered in time and are dropped");
         }
-        self.running.shut_down(ENGINE_GRACE).await;
+        self.running.shut_down(CARRIERS_GRACE).await;
     }
 }
 
@@ -268,3 +282,6 @@ fn readiness(engine: Engine, store: Arc<dyn Store>) -> impl Fn() -> Result<(), S
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,6 +192,10 @@ pub struct QueueDepth {
     pub segments: u64,
 }
 
+/// Counts what waited when the store gave this out, whatever is committed meanwhile. May take a second
+/// for some millions of messages.
+pub type CountDepths = Box<dyn FnOnce() -> Result<Vec<QueueDepth>> + Send>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk is (nearly) full: new messages are refused, the reserve is kept for receipts.
@@ -258,8 +262,9 @@ pub trait Store: Send + Sync {
     /// index: for once after the start.
     fn unshelved(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Id>>;
 
-    /// Every sender with something waiting, and how much. Reads the queue index only.
-    fn queue_depths(&self) -> Result<Vec<QueueDepth>>;
+    /// Every sender with something waiting at this instant, and how much; to be counted beside the
+    /// work. Reads the queue index only.
+    fn queue_depths(&self) -> Result<CountDepths>;
 
     /// Senders with something waiting; cheaper than their depths, for the start.
     fn queued_senders(&self) -> Result<Vec<SenderNo>>;
@@ -286,7 +291,8 @@ pub trait Store: Send + Sync {
     // --- messages: forgetting ---
 
     /// Forgets whole files or partitions whose every message is older than the given instant, and
-    /// returns how many messages went. Nothing that still waits or is due is forgotten.
+    /// returns how many messages went. Nothing that still waits or is due is forgotten, unless it
+    /// can't be read: nobody will ever see to it, and it is reported.
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64>;
 
     // --- settings ---

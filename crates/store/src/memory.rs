@@ -17,8 +17,8 @@ use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::Id;
 
 use crate::contract::{
-    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
-    Store, StoreError, SubmittedKey, Update, is_released, is_settled, is_waiting,
+    Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
+    Result, Store, StoreError, SubmittedKey, Update, is_released, is_settled, is_waiting,
 };
 
 /// What a store leaves behind. Clones are the same disk.
@@ -223,24 +223,13 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        let records = self.records()?;
-        let mut depths: BTreeMap<SenderNo, QueueDepth> = BTreeMap::new();
-        for (sender, row) in &records.waiting {
-            let Some(sender) = *sender else { continue };
-            let depth = depths.entry(sender).or_insert(QueueDepth {
-                sender,
-                messages: 0,
-                segments: 0,
-            });
-            depth.messages += 1;
-            depth.segments += u64::from(records.messages[row].num_segments);
-        }
-        Ok(depths.into_values().collect())
+    fn queue_depths(&self) -> Result<CountDepths> {
+        let depths = self.records()?.depths();
+        Ok(Box::new(|| Ok(depths)))
     }
 
     fn queued_senders(&self) -> Result<Vec<SenderNo>> {
-        let depths = self.queue_depths()?;
+        let depths = self.records()?.depths();
         Ok(depths.into_iter().map(|depth| depth.sender).collect())
     }
 
@@ -362,6 +351,21 @@ struct Records {
 }
 
 impl Records {
+    fn depths(&self) -> Vec<QueueDepth> {
+        let mut depths: BTreeMap<SenderNo, QueueDepth> = BTreeMap::new();
+        for (sender, row) in &self.waiting {
+            let Some(sender) = *sender else { continue };
+            let depth = depths.entry(sender).or_insert(QueueDepth {
+                sender,
+                messages: 0,
+                segments: 0,
+            });
+            depth.messages += 1;
+            depth.segments += u64::from(self.messages[row].num_segments);
+        }
+        depths.into_values().collect()
+    }
+
     fn known(&self, id: Id) -> Option<&Message> {
         // The tail is the part of a SID that nobody can guess.
         self.messages

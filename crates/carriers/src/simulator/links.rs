@@ -130,7 +130,7 @@ impl Links {
             links_configured: self.count,
             links_bound: if self.are_bound() { self.count } else { 0 },
             is_throttled: matches!(self.state, State::Throttled { .. }),
-            config_fault: None,
+            ..Health::default()
         };
         let capacity = (segments, health);
         if self.announced.as_ref() == Some(&capacity) {

@@ -6,6 +6,7 @@
 //! head of their queues in order, otherwise as `Returned`, so that another carrier may have them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ impl SmppCarrier {
                 bucket: TokenBucket::new(config.throughput, now_ms),
             }),
             links: modes.iter().map(|_| LinkSlot::default()).collect(),
+            links_stuck: AtomicU64::new(0),
             supervisor: Notify::new(),
             stop: watch::Sender::new(None),
             clock,
@@ -130,6 +132,8 @@ pub(super) struct Shared {
     /// Messages no bind has taken yet, in order. Locked for moments, never across an await.
     queue: Mutex<Queue>,
     links: Box<[LinkSlot]>,
+    /// Links given up by the watchdog.
+    links_stuck: AtomicU64,
     /// Woken when a link's standing changes, or nobody is there to pull.
     supervisor: Notify,
     /// Milliseconds of grace, once the carrier is to stop.
@@ -207,6 +211,16 @@ impl Shared {
         self.queue().bucket.give_back(u32::from(segments).max(1));
     }
 
+    /// Whether messages wait that no link has taken.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.queue().ready.is_empty()
+    }
+
+    /// Told with the standing that follows.
+    pub(super) fn count_stuck(&self) {
+        self.links_stuck.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn set_standing(&self, index: usize, standing: &Standing) {
         let mut held = lock(&self.links[index].standing);
         if *held != *standing {
@@ -271,6 +285,7 @@ impl Shared {
             links_configured: u32::try_from(standings.len()).unwrap_or(u32::MAX),
             links_bound: count(|standing| standing.is_bound),
             is_throttled: standings.iter().any(|standing| standing.is_throttled),
+            links_stuck: self.links_stuck.load(Ordering::Relaxed),
             config_fault: standings
                 .iter()
                 .find_map(|standing| standing.config_fault.clone()),

@@ -26,6 +26,7 @@ use super::pdu::BindMode;
 use super::reconnect::Reconnect;
 use super::session::{self, Alarm, Cause, CloseReason, Readiness, Session, Setup};
 use super::tls::Tls;
+use super::watchdog::{Duty, Watchdog};
 use crate::contract::{Event, EventBatch, EventSender, Outcome};
 
 /// Octets read at a time: some hundreds of answers.
@@ -250,6 +251,7 @@ struct Conversation<'a> {
     /// Since when the channel has had no room.
     blocked_since_ms: Option<i64>,
     bound_at_ms: Option<i64>,
+    watchdog: Watchdog,
     closed: Option<CloseReason>,
 }
 
@@ -272,6 +274,8 @@ impl<'a> Conversation<'a> {
             references: link.shared.references.clone(),
             seed: link.seed ^ u64::from(generation),
         };
+        let response_timeout_ms = link.shared.settings.response_timeout_ms;
+        let longest_wait_ms = response_timeout_ms.max(link.write_timeout_ms);
         Self {
             link,
             session: Session::new(setup, time.now_ms()),
@@ -286,6 +290,7 @@ impl<'a> Conversation<'a> {
             batch: Vec::new(),
             blocked_since_ms: None,
             bound_at_ms: None,
+            watchdog: Watchdog::new(longest_wait_ms),
             closed: None,
         }
     }
@@ -349,14 +354,47 @@ impl<'a> Conversation<'a> {
             self.sort_events(now_ms);
         }
         self.pass_on(now_ms);
+        self.watch(pull_ms, now_ms);
         self.link
             .shared
             .set_standing(self.link.index, &self.standing(now_ms));
-        [self.session.next_deadline(now_ms), pull_ms, write_ms]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(i64::MAX)
+        let watch_ms = self.watchdog.next_deadline();
+        [
+            self.session.next_deadline(now_ms),
+            pull_ms,
+            write_ms,
+            watch_ms,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(i64::MAX)
+    }
+
+    /// Gives the session up when it does not move any more. `pull_ms` says when the pace allows more.
+    fn watch(&mut self, pull_ms: Option<i64>, now_ms: i64) {
+        let is_held_back = pull_ms.is_some()
+            || !self.session.is_transmitting()
+            || self.session.is_throttled(now_ms)
+            || self.blocked_since_ms.is_some();
+        let has_work = self.link.shared.has_ready() || self.session.has_unwritten(now_ms);
+        let duty = if has_work && !is_held_back {
+            Duty::Submit
+        } else {
+            Duty::None
+        };
+        let submits = self.session.submits();
+        if self.watchdog.is_stuck(duty, submits, now_ms) {
+            warn!(
+                carrier = %self.link.shared.name, link = self.link.index,
+                unanswered = self.session.in_flight(),
+                "bound, but nothing is sent although messages wait: this is a bug, please report \
+                 it; binding again"
+            );
+            self.link.shared.count_stuck();
+            self.session.stuck(&mut self.session_events);
+            self.sort_events(now_ms);
+        }
     }
 
     /// Fills the window from the shared queue. Returns when the pace allows more.

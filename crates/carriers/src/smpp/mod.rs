@@ -27,6 +27,7 @@ mod carrier;
 mod client;
 mod reconnect;
 mod tls;
+mod watchdog;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -96,6 +96,8 @@ pub enum CloseReason {
     PeerUnbound,
     /// We unbound.
     Unbound,
+    /// It sent nothing although messages waited.
+    Stuck,
     /// The connection broke.
     LinkLost,
 }
@@ -158,6 +160,8 @@ pub struct Session {
     held: VecDeque<u32>,
     /// Submits in a row that went unanswered.
     misses: u32,
+    /// Submits since the bind, for the watchdog.
+    submits: u64,
     /// Events whose acknowledgement is due.
     deliveries_open: u32,
     data_sm_open: FxHashSet<u32>,
@@ -189,6 +193,7 @@ impl Session {
             current: None,
             held: VecDeque::new(),
             misses: 0,
+            submits: 0,
             deliveries_open: 0,
             data_sm_open: FxHashSet::default(),
             queue_full: FxHashMap::default(),
@@ -336,6 +341,11 @@ impl Session {
         self.close(CloseReason::LinkLost, events);
     }
 
+    /// It does not move any more.
+    pub fn stuck(&mut self, events: &mut Vec<Event>) {
+        self.close(CloseReason::Stuck, events);
+    }
+
     /// Time in which nobody read the socket does not count against the peer.
     pub fn excuse(&mut self, paused_ms: i64) {
         self.received_ms += paused_ms;
@@ -364,6 +374,16 @@ impl Session {
     /// Whether new messages could go out, now or when an answer or a token comes.
     pub fn is_transmitting(&self) -> bool {
         self.state == State::Bound && self.setup.mode.can_transmit()
+    }
+
+    /// Submits it has written since the bind.
+    pub fn submits(&self) -> u64 {
+        self.submits
+    }
+
+    /// Whether it has taken a message that is not all written, and the pace does not hold it.
+    pub fn has_unwritten(&mut self, now_ms: i64) -> bool {
+        self.current.is_some() || (!self.held.is_empty() && self.pace.is_open(now_ms))
     }
 
     /// Submits without an answer.

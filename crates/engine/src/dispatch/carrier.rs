@@ -5,6 +5,7 @@ use std::sync::Arc;
 use postrider_carriers::{CarrierNo, Health, UnknownOutcome};
 use postrider_core::clock::Millis;
 use postrider_core::lifecycle::ReceiptParts;
+use postrider_core::sid::Id;
 
 use super::ring::Ring;
 use super::{Dispatch, Effect, Reconfigured, Timer};
@@ -39,6 +40,16 @@ pub(super) struct CarrierState {
     /// Why it is held, in its own words.
     fault: Option<Box<str>>,
     is_health_news: bool,
+}
+
+/// A message on its way into a carrier's hands, and the room it takes there until it is answered or
+/// turns back. Given back exactly once ([`Dispatch::give_back`]): what is not is missing for ever, and
+/// a carrier without room is given nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandOver {
+    pub(super) id: Id,
+    pub(super) carrier: CarrierNo,
+    pub(super) segments: u32,
 }
 
 /// Whether a carrier is spared because it refuses our account or our addresses as such: every
@@ -98,6 +109,23 @@ impl CarrierState {
 }
 
 impl Dispatch {
+    /// Room for a message's segments at a carrier.
+    pub(super) fn take_room(&mut self, id: Id, carrier: CarrierNo, segments: u16) -> HandOver {
+        let segments = u32::from(segments.max(1));
+        self.carriers[usize::from(carrier.0)].outstanding += segments;
+        HandOver {
+            id,
+            carrier,
+            segments,
+        }
+    }
+
+    pub(super) fn give_back(&mut self, hand_over: HandOver) {
+        let state = &mut self.carriers[usize::from(hand_over.carrier.0)];
+        debug_assert!(state.outstanding >= hand_over.segments, "{hand_over:?}");
+        state.outstanding = state.outstanding.saturating_sub(hand_over.segments);
+    }
+
     /// Takes the carriers and routes as they are now, and moves what waits to where it belongs.
     pub(super) fn reconfigure(
         &mut self,

@@ -86,6 +86,10 @@ pub(super) struct LiveMessages {
 }
 
 impl LiveMessages {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(super) fn get(&self, id: Id) -> Option<&Live> {
         self.by_id.get(&id)
     }

@@ -38,7 +38,7 @@ use postrider_store::{Applied, Change, ParkedReceipt, SubmittedKey};
 use rustc_hash::FxHashMap;
 
 pub use self::carrier::CarrierPolicy;
-use self::carrier::CarrierState;
+use self::carrier::{CarrierState, HandOver};
 use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
 use self::receipt::Receipts;
@@ -201,7 +201,7 @@ enum Deferred {
     /// calls nobody.
     CallBack(Box<Job>, usize),
     /// The intent to submit is on record: now submit.
-    Submit(Id),
+    Submit(HandOver),
     /// The message's change is durable.
     Saved(Id),
 }
@@ -221,7 +221,7 @@ pub struct Dispatch {
     queues: BTreeMap<SenderNo, SenderQueue>,
     shelving: Shelving,
     carriers: Vec<CarrierState>,
-    tickets: FxHashMap<Ticket, Id>,
+    tickets: FxHashMap<Ticket, HandOver>,
     next_ticket: u64,
     receipts: Receipts,
     timers: BTreeSet<(Millis, Timer)>,
@@ -362,6 +362,13 @@ impl Dispatch {
             self.pump(now_ms, effects);
         }
         self.flush(effects);
+        let has_room = |state: &CarrierState| state.outstanding == 0;
+        debug_assert!(
+            !self.is_quiet() || self.carriers.iter().all(has_room),
+            "room is lost"
+        );
+        let live = i64::try_from(self.live.len()).unwrap_or(i64::MAX);
+        self.metrics.live_messages.set(live);
     }
 
     /// When [`Dispatch::poll`] has something to do although nothing happened.
@@ -462,7 +469,9 @@ impl Dispatch {
                         jobs.push(*job);
                     }
                 }
-                Deferred::Submit(id) => self.submit_intended(id, now_ms, effects),
+                Deferred::Submit(hand_over) => {
+                    self.submit_intended(hand_over, now_ms, effects);
+                }
                 Deferred::Saved(id) => self.saved(id),
             }
         }

@@ -14,6 +14,7 @@ use postrider_core::sid::Id;
 use postrider_store::{Change, Submitted, SubmittedKey, Update};
 use smallvec::SmallVec;
 
+use super::carrier::HandOver;
 use super::live::Stage;
 use super::{Deferred, Dispatch, Effect, Timer, callback_job};
 
@@ -44,40 +45,48 @@ impl Dispatch {
         now_ms: Millis,
         batch: &mut Vec<Submission>,
     ) {
-        let state = &mut self.carriers[usize::from(carrier.0)];
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
-        state.outstanding += u32::from(live.message.num_segments.max(1));
         let message = &mut live.message;
         message.attempts += 1;
-        match state.policy.unknown_outcome {
+        let segments = message.num_segments;
+        let policy = self.carriers[usize::from(carrier.0)].policy.unknown_outcome;
+        match policy {
             UnknownOutcome::Resend => {
                 message.is_possible_duplicate |= live.is_recovered;
-                if let Some(submission) = self.submission(id) {
-                    batch.push(submission);
-                }
+                let hand_over = self.take_room(id, carrier, segments);
+                batch.extend(self.submission(hand_over));
             }
             UnknownOutcome::Fail => {
-                let segments = message.num_segments.max(1);
+                let hand_over = self.take_room(id, carrier, segments);
                 self.live.set_stage(id, Stage::Intent);
+                let segments = segments.max(1);
                 self.apply(id, &Event::Submitting { segments }, now_ms);
-                self.after.push(Deferred::Submit(id));
+                self.after.push(Deferred::Submit(hand_over));
             }
         }
     }
 
     /// The intent to submit is durable.
-    pub(super) fn submit_intended(&mut self, id: Id, now_ms: Millis, effects: &mut Vec<Effect>) {
-        let Some(carrier) = self.live.get(id).filter(|live| live.stage == Stage::Intent) else {
-            return;
-        };
-        let carrier = carrier.lane;
+    pub(super) fn submit_intended(
+        &mut self,
+        hand_over: HandOver,
+        now_ms: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let HandOver { id, carrier, .. } = hand_over;
+        let live = self.live.get(id);
+        if live.is_none_or(|live| live.stage != Stage::Intent) {
+            // It expired, or an earlier submit was answered after all, while the intent was written.
+            return self.give_back(hand_over);
+        }
         if self.carriers[usize::from(carrier.0)].is_retired {
             // It was retired while the intent was written.
+            self.give_back(hand_over);
             return self.came_back(id, now_ms);
         }
-        let Some(submission) = self.submission(id) else {
+        let Some(submission) = self.submission(hand_over) else {
             return;
         };
         match effects.last_mut() {
@@ -94,22 +103,30 @@ impl Dispatch {
         }
     }
 
-    fn submission(&mut self, id: Id) -> Option<Submission> {
+    /// `None` gives the room back: a message whose addresses can't be read had no lane either.
+    fn submission(&mut self, hand_over: HandOver) -> Option<Submission> {
+        let id = hand_over.id;
         let ticket = Ticket(self.next_ticket);
-        let message = &self.live.get(id)?.message;
-        let submission = Submission {
-            ticket,
-            from: SenderAddress::parse(message.from.as_deref()?)?,
-            to: PhoneNumber::parse(&message.to).ok()?,
-            body: message.body.clone(),
-            encoding: message.encoding,
-            segments: message.num_segments,
-            deadline_ms: message.deadline_ms,
-        };
+        let message = self.live.get(id).map(|live| &live.message);
+        let submission = message.and_then(|message| {
+            Some(Submission {
+                ticket,
+                from: SenderAddress::parse(message.from.as_deref()?)?,
+                to: PhoneNumber::parse(&message.to).ok()?,
+                body: message.body.clone(),
+                encoding: message.encoding,
+                segments: message.num_segments,
+                deadline_ms: message.deadline_ms,
+            })
+        });
+        if submission.is_none() {
+            self.give_back(hand_over);
+            return None;
+        }
         self.next_ticket += 1;
-        self.tickets.insert(ticket, id);
+        self.tickets.insert(ticket, hand_over);
         self.live.set_stage(id, Stage::Submitted(ticket));
-        Some(submission)
+        submission
     }
 
     /// The carrier's one answer to a submission.
@@ -120,15 +137,12 @@ impl Dispatch {
         outcome: Outcome,
         now_ms: Millis,
     ) {
-        let Some(id) = self.tickets.remove(&ticket) else {
+        let Some(hand_over) = self.tickets.remove(&ticket) else {
             return;
         };
-        let segments = self
-            .live
-            .get(id)
-            .map_or(1, |live| u32::from(live.message.num_segments.max(1)));
+        self.give_back(hand_over);
+        let id = hand_over.id;
         let state = &mut self.carriers[usize::from(carrier.0)];
-        state.outstanding = state.outstanding.saturating_sub(segments);
         if is_good_answer(&outcome) {
             state.answers_well();
         }

@@ -127,7 +127,7 @@ impl World {
             Effect::Commit { commit, changes } => Some(self.commit(commit, &changes)),
             Effect::Submit { carrier, batch } => {
                 for submission in batch {
-                    let id = self.dispatch.tickets[&submission.ticket];
+                    let id = self.dispatch.tickets[&submission.ticket].id;
                     let live = self.dispatch.live.get(id).unwrap();
                     let entry = (carrier, number(&live.message), submission.ticket);
                     self.submitted.push(entry);

@@ -44,6 +44,8 @@ struct Bench {
     calls: usize,
     /// What the store says to the next changes.
     applied: Applied,
+    /// While there is a list here, commits are not durable yet.
+    slow_commits: Option<Vec<Input>>,
     /// The stored queue of the one sender, oldest first.
     stored: Vec<Message>,
 }
@@ -77,6 +79,7 @@ impl Bench {
             health: Vec::new(),
             calls: 0,
             applied: Applied::Yes,
+            slow_commits: None,
             stored: Vec::new(),
         };
         for carrier in [0, 1] {
@@ -187,7 +190,11 @@ impl Bench {
                     }
                 }
                 let applied = vec![self.applied; changes.len()];
-                return Some(Input::Committed { commit, applied });
+                let committed = Input::Committed { commit, applied };
+                let Some(slow_commits) = &mut self.slow_commits else {
+                    return Some(committed);
+                };
+                slow_commits.push(committed);
             }
             Effect::Submit { carrier, batch } => {
                 let batch = batch.into_iter().map(|submission| (carrier, submission));
@@ -620,4 +627,51 @@ fn a_message_for_which_there_was_no_sender_calls_back_at_once() {
     assert_eq!(bench.calls, 1);
     assert!(bench.take_submitted().is_empty());
     assert_eq!(bench.status(id), None, "nothing is left to be decided");
+}
+
+#[test]
+fn what_is_in_memory_is_measured() {
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    let metrics = bench.dispatch.metrics.clone();
+    bench.accept(1);
+    bench.accept(2);
+    let tickets = bench.take_submitted();
+    bench.answer(0, tickets[0].1.ticket, accepted(&["1"]));
+    assert_eq!(metrics.live_messages.get(), 2, "one waits for its receipt");
+    bench.receive(0, delivered("1", 1));
+    assert_eq!(metrics.live_messages.get(), 1);
+}
+
+#[test]
+fn an_answer_about_a_message_that_is_done_gives_all_its_room_back() {
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    bench.accept_with(1, |message| message.num_segments = 3);
+    let ticket = bench.take_one().ticket;
+    bench.answer(0, ticket, Outcome::Unknown);
+    bench.advance(MINUTE_MS);
+    let second = bench.take_one().ticket;
+    let outcome = accepted(&["1", "2", "3"]);
+    bench.tell(0, Event::LateOutcome { ticket, outcome });
+    for id in ["1", "2", "3"] {
+        bench.receive(0, delivered(id, 1));
+    }
+    assert_eq!(bench.dispatch.live.len(), 0);
+    assert_eq!(bench.dispatch.carriers[0].outstanding, 3);
+    bench.answer(0, second, accepted(&["4", "5", "6"]));
+    assert_eq!(bench.dispatch.carriers[0].outstanding, 0);
+}
+
+#[test]
+fn an_intent_that_is_never_acted_on_gives_its_room_back() {
+    let mut bench = Bench::new(UnknownOutcome::Fail);
+    bench.slow_commits = Some(Vec::new());
+    let deadline_ms = bench.now_ms + 1_000;
+    let id = bench.accept_with(1, |message| message.deadline_ms = deadline_ms);
+    assert_eq!(bench.dispatch.carriers[0].outstanding, 1);
+    bench.advance(1_000);
+    let commits = bench.slow_commits.take().unwrap();
+    bench.turn(commits);
+    assert_eq!(bench.take_submitted().len(), 0);
+    assert_eq!(bench.status(id), Some(Status::Failed));
+    assert_eq!(bench.dispatch.carriers[0].outstanding, 0);
 }

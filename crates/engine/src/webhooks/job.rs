@@ -122,11 +122,11 @@ pub enum Report {
     /// Jobs of this backlog were not kept, because its share of the queue in memory is full. None of an
     /// endpoint's jobs are kept until [`Report::WantsRefill`] says so.
     Overflowed {
-        authority: Backlog,
+        backlog: Backlog,
     },
     /// A backlog that had overflowed has room again: offer what the store says is due, oldest first.
     WantsRefill {
-        authority: Backlog,
+        backlog: Backlog,
     },
 }
 

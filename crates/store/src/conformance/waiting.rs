@@ -65,7 +65,7 @@ fn every_status_waits_or_not(backend: &dyn Backend) {
 
 fn depths(backend: &dyn Backend) {
     let store = backend.open();
-    assert_eq!(ok(store.queue_depths()), []);
+    assert_eq!(ok(ok(store.queue_depths())()), []);
     assert_eq!(ok(store.queued_senders()), []);
     for number in 0..30 {
         let message = message_with(number, |message| {
@@ -81,9 +81,22 @@ fn depths(backend: &dyn Backend) {
         messages,
         segments,
     };
+    let count = ok(store.queue_depths());
+    apply(&*store, Change::Update(update(7, Status::Sent)));
+    insert(
+        &*store,
+        &[message_with(31, |message| {
+            message.sender = Some(SenderNo(10));
+        })],
+    );
     assert_eq!(
-        ok(store.queue_depths()),
-        [depth(10, 9, 18), depth(20, 10, 20)]
+        ok(count()),
+        [depth(10, 9, 18), depth(20, 10, 20)],
+        "what waited before the last two changes"
+    );
+    assert_eq!(
+        ok(ok(store.queue_depths())()),
+        [depth(10, 9, 17), depth(20, 10, 20)]
     );
     assert_eq!(ok(store.queued_senders()), [SenderNo(10), SenderNo(20)]);
 }

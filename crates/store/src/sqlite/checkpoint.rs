@@ -35,10 +35,7 @@ impl Checkpointer {
         let thread = std::thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || {
-                let mut rounds = Rounds {
-                    shared,
-                    logs: BTreeMap::new(),
-                };
+                let mut rounds = Rounds::new(shared);
                 let (flag, wake) = &*stopped;
                 let mut is_stopped = flag.lock();
                 while !*is_stopped {
@@ -69,7 +66,7 @@ impl Drop for Checkpointer {
 }
 
 /// What the thread knows from one round to the next.
-struct Rounds {
+pub(super) struct Rounds {
     shared: Arc<Shared>,
     logs: BTreeMap<u32, Log>,
 }
@@ -83,7 +80,12 @@ struct Log {
 }
 
 impl Rounds {
-    fn round(&mut self) {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let logs = BTreeMap::new();
+        Self { shared, logs }
+    }
+
+    pub(super) fn round(&mut self) {
         let shards = self.shared.shards.all();
         self.logs
             .retain(|number, _| shards.iter().any(|shard| shard.name.number == *number));
@@ -112,7 +114,7 @@ impl Rounds {
                 Some(conn) => conn,
                 None => open_checkpointer(&shard.path)?,
             };
-            copy(&conn, shard, self.shared.options.log_limit_bytes)?;
+            copy(&conn, shard, self.shared.options.log_limit_bytes())?;
             log.conn = Some(conn);
         } else if !is_newest && log.conn.is_some() {
             log.idle_rounds += 1;

@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod connection;
+mod depths;
 mod directory;
 mod failure;
 mod find;
@@ -51,7 +52,7 @@ use self::shard::{Shard, Shards};
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::contract::{
-    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
+    Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, Result,
     Store, StoreError, SubmittedKey,
 };
 
@@ -74,7 +75,7 @@ pub struct Options {
     /// Below this much free space new messages are refused ([`Store::room`]).
     pub reserve_bytes: u64,
     pub checkpoint_every: Duration,
-    /// A log longer than this is started afresh.
+    /// A log longer than this, or than half of the reserve, is started afresh.
     pub log_limit_bytes: u64,
     /// A listing by date of sending sorts up to so many keys of a shard; where there are more, they
     /// are dense enough to be met by walking. At a page of 50 and 750,000 messages a shard both ways
@@ -148,12 +149,6 @@ impl SqliteStore {
             .into_iter()
             .map(|name| Arc::new(Shard::new(name, directory.shard(name))))
             .collect();
-        let room = Room::new(
-            dir,
-            Arc::clone(&options.disk_space),
-            clock,
-            options.reserve_bytes,
-        );
         let settings = Settings::open(directory.control())?;
         let parked = Parked::open(directory.parked())?;
         directory.sync()?;
@@ -167,6 +162,7 @@ impl SqliteStore {
             directory,
         });
         let writer = Writer::open(Arc::clone(&shared), parked)?;
+        let room = Room::new(dir, clock, Arc::clone(&shared));
         let checkpointer =
             Checkpointer::start(Arc::clone(&shared)).map_err(|source| OpenError::Io {
                 path: dir.to_owned(),
@@ -185,6 +181,12 @@ impl SqliteStore {
     fn write<T>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
         self.shared.check()?;
         write().inspect_err(|error| self.shared.fail(error))
+    }
+
+    /// One round of the checkpoint thread, when a test wants it.
+    #[cfg(test)]
+    pub(crate) fn copy_logs(&self) {
+        checkpoint::Rounds::new(Arc::clone(&self.shared)).round();
     }
 
     #[cfg(test)]
@@ -254,8 +256,8 @@ impl Store for SqliteStore {
         work::unshelved(self.shared()?, sender, after, limit)
     }
 
-    fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        work::queue_depths(self.shared()?)
+    fn queue_depths(&self) -> Result<CountDepths> {
+        depths::queue_depths(self.shared()?)
     }
 
     fn queued_senders(&self) -> Result<Vec<SenderNo>> {

@@ -2,6 +2,7 @@
 
 use postrider_core::clock::Millis;
 use postrider_core::sid::Id;
+use rusqlite::Connection;
 
 use crate::contract::Result;
 use crate::sqlite::Shared;
@@ -24,6 +25,29 @@ pub(super) fn last_id(shared: &Shared) -> Result<Option<Id>> {
     Ok(None)
 }
 
+/// What a shard still has to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// Something that nobody can read, hence nobody will ever do. It must not keep all the others'
+    /// records beyond what was promised; until then it stays, for somebody to mend.
+    Unreadable,
+    Work,
+}
+
+fn left(shared: &Shared, conn: &Connection) -> Result<Left> {
+    let mut left = Left::Nothing;
+    for kind in Work::ALL {
+        if work::has_readable(&shared.unreadable, conn, kind)? {
+            return Ok(Left::Work);
+        }
+        if work::has(conn, kind)? {
+            left = Left::Unreadable;
+        }
+    }
+    Ok(left)
+}
+
 /// Deletes the files of shards that are old enough and have nothing left to do. The newest shard
 /// stays, whatever its age: it knows the newest id and the next file's number.
 pub(super) fn forget_before(
@@ -38,16 +62,18 @@ pub(super) fn forget_before(
         if !is_old {
             break;
         }
-        let (has_work, stored) = shared.readers.with(shard, |conn| {
-            let mut has_work = false;
-            for kind in Work::ALL {
-                has_work |= work::has(conn, kind)?;
-            }
+        let (left, stored) = shared.readers.with(shard, |conn| {
             let stored: i64 = conn.query_row("SELECT stored FROM totals", (), |row| row.get(0))?;
-            Ok((has_work, stored))
+            Ok((left(shared, conn)?, stored))
         })?;
-        if has_work {
-            continue;
+        match left {
+            Left::Work => continue,
+            Left::Unreadable => tracing::error!(
+                shard = shard.name.number,
+                "messages that can't be read wait in a file that has passed its retention: they are \
+                 forgotten with it"
+            ),
+            Left::Nothing => {}
         }
         // Whoever reads it at this moment still has it open and may finish.
         shared.shards.remove(shard.name.number);

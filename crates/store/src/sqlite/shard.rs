@@ -1,5 +1,6 @@
 //! Shards: which messages are in which file, and what is remembered of a file between calls.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -72,6 +73,14 @@ impl Shard {
     /// The smallest row key that belongs here.
     pub(super) fn first_key(&self) -> i64 {
         Id::first_key_at(self.name.first_ms)
+    }
+
+    /// Octets that its log takes on the disk, used or not.
+    pub(super) fn log_bytes(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        // Without a connection there is no log.
+        fs::metadata(log).map_or(0, |log| log.len())
     }
 
     /// Brings its layout up to date before anything else opens it.

@@ -10,25 +10,35 @@ use postrider_core::message::{AccountNo, Message, SenderNo};
 use postrider_core::sid::Id;
 use rusqlite::{Connection, OptionalExtension, Params};
 
-use crate::contract::{QueueDepth, Result, StoreError};
+use crate::contract::{Result, StoreError};
 use crate::sqlite::Shared;
 use crate::sqlite::row::{self, COLUMNS};
 use crate::sqlite::shard::{Shard, Work, route};
 
 /// Whether a shard has any such work: one step into its index.
 pub(super) fn has(conn: &Connection, work: Work) -> Result<bool> {
-    let condition = match work {
-        Work::Queue => "INDEXED BY queue WHERE status BETWEEN 1 AND 3",
-        Work::Deadlines => "INDEXED BY deadlines WHERE is_backlog = 1 AND status BETWEEN 1 AND 3",
-        Work::Schedule => "INDEXED BY schedule WHERE status = 0",
-        Work::Callbacks => "INDEXED BY callbacks WHERE callbacks_due <> 0",
-    };
-    let sql = format!("SELECT 1 FROM messages {condition} LIMIT 1");
+    let sql = format!("SELECT 1 FROM messages {} LIMIT 1", any(work));
     let found = conn
         .prepare_cached(&sql)?
         .query_row((), |_| Ok(()))
         .optional()?;
     Ok(found.is_some())
+}
+
+/// Whether a shard has any such work that can be read, and so can be done one day.
+pub(super) fn has_readable(unreadable: &Unreadable, conn: &Connection, work: Work) -> Result<bool> {
+    let sql = format!("SELECT {COLUMNS} FROM messages {}", any(work));
+    Ok(!messages(unreadable, conn, &sql, (), 1)?.is_empty())
+}
+
+/// All such work.
+fn any(work: Work) -> &'static str {
+    match work {
+        Work::Queue => "INDEXED BY queue WHERE status BETWEEN 1 AND 3",
+        Work::Deadlines => "INDEXED BY deadlines WHERE is_backlog = 1 AND status BETWEEN 1 AND 3",
+        Work::Schedule => "INDEXED BY schedule WHERE status = 0",
+        Work::Callbacks => "INDEXED BY callbacks WHERE callbacks_due <> 0",
+    }
 }
 
 /// Reads from a shard, unless it is known to have no such work; notes it when it turns out so.
@@ -280,40 +290,6 @@ fn scheduled_counts_of(conn: &Connection) -> Result<Vec<(AccountNo, u64)>> {
         *counts.entry(AccountNo(row.get(0)?)).or_default() += 1;
     }
     Ok(counts.into_iter().collect())
-}
-
-pub(super) fn queue_depths(shared: &Shared) -> Result<Vec<QueueDepth>> {
-    let mut depths: BTreeMap<SenderNo, QueueDepth> = BTreeMap::new();
-    for shard in &*shared.shards.all() {
-        for (sender, messages, segments) in look(shared, shard, Work::Queue, depths_of)? {
-            let depth = depths.entry(sender).or_insert(QueueDepth {
-                sender,
-                messages: 0,
-                segments: 0,
-            });
-            depth.messages += messages;
-            depth.segments += segments;
-        }
-    }
-    Ok(depths.into_values().collect())
-}
-
-fn depths_of(conn: &Connection) -> Result<Vec<(SenderNo, u64, u64)>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT sender_no, count(*), sum(num_segments) FROM messages INDEXED BY queue \
-         WHERE status BETWEEN 1 AND 3 AND sender_no IS NOT NULL GROUP BY sender_no",
-    )?;
-    let mut rows = statement.query(())?;
-    let mut depths = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (messages, segments): (i64, i64) = (row.get(1)?, row.get(2)?);
-        depths.push((
-            SenderNo(row.get(0)?),
-            messages.unsigned_abs(),
-            segments.unsigned_abs(),
-        ));
-    }
-    Ok(depths)
 }
 
 pub(super) fn queued_senders(shared: &Shared) -> Result<Vec<SenderNo>> {

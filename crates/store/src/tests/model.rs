@@ -186,7 +186,7 @@ fn everything(store: &dyn Store) -> Vec<String> {
             store.unshelved(sender, Some(middle), 99).unwrap()
         ));
     }
-    say(format!("{:?}", store.queue_depths().unwrap()));
+    say(format!("{:?}", store.queue_depths().unwrap()()));
     say(format!("{:?}", store.queued_senders().unwrap()));
     for limit in [2, 99] {
         let instant = sample::START_MS + 25_000;

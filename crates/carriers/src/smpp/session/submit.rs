@@ -69,6 +69,7 @@ impl Session {
                 .write(&mut self.output, settings, message, index, sequence, now_ms);
         match written {
             Ok(()) => {
+                self.submits += 1;
                 self.messages.opened(key, index);
                 self.window
                     .insert(sequence, key, u16::try_from(index).unwrap_or(u16::MAX));

@@ -22,6 +22,7 @@ mod link;
 mod lives;
 mod outcomes;
 mod submits;
+mod watched;
 
 /// One PDU that the session wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]

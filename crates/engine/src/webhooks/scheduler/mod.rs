@@ -230,7 +230,7 @@ impl Scheduler {
         if !self.has_spilled {
             self.has_spilled = true;
             self.reports.push(Report::Overflowed {
-                authority: Backlog::Everyone,
+                backlog: Backlog::Everyone,
             });
         }
     }
@@ -393,7 +393,7 @@ impl Scheduler {
             spilling.has_spilled = true;
             self.spilled.push(account);
             self.reports.push(Report::Overflowed {
-                authority: Backlog::Account(account),
+                backlog: Backlog::Account(account),
             });
         }
     }
@@ -412,8 +412,8 @@ impl Scheduler {
         if !endpoint.has_overflowed {
             endpoint.has_overflowed = true;
             self.overflowed.push(no);
-            let authority = endpoint.backlog();
-            self.reports.push(Report::Overflowed { authority });
+            let backlog = endpoint.backlog();
+            self.reports.push(Report::Overflowed { backlog });
         }
     }
 
@@ -425,8 +425,8 @@ impl Scheduler {
             if is_drained {
                 let endpoint = &mut self.endpoints[no];
                 endpoint.has_overflowed = false;
-                let authority = endpoint.backlog();
-                self.reports.push(Report::WantsRefill { authority });
+                let backlog = endpoint.backlog();
+                self.reports.push(Report::WantsRefill { backlog });
                 self.forget_idle(no);
             }
             !is_drained
@@ -438,7 +438,7 @@ impl Scheduler {
             if is_drained {
                 self.accounts[account].has_spilled = false;
                 self.reports.push(Report::WantsRefill {
-                    authority: Backlog::Account(account),
+                    backlog: Backlog::Account(account),
                 });
                 self.accounts.forget_idle(account);
             }
@@ -450,7 +450,7 @@ impl Scheduler {
         if self.has_spilled && free * QUEUE_SHARE >= self.limits.queue {
             self.has_spilled = false;
             self.reports.push(Report::WantsRefill {
-                authority: Backlog::Everyone,
+                backlog: Backlog::Everyone,
             });
         }
     }

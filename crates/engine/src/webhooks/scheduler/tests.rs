@@ -266,14 +266,14 @@ fn an_overflow_is_told_once_and_refilled_below_half() {
     for message in 0..12 {
         scheduler.offer(job(url, message, Status::Sent, 0), 0);
     }
-    let authority = Backlog::Endpoint {
+    let backlog = Backlog::Endpoint {
         account: account(1),
         authority: "http://a.example:80".into(),
     };
     assert_eq!(
         reports(&mut scheduler),
         [Report::Overflowed {
-            authority: authority.clone()
+            backlog: backlog.clone()
         }]
     );
     assert_eq!(scheduler.load().dropped_total, 2);
@@ -292,7 +292,7 @@ fn an_overflow_is_told_once_and_refilled_below_half() {
     }
     reports(&mut scheduler);
     poll(&mut scheduler, 0);
-    assert_eq!(reports(&mut scheduler), [Report::WantsRefill { authority }]);
+    assert_eq!(reports(&mut scheduler), [Report::WantsRefill { backlog }]);
     scheduler.offer(job(url, 10, Status::Sent, 0), 0);
     assert_eq!(scheduler.load().waiting, 3);
 }
@@ -347,18 +347,18 @@ fn an_account_whose_share_is_full_is_told_and_refilled() {
         3,
         "unknown endpoints are not remembered"
     );
-    let authority = Backlog::Account(account(1));
+    let backlog = Backlog::Account(account(1));
     assert_eq!(
         reports(&mut scheduler),
         [Report::Overflowed {
-            authority: authority.clone()
+            backlog: backlog.clone()
         }]
     );
     let url = "http://other.example/";
     scheduler.offer(job_of(account(2), url, 10, Status::Sent, 0), 0);
     assert_eq!(scheduler.load().waiting, 4);
     assert_eq!(poll(&mut scheduler, 0).len(), 4);
-    assert_eq!(reports(&mut scheduler), [Report::WantsRefill { authority }]);
+    assert_eq!(reports(&mut scheduler), [Report::WantsRefill { backlog }]);
 }
 
 #[test]
@@ -368,14 +368,14 @@ fn offers_lost_before_they_came_are_refilled_for_everyone() {
     scheduler.spill(1);
     assert_eq!(scheduler.load().dropped_total, 8);
     poll(&mut scheduler, 0);
-    let authority = Backlog::Everyone;
+    let backlog = Backlog::Everyone;
     assert_eq!(
         reports(&mut scheduler),
         [
             Report::Overflowed {
-                authority: authority.clone()
+                backlog: backlog.clone()
             },
-            Report::WantsRefill { authority }
+            Report::WantsRefill { backlog }
         ]
     );
 }
