@@ -8,6 +8,7 @@ use postrider_core::lifecycle::ReceiptParts;
 
 use super::ring::Ring;
 use super::{Dispatch, Effect, Reconfigured, Timer};
+use crate::metrics::{MatchCounters, Metrics};
 
 /// How long a carrier that refuses us is left alone before one message is tried again.
 const HOLD_MS: Millis = 300_000;
@@ -36,6 +37,8 @@ pub(super) struct CarrierState {
     pub(super) hold: Hold,
     /// As the carrier last said.
     pub(super) health: Health,
+    /// How its receipts found their messages.
+    pub(super) matched: MatchCounters,
     /// Why it is held, in its own words.
     fault: Option<Box<str>>,
     is_health_news: bool,
@@ -53,8 +56,9 @@ pub(super) enum Hold {
 }
 
 impl CarrierState {
-    pub(super) fn new(policy: CarrierPolicy) -> Self {
+    pub(super) fn new(policy: CarrierPolicy, metrics: &Metrics) -> Self {
         Self {
+            matched: metrics.match_counters(&policy.name),
             policy,
             is_retired: false,
             limit: 0,
@@ -118,7 +122,9 @@ impl Dispatch {
             // Perhaps this is the cure.
             state.lift();
         }
-        self.carriers.extend(policies.map(CarrierState::new));
+        let metrics = &self.metrics;
+        self.carriers
+            .extend(policies.map(|policy| CarrierState::new(policy, metrics)));
         for carrier in retired {
             let Some(state) = self.carriers.get_mut(usize::from(carrier.0)) else {
                 continue;

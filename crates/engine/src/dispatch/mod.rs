@@ -13,6 +13,7 @@
 mod carrier;
 mod lane;
 mod live;
+mod matching;
 mod outcome;
 mod read_again;
 mod receipt;
@@ -22,6 +23,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod track_record;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,8 +42,9 @@ pub use self::carrier::CarrierPolicy;
 use self::carrier::CarrierState;
 use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
+pub use self::matching::{Receipted, find_receipted};
 use self::receipt::Receipts;
-pub use self::receipt::find_receipted;
+
 use self::timer::Timer;
 use crate::directory::Directory;
 use crate::loads::Loads;
@@ -96,7 +99,7 @@ pub enum Input {
     /// The answer to [`Effect::Find`].
     Found {
         load: u64,
-        message: Option<(Box<Message>, u16)>,
+        found: Option<Receipted>,
     },
     /// The read with this number failed: it is begun again after a while.
     ReadFailed {
@@ -158,6 +161,8 @@ pub enum Effect {
     Find {
         load: u64,
         keys: Vec<SubmittedKey>,
+        /// The place of the key to try first.
+        first: usize,
         /// The handset that the receipt speaks of, as a message names it.
         to: Option<Box<str>>,
         since_ms: Millis,
@@ -252,6 +257,8 @@ impl Dispatch {
         routes: Arc<Routes>,
         carriers: Vec<CarrierPolicy>,
     ) -> Self {
+        let state = |policy| CarrierState::new(policy, &metrics);
+        let carriers = carriers.into_iter().map(state).collect();
         Self {
             directory,
             loads,
@@ -262,7 +269,7 @@ impl Dispatch {
             boot_last: None,
             live: LiveMessages::default(),
             queues: BTreeMap::new(),
-            carriers: carriers.into_iter().map(CarrierState::new).collect(),
+            carriers,
             tickets: FxHashMap::default(),
             next_ticket: 1,
             receipts: Receipts::default(),
@@ -317,7 +324,7 @@ impl Dispatch {
             }
             Input::Refilled { load, messages } => self.refilled(load, messages, now_ms),
             Input::Expiring { load, messages } => self.expired_on_disk(load, messages, now_ms),
-            Input::Found { load, message } => self.found(load, message, now_ms),
+            Input::Found { load, found } => self.found(load, found, now_ms),
             Input::ReadFailed { load } => self.read_failed(load, now_ms),
             Input::CallbacksDone(done) => {
                 let changes = done

@@ -30,6 +30,8 @@ use smallvec::smallvec;
 use super::*;
 use crate::secrets::Vault;
 
+mod matching;
+
 const START_MS: Millis = 1_767_225_600_000;
 const FROM: &str = "+14155550101";
 const MINUTE_MS: Millis = 60_000;
@@ -186,10 +188,7 @@ impl Bench {
                 self.submitted.extend(batch);
             }
             Effect::Find { load, .. } => {
-                return Some(Input::Found {
-                    load,
-                    message: None,
-                });
+                return Some(Input::Found { load, found: None });
             }
             Effect::Refill {
                 load, after, limit, ..
