@@ -48,6 +48,7 @@ pub fn engine_over(store: Arc<dyn Store>) -> TestEngine {
         group: "test".into(),
         unknown_outcome: postrider_carriers::UnknownOutcome::Resend,
         receipt_parts: ReceiptParts::All,
+        keep_receipts: false,
     };
     let setup = Setup {
         clock: clock.clone(),
@@ -135,6 +136,8 @@ impl Carrier for Agreeable {
                     done_date: Some("2601010000".into()),
                     handset: Some(submission.to),
                     detail: "".into(),
+                    is_understood: true,
+                    raw: [].into(),
                 };
                 events.push(Event::Receipt {
                     receipt,

@@ -257,6 +257,8 @@ impl Carrier {
                 handset: (self.has_to_be_guessed() || rng.random_bool(0.9))
                     .then_some(submission.to),
                 detail: "".into(),
+                is_understood: true,
+                raw: [].into(),
             };
             // Some receipts are faster than the answer to their submit.
             let is_early = self.is_hostile && rng.random_bool(0.2);

@@ -21,6 +21,8 @@ pub struct CarrierPolicy {
     pub group: Arc<str>,
     pub unknown_outcome: UnknownOutcome,
     pub receipt_parts: ReceiptParts,
+    /// Every receipt is kept as it came, not only the strange ones.
+    pub keep_receipts: bool,
 }
 
 #[derive(Debug)]

@@ -244,8 +244,11 @@ impl Dispatch {
     }
 
     fn usual_reading(&self, question: &Question<'_>) -> Option<Reading> {
+        if question.candidates.len() < 2 {
+            return None;
+        }
         let record = self.receipts.track_records.get(question.group)?;
-        (question.candidates.len() > 1).then(|| record.usual())?
+        record.usual()
     }
 
     /// The place of the candidate to try first in the store.

@@ -17,7 +17,7 @@ use postrider_core::lifecycle::Event;
 use postrider_core::message::Message;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sid::Id;
-use postrider_store::{Change, ParkedReceipt, Submitted, SubmittedKey};
+use postrider_store::{Change, ParkedReceipt, RawReason, RawReceipt, Submitted, SubmittedKey};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -74,6 +74,8 @@ pub(super) struct Receipts {
 pub(super) struct Pending {
     report: ParkedReceipt,
     origin: Origin,
+    /// As it came; empty where it is kept already.
+    raw: Box<[u8]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -193,11 +195,15 @@ impl Dispatch {
     pub(super) fn receipt(
         &mut self,
         carrier: CarrierNo,
-        receipt: Receipt,
+        mut receipt: Receipt,
         ack: AckToken,
         now_ms: Millis,
     ) {
         self.metrics.receipts.inc();
+        if let Some(why) = self.reason_to_keep(carrier, &receipt) {
+            let raw = std::mem::take(&mut receipt.raw);
+            self.keep_raw(carrier, why, raw, now_ms);
+        }
         if receipt.state == ReceiptState::Intermediate || receipt.candidates.is_empty() {
             self.after.push(Deferred::Ack(carrier, ack));
             return;
@@ -223,7 +229,33 @@ impl Dispatch {
                 done_date: receipt.done_date,
             },
             origin: Origin::Carrier(carrier, ack),
+            raw: receipt.raw,
         });
+    }
+
+    /// Why a receipt is kept as it came, whatever message it is about.
+    fn reason_to_keep(&self, carrier: CarrierNo, receipt: &Receipt) -> Option<RawReason> {
+        if receipt.candidates.is_empty() {
+            Some(RawReason::NoId)
+        } else if !receipt.is_understood {
+            Some(RawReason::NotUnderstood)
+        } else {
+            let policy = &self.carriers[usize::from(carrier.0)].policy;
+            policy.keep_receipts.then_some(RawReason::Asked)
+        }
+    }
+
+    fn keep_raw(&mut self, carrier: CarrierNo, why: RawReason, raw: Box<[u8]>, now_ms: Millis) {
+        if raw.is_empty() {
+            return;
+        }
+        let policy = &self.carriers[usize::from(carrier.0)].policy;
+        self.changes.push(Change::KeepRaw(RawReceipt {
+            received_ms: now_ms,
+            carrier: policy.name.clone(),
+            why,
+            octets: raw,
+        }));
     }
 
     /// Begins to look up the messages of receipts that memory does not know.
@@ -293,7 +325,11 @@ impl Dispatch {
         message: Option<Box<Message>>,
         now_ms: Millis,
     ) {
-        let Pending { report, origin } = pending;
+        let Pending {
+            report,
+            origin,
+            raw,
+        } = pending;
         let (carrier, has_waited) = match origin {
             Origin::Carrier(carrier, ack) => {
                 self.after.push(Deferred::Ack(carrier, ack));
@@ -324,6 +360,9 @@ impl Dispatch {
             HasWaited::No => {
                 if let Some(best) = best {
                     self.note_doubt(&report.group, best, now_ms);
+                }
+                if let Some(carrier) = carrier {
+                    self.keep_raw(carrier, RawReason::Unmatched, raw, now_ms);
                 }
                 self.park(report)
             }
@@ -453,6 +492,7 @@ impl Dispatch {
                     self.unfinished_finds.push_back(Pending {
                         report: report.clone(),
                         origin: Origin::Parked,
+                        raw: [].into(),
                     });
                 }
                 Some(_) => self.receipts.doubted.push_back(parked),

@@ -24,7 +24,7 @@ use postrider_core::settings::{
 };
 use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid, PhoneNumberSid};
 use postrider_core::text::Encoding;
-use postrider_store::{Applied, Change};
+use postrider_store::{Applied, Change, RawReceipt};
 use smallvec::smallvec;
 
 use super::*;
@@ -45,6 +45,7 @@ struct Bench {
     /// The last record of each message.
     records: BTreeMap<Id, (Status, Option<ErrorCode>, bool)>,
     health: Vec<Health>,
+    kept: Vec<RawReceipt>,
     calls: usize,
     /// What the store says to the next changes.
     applied: Applied,
@@ -60,6 +61,7 @@ impl Bench {
             group: name.into(),
             unknown_outcome: policy,
             receipt_parts: ReceiptParts::All,
+            keep_receipts: false,
         });
         let mut bench = Self {
             dispatch: Dispatch::new(
@@ -79,6 +81,7 @@ impl Bench {
             submitted: Vec::new(),
             records: BTreeMap::new(),
             health: Vec::new(),
+            kept: Vec::new(),
             calls: 0,
             applied: Applied::Yes,
             stored: Vec::new(),
@@ -175,9 +178,14 @@ impl Bench {
         match effect {
             Effect::Commit { commit, changes } => {
                 for change in &changes {
-                    if let Change::Update(update) = change {
-                        let record = (update.status, update.error, update.is_possible_duplicate);
-                        self.records.insert(update.id, record);
+                    match change {
+                        Change::Update(update) => {
+                            let record =
+                                (update.status, update.error, update.is_possible_duplicate);
+                            self.records.insert(update.id, record);
+                        }
+                        Change::KeepRaw(receipt) => self.kept.push(receipt.clone()),
+                        _ => {}
                     }
                 }
                 let applied = vec![self.applied; changes.len()];
@@ -322,6 +330,8 @@ fn delivered(id: &str, number: u32) -> Receipt {
         done_date: None,
         handset: Some(PhoneNumber::parse(&handset(number)).unwrap()),
         detail: "".into(),
+        is_understood: true,
+        raw: format!("receipt {id}").into_bytes().into(),
     }
 }
 

@@ -107,3 +107,52 @@ impl TrackRecord {
         is_due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(agreed: [u64; 3], contradicted: u64) -> TrackRecord {
+        TrackRecord {
+            agreed,
+            contradicted,
+            warned_ms: None,
+        }
+    }
+
+    #[test]
+    fn the_usual_reading_is_that_of_most_receipts_and_the_literal_one_of_equals() {
+        use Reading::{AsWritten, DecimalToHexadecimal, HexadecimalToDecimal};
+        for (agreed, usual) in [
+            ([0, 0, 0], None),
+            ([1, 0, 0], Some(AsWritten)),
+            ([2, 2, 0], Some(AsWritten)),
+            ([2, 3, 3], Some(DecimalToHexadecimal)),
+            ([0, 0, 1], Some(HexadecimalToDecimal)),
+        ] {
+            assert_eq!(record(agreed, 0).usual(), usual, "{agreed:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_trusted_alone_where_that_is_the_habit_or_handsets_never_agree() {
+        for (agreed, contradicted, is_trusted) in [
+            ([0, 0, 0], 2, false),
+            ([0, 0, 0], 3, true),
+            ([2, 0, 0], 9, false),
+            ([3, 0, 0], 0, true),
+            ([0, 1, 0], 9, false),
+            ([3, 4, 0], 9, false),
+        ] {
+            let record = record(agreed, contradicted);
+            assert_eq!(record.trusts_id_alone(), is_trusted, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn warnings_are_an_hour_apart() {
+        let mut record = TrackRecord::default();
+        let warned = [0, 1, WARN_EVERY_MS - 1, WARN_EVERY_MS].map(|at_ms| record.may_warn(at_ms));
+        assert_eq!(warned, [true, false, false, true]);
+    }
+}

@@ -25,7 +25,10 @@ impl Kind {
                 include_str!("../../migrations/messages/0001_messages.sql"),
                 include_str!("../../migrations/messages/0002_schedule.sql"),
             ],
-            Self::Parked => &[include_str!("../../migrations/parked/0001_parked.sql")],
+            Self::Parked => &[
+                include_str!("../../migrations/parked/0001_parked.sql"),
+                include_str!("../../migrations/parked/0002_raw_receipts.sql"),
+            ],
         }
     }
 }

@@ -15,6 +15,7 @@ mod keys;
 mod listing;
 mod migrations;
 mod parked;
+mod raw_receipts;
 mod readers;
 mod retention;
 mod room;
@@ -37,6 +38,7 @@ use postrider_core::settings::Document;
 use postrider_core::sid::Id;
 
 pub use self::directory::OpenError;
+pub use self::raw_receipts::raw_receipts;
 pub use self::room::{DiskSpace, SystemDiskSpace};
 
 use self::checkpoint::Checkpointer;
@@ -51,8 +53,8 @@ use self::shard::{Shard, Shards};
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::contract::{
-    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, Result,
-    Store, StoreError, SubmittedKey,
+    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth, RawReceipt,
+    Result, Store, StoreError, SubmittedKey,
 };
 
 /// How a store is set up. The defaults are measured ones (`docs/storage.md`); tests use small shards
@@ -244,6 +246,13 @@ impl Store for SqliteStore {
         self.shared()?;
         let writer = self.writer.lock();
         writer.parked.all().about(writer.parked.path())
+    }
+
+    fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {
+        self.shared()?;
+        let writer = self.writer.lock();
+        let parked = &writer.parked;
+        parked.raw_receipts(since_ms, limit).about(parked.path())
     }
 
     fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>> {

@@ -30,6 +30,7 @@ impl World {
                 group: name,
                 unknown_outcome: self.policy,
                 receipt_parts: ReceiptParts::All,
+                keep_receipts: false,
             }
         };
         self.carriers.iter().map(policy).collect()

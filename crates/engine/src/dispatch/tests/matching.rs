@@ -1,5 +1,7 @@
 //! Receipts whose ids mean several messages, on a carrier that nobody said anything about.
 
+use postrider_store::RawReason;
+
 use super::*;
 use crate::metrics::MatchLabel;
 
@@ -106,5 +108,42 @@ fn two_guesses_are_none() {
     bench.advance(5 * MINUTE_MS);
     for id in ids {
         assert_eq!(bench.status(id), Some(Status::Sent));
+    }
+}
+
+#[test]
+fn what_is_strange_is_kept_as_it_came() {
+    let plain = || delivered("ff-1", 1);
+    let no_id = Receipt {
+        candidates: smallvec![],
+        ..plain()
+    };
+    let not_understood = Receipt {
+        is_understood: false,
+        ..plain()
+    };
+    for (receipt, is_known, keeps_all, expected) in [
+        (plain(), true, false, None),
+        (plain(), true, true, Some(RawReason::Asked)),
+        (plain(), false, false, Some(RawReason::Unmatched)),
+        (plain(), false, true, Some(RawReason::Asked)),
+        (no_id, true, false, Some(RawReason::NoId)),
+        (
+            not_understood.clone(),
+            true,
+            false,
+            Some(RawReason::NotUnderstood),
+        ),
+        (not_understood, false, false, Some(RawReason::NotUnderstood)),
+    ] {
+        let mut bench = bench();
+        bench.dispatch.carriers[0].policy.keep_receipts = keeps_all;
+        submit(&mut bench, 1, 1, if is_known { "ff-1" } else { "ff-2" });
+        bench.receive(0, receipt);
+        bench.advance(3 * MINUTE_MS);
+        let kept = |raw: &RawReceipt| (&*raw.carrier == "a").then_some(raw.why);
+        let kept: Vec<_> = bench.kept.iter().map(kept).collect();
+        assert_eq!(kept, Vec::from_iter(expected.map(Some)), "{expected:?}");
+        assert!(bench.kept.iter().all(|raw| *raw.octets == *b"receipt ff-1"));
     }
 }
