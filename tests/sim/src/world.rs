@@ -266,6 +266,11 @@ impl World {
         if parked.any(|receipt| at_ms - receipt.received_ms < PARKED_MS) {
             return false;
         }
+        // Of messages too whose request a crash left unanswered.
+        let due = process.store.callbacks_due(None, 1);
+        if !due.expect("the store reads").is_empty() {
+            return false;
+        }
         self.customer.created.values().all(|created| {
             let message = process.store.message(created.sid.id).ok().flatten();
             message.is_some_and(|message| {
