@@ -120,6 +120,10 @@ pub struct Receipt {
     pub handset: Option<PhoneNumber>,
     /// The raw state and error text, for the record.
     pub detail: Box<str>,
+    /// Its state and error have a meaning for this carrier; otherwise the defaults were taken.
+    pub is_understood: bool,
+    /// As received, to find out later why it was read so. Empty where there is no such thing.
+    pub raw: Box<[u8]>,
 }
 
 /// What a receipt says of one segment.

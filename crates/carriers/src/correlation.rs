@@ -79,6 +79,45 @@ pub fn candidates(receipt_id: &str, forms: IdForms) -> SmallVec<[Box<str>; 3]> {
     }
 }
 
+/// How a receipt's id was understood, where it may mean several (see [`candidates`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As it is written. Letter case and leading zeros never were in question.
+    AsWritten,
+    /// The receipt writes in decimal what the response wrote in hexadecimal.
+    DecimalToHexadecimal,
+    HexadecimalToDecimal,
+}
+
+impl Reading {
+    /// In the order of [`candidates`].
+    pub const ALL: [Self; 3] = [
+        Self::AsWritten,
+        Self::DecimalToHexadecimal,
+        Self::HexadecimalToDecimal,
+    ];
+
+    /// How one of several candidates came about; `literal` is the first of them.
+    pub fn of(literal: &str, candidate: &str) -> Self {
+        if literal == candidate {
+            return Self::AsWritten;
+        }
+        match decimal_to_hexadecimal(literal) {
+            Some(hexadecimal) if *hexadecimal == *candidate => Self::DecimalToHexadecimal,
+            _ => Self::HexadecimalToDecimal,
+        }
+    }
+
+    /// The settings `resp_id` and `dlr_id` under which nothing else is tried.
+    pub fn settings(self) -> (&'static str, &'static str) {
+        match self {
+            Self::AsWritten => ("text", "text"),
+            Self::DecimalToHexadecimal => ("hex", "dec"),
+            Self::HexadecimalToDecimal => ("dec", "hex"),
+        }
+    }
+}
+
 /// Numbers of 38 decimal digits, and some of 39, fit 128 bits; anything else is text.
 fn decimal_to_hexadecimal(canonical: &str) -> Option<Box<str>> {
     let is_decimal = canonical.len() <= 39 && canonical.bytes().all(|b| b.is_ascii_digit());
@@ -204,6 +243,27 @@ mod tests {
         assert_eq!(keys.as_slice(), [Box::from("7b")]);
         let keys = candidates("123", forms(IdForm::Decimal, IdForm::Decimal));
         assert_eq!(keys.as_slice(), [Box::from("123")]);
+    }
+
+    #[test]
+    fn a_candidate_tells_how_it_was_read_and_its_settings_read_it_so() {
+        use IdForm::{Decimal, Hexadecimal, Text};
+        for (reading, at, resp_id, dlr_id) in [
+            (Reading::AsWritten, 0, Text, Text),
+            (Reading::DecimalToHexadecimal, 1, Hexadecimal, Decimal),
+            (Reading::HexadecimalToDecimal, 2, Decimal, Hexadecimal),
+        ] {
+            let keys = candidates("1234", GUESS);
+            assert_eq!(Reading::of(&keys[0], &keys[at]), reading);
+            let settled = candidates("1234", forms(resp_id, dlr_id));
+            assert_eq!(settled.as_slice(), &keys[at..=at]);
+        }
+        // No decimal: the second candidate is the other conversion.
+        let keys = candidates("7b", GUESS);
+        assert_eq!(
+            Reading::of(&keys[0], &keys[1]),
+            Reading::HexadecimalToDecimal
+        );
     }
 
     #[test]

@@ -33,6 +33,49 @@ pub struct CarrierLabel {
     pub carrier: String,
 }
 
+/// Labels of a receipt that found its message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MatchLabel {
+    pub carrier: String,
+    /// How its id was read.
+    pub reading: &'static str,
+}
+
+/// How a receipt found its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchedBy {
+    /// The id could be read in one way only.
+    Certain,
+    AsWritten,
+    DecimalToHexadecimal,
+    HexadecimalToDecimal,
+    /// By its id as written, although the handset does not confirm it.
+    IdAlone,
+    /// Another reading led to another message to the same handset.
+    Ambiguous,
+}
+
+impl MatchedBy {
+    const NAMES: [&'static str; 6] = [
+        "certain",
+        "as_written",
+        "dec_to_hex",
+        "hex_to_dec",
+        "id_alone",
+        "ambiguous",
+    ];
+}
+
+/// One carrier's counters by [`MatchedBy`], so that counting looks nothing up.
+#[derive(Clone, Debug)]
+pub struct MatchCounters([Counter; 6]);
+
+impl MatchCounters {
+    pub fn count(&self, matched: MatchedBy) {
+        self.0[matched as usize].inc();
+    }
+}
+
 /// Label of a webhook's end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
@@ -47,6 +90,7 @@ pub struct Metrics {
     statuses: [Counter; 13],
     messages: Family<StatusLabel, Counter>,
     pub receipts: Counter,
+    pub receipts_matched: Family<MatchLabel, Counter>,
     pub parked_receipts: Counter,
     pub orphaned_receipts: Counter,
     pub unknown_outcomes: Counter,
@@ -85,6 +129,7 @@ impl Default for Metrics {
             statuses,
             messages,
             receipts: Counter::default(),
+            receipts_matched: Family::default(),
             parked_receipts: Counter::default(),
             orphaned_receipts: Counter::default(),
             unknown_outcomes: Counter::default(),
@@ -116,6 +161,16 @@ impl Metrics {
         self.statuses[status as usize].inc();
     }
 
+    /// A carrier's counters of receipts that found their messages.
+    pub fn match_counters(&self, carrier: &str) -> MatchCounters {
+        MatchCounters(MatchedBy::NAMES.map(|reading| {
+            self.receipts_matched.get_or_create_owned(&MatchLabel {
+                carrier: carrier.to_owned(),
+                reading,
+            })
+        }))
+    }
+
     /// Makes every metric known to a registry.
     pub fn register(&self, registry: &mut Registry) {
         let ours = registry.sub_registry_with_prefix("postrider");
@@ -138,6 +193,11 @@ impl Metrics {
             "receipts",
             "Delivery receipts received",
             self.receipts.clone(),
+        );
+        ours.register(
+            "receipts_matched",
+            "Delivery receipts that found their message, by how their id was read",
+            self.receipts_matched.clone(),
         );
         ours.register(
             "receipts_parked",

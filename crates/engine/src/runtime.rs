@@ -450,12 +450,12 @@ impl Shell {
             Effect::Find {
                 load,
                 keys,
+                first,
                 to,
                 since_ms,
             } => self.read(load, move |store| {
-                let message = find_receipted(store, &keys, to.as_deref(), since_ms)?;
-                let message = message.map(|(message, segment)| (Box::new(message), segment));
-                Ok(Input::Found { load, message })
+                let found = find_receipted(store, &keys, first, to.as_deref(), since_ms)?;
+                Ok(Input::Found { load, found })
             }),
             Effect::CallBack(jobs) => self.engine.shared.webhooks.offer(jobs),
             Effect::Inbound {

@@ -53,6 +53,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
         group: "test".into(),
         unknown_outcome: postrider_carriers::UnknownOutcome::Resend,
         receipt_parts: ReceiptParts::All,
+        keep_receipts: false,
     };
     let mut setup = Setup {
         clock: clock.clone(),
@@ -141,6 +142,8 @@ impl Carrier for Agreeable {
                     done_date: Some("2601010000".into()),
                     handset: Some(submission.to),
                     detail: "".into(),
+                    is_understood: true,
+                    raw: [].into(),
                 };
                 events.push(Event::Receipt {
                     receipt,

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use postrider_core::sid::AccountSid;
@@ -56,6 +57,11 @@ pub(crate) enum Command {
     Check(Check),
     /// List, create and renew accounts, while no server runs on the data directory
     Account(Account),
+    /// Show receipts that were kept as they came, read again with the settings of now
+    ///
+    /// Those that found no message at first, named no id, or were not understood; all of a carrier's
+    /// with its `keep_receipts`. Kept for 7 days. Works beside a running server.
+    Receipts(Receipts),
     /// Run a command against a throw-away server on a simulated carrier
     ///
     /// Calls of the command's Twilio SDK reach the server without any change: it is their proxy
@@ -137,6 +143,42 @@ pub(crate) enum AccountVerb {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Receipts {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Only this carrier's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) carrier: Option<String>,
+    /// Only those of the last minutes, hours or days: 30m, 6h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub(crate) since: Ago,
+    /// At most so many, the newest
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
+/// A time before now, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ago(pub(crate) i64);
+
+impl FromStr for Ago {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("given \"{text}\", expected minutes, hours or days: 30m, 6h, 7d");
+        let unit = text.chars().next_back().ok_or_else(wrong)?;
+        let unit_ms = match unit {
+            'm' => 60_000,
+            'h' => 3_600_000,
+            'd' => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let count: u16 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+        Ok(Self(i64::from(count) * unit_ms))
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The command and its arguments
     #[arg(required = true, last = true, value_name = "COMMAND")]
@@ -175,6 +217,14 @@ mod tests {
                 "account token MG0123456789abcdef0123456789abcdef --data-dir d",
                 false,
             ),
+            (
+                "receipts --data-dir d --carrier acme --since 30m --json",
+                true,
+            ),
+            ("receipts --config c --since 7d --limit 5", true),
+            ("receipts --config c --since yesterday", false),
+            ("receipts --config c --since é", false),
+            ("receipts", false),
             ("run -- python app.py --port 1", true),
             ("run", false),
         ] {

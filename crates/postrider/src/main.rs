@@ -2,7 +2,8 @@
 //!
 //! The binary decides nothing. It reads the command line ([`cli`]) and the configuration
 //! ([`config`]), makes every part and gives it to the others ([`wiring`]), and says what happened.
-//! One file for each command: `dev`, `serve`, `check`, `account`, `run`.
+//! One file for each command: `dev`, `serve`, `check`, `account`, `receipts`,
+//! `run`.
 
 mod cli;
 mod config;
@@ -24,6 +25,7 @@ mod stop;
 mod account;
 mod check;
 mod dev;
+mod receipts;
 mod run;
 
 use std::process::ExitCode;
@@ -57,7 +59,11 @@ fn main() -> ExitCode {
 fn run(command: Command, common: &Common) -> anyhow::Result<u8> {
     let default_level = match command {
         // Their output is for people; the log only disturbs.
-        Command::Dev(_) | Command::Run(_) | Command::Account(_) | Command::Check(_) => "warn",
+        Command::Dev(_)
+        | Command::Run(_)
+        | Command::Account(_)
+        | Command::Receipts(_)
+        | Command::Check(_) => "warn",
         Command::Serve(_) => "info",
     };
     telemetry::start_log(common, default_level)?;
@@ -66,6 +72,7 @@ fn run(command: Command, common: &Common) -> anyhow::Result<u8> {
         Command::Serve(arguments) => runtime()?.block_on(serve::serve(&arguments)),
         Command::Check(arguments) => check::check(&arguments, common.json),
         Command::Account(arguments) => account::account(&arguments, common.json),
+        Command::Receipts(arguments) => receipts::receipts(&arguments, common.json),
         Command::Run(arguments) => runtime()?.block_on(run::run(&arguments)),
     }
 }

@@ -55,6 +55,8 @@ pub enum Change {
     Park(ParkedReceipt),
     /// A parked receipt found its message, or was too old.
     Unpark { parked: u64 },
+    /// A receipt as it came, kept for a while ([`RawReceipt`]).
+    KeepRaw(RawReceipt),
 }
 
 impl Change {
@@ -69,7 +71,7 @@ impl Change {
             | Self::Redact { id, .. }
             | Self::Feedback { id, .. }
             | Self::Delete { id } => Some(*id),
-            Self::Park(_) | Self::Unpark { .. } => None,
+            Self::Park(_) | Self::Unpark { .. } | Self::KeepRaw(_) => None,
         }
     }
 }
@@ -161,6 +163,52 @@ pub struct ParkedReceipt {
     pub done_date: Option<Box<str>>,
 }
 
+/// A receipt as a carrier sent it, from which the operator learns why it was read as it was. The
+/// oldest give way: to age ([`RAW_AGE_MAX_MS`]) and to newer ones ([`RAW_OCTETS_MAX`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawReceipt {
+    pub received_ms: Millis,
+    pub carrier: Arc<str>,
+    pub why: RawReason,
+    pub octets: Box<[u8]>,
+}
+
+/// Why a receipt was kept as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawReason {
+    /// No message was known for it when it came; it may have been early.
+    Unmatched,
+    NoId,
+    /// Its state or its error means nothing to us.
+    NotUnderstood,
+    /// All of this carrier's are kept.
+    Asked,
+}
+
+impl RawReason {
+    pub const ALL: [Self; 4] = [
+        Self::Unmatched,
+        Self::NoId,
+        Self::NotUnderstood,
+        Self::Asked,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unmatched => "unmatched",
+            Self::NoId => "no_id",
+            Self::NotUnderstood => "not_understood",
+            Self::Asked => "asked",
+        }
+    }
+}
+
+/// Raw receipts older than a week are forgotten: longer than any carrier keeps a message in doubt.
+pub const RAW_AGE_MAX_MS: Millis = 7 * 86_400_000;
+
+/// Octets of raw receipts kept at most, all carriers together: about 300,000 receipts.
+pub const RAW_OCTETS_MAX: u64 = 64 << 20;
+
 /// Which messages a listing is about. All conditions hold together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageFilter {
@@ -249,6 +297,9 @@ pub trait Store: Send + Sync {
 
     /// Parked receipts in the order of their number.
     fn parked(&self) -> Result<Vec<ParkedReceipt>>;
+
+    /// The newest `limit` raw receipts from the given instant on, oldest first.
+    fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>>;
 
     // --- messages: work that waits on disk ---
     //

@@ -6,7 +6,7 @@
 //!
 //! [`crash`]: MemoryStore::crash
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,8 @@ use postrider_core::sid::Id;
 
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
-    Result, Store, StoreError, SubmittedKey, Update, is_released, is_settled, is_waiting,
+    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Result, Store, StoreError, SubmittedKey, Update,
+    is_released, is_settled, is_waiting,
 };
 
 /// What a store leaves behind. Clones are the same disk.
@@ -206,6 +207,15 @@ impl Store for MemoryStore {
         Ok(self.records()?.parked.values().cloned().collect())
     }
 
+    fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {
+        let records = self.records()?;
+        let is_asked = |receipt: &&RawReceipt| receipt.received_ms >= since_ms;
+        let newest = records.raw.iter().rev().filter(is_asked).take(limit);
+        let mut receipts: Vec<_> = newest.cloned().collect();
+        receipts.reverse();
+        Ok(receipts)
+    }
+
     fn queued(&self, sender: SenderNo, from: Option<Id>, limit: usize) -> Result<Vec<Message>> {
         let records = self.records()?;
         let rows = records
@@ -346,6 +356,8 @@ struct Records {
     due: BTreeSet<i64>,
     submitted: BTreeMap<SubmittedKey, BTreeSet<(i64, u16)>>,
     parked: BTreeMap<u64, ParkedReceipt>,
+    raw: VecDeque<RawReceipt>,
+    raw_octets: u64,
     documents: BTreeMap<DocumentKey, Document>,
     last_id: Option<Id>,
 }
@@ -470,6 +482,22 @@ impl Records {
                 Some(_) => Applied::Yes,
                 None => Applied::Missing,
             },
+            Change::KeepRaw(receipt) => {
+                self.keep_raw(receipt);
+                Applied::Yes
+            }
+        }
+    }
+
+    fn keep_raw(&mut self, receipt: &RawReceipt) {
+        self.raw_octets += receipt.octets.len() as u64;
+        self.raw.push_back(receipt.clone());
+        while let Some(oldest) = self.raw.front()
+            && (self.raw_octets > RAW_OCTETS_MAX
+                || oldest.received_ms < receipt.received_ms - RAW_AGE_MAX_MS)
+        {
+            self.raw_octets -= oldest.octets.len() as u64;
+            self.raw.pop_front();
         }
     }
 

@@ -1,14 +1,16 @@
 //! A carrier that misbehaves in every way a carrier can, and remembers what it saw.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use postrider_carriers::correlation::{IdForms, candidates, canonical};
+use postrider_carriers::correlation::{IdForm, IdForms, candidates, canonical};
 use postrider_carriers::{
     AckToken, CarrierNo, Event, Health, Outcome, Receipt, ReceiptState, Refusal, RefusalClass,
     Submission, Ticket,
 };
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
+use postrider_core::phone_number::PhoneNumber;
 use rand::Rng;
 use rand::rngs::StdRng;
 use smallvec::smallvec;
@@ -28,6 +30,8 @@ pub(crate) struct Carrier {
     /// Faults happen only while this is set.
     pub(crate) is_hostile: bool,
     is_up: bool,
+    /// How its ids are read, as far as the operator said.
+    id_forms: IdForms,
     /// Submissions of the living process that have no outcome yet.
     open: BTreeSet<Ticket>,
     /// What happens when, in order of time and then of planning.
@@ -45,6 +49,9 @@ pub(crate) struct Carrier {
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
     pub(crate) body: String,
+    pub(crate) to: PhoneNumber,
+    /// Numbers of its segments' ids.
+    pub(crate) ids: Range<u64>,
     pub(crate) from: String,
     pub(crate) at_ms: Millis,
     pub(crate) segments: u16,
@@ -76,9 +83,19 @@ enum Planned {
 }
 
 impl Carrier {
-    pub(crate) fn new(no: CarrierNo) -> Self {
+    /// `is_told` is whether the operator has set how the carrier writes its ids.
+    pub(crate) fn new(no: CarrierNo, is_told: bool) -> Self {
+        let id_forms = if is_told {
+            IdForms {
+                response: IdForm::Hexadecimal,
+                receipt: IdForm::Decimal,
+            }
+        } else {
+            IdForms::default()
+        };
         Self {
             no,
+            id_forms,
             is_hostile: true,
             is_up: true,
             open: BTreeSet::new(),
@@ -195,8 +212,11 @@ impl Carrier {
             8..14 => Fate::Silent,
             _ => Fate::Delivered,
         };
+        let ids_from = self.next_id;
         self.taken.push(Taken {
             body: submission.body.to_string(),
+            to: submission.to,
+            ids: ids_from..ids_from + u64::from(submission.segments),
             from: submission.from.to_string(),
             at_ms: now_ms,
             segments: submission.segments,
@@ -218,7 +238,7 @@ impl Carrier {
             }
             let (carrier_id, keys) = if self.writes_decimals() {
                 let decimal = number.to_string();
-                let keys = candidates(&decimal, IdForms::default());
+                let keys = candidates(&decimal, self.id_forms);
                 (decimal.into(), keys)
             } else {
                 let key = canonical(&id);
@@ -234,8 +254,11 @@ impl Carrier {
                 error: (fate == Fate::Undelivered).then_some(ErrorCode::HandsetUnreachable),
                 done_date: Some("2601010000".into()),
                 // A guess needs the handset.
-                handset: (self.writes_decimals() || rng.random_bool(0.9)).then_some(submission.to),
+                handset: (self.has_to_be_guessed() || rng.random_bool(0.9))
+                    .then_some(submission.to),
                 detail: "".into(),
+                is_understood: true,
+                raw: [].into(),
             };
             // Some receipts are faster than the answer to their submit.
             let is_early = self.is_hostile && rng.random_bool(0.2);
@@ -252,10 +275,37 @@ impl Carrier {
         ids
     }
 
-    /// One carrier gives ids in hexadecimal and writes them in decimal in its receipts, and nobody
-    /// told us: what a receipt says may be the id of another message.
+    /// One carrier gives ids in hexadecimal and writes them in decimal in its receipts: where nobody
+    /// told us, what a receipt says may be the id of another message.
     fn writes_decimals(&self) -> bool {
         self.no == CarrierNo(1)
+    }
+
+    fn has_to_be_guessed(&self) -> bool {
+        self.writes_decimals() && self.id_forms == IdForms::default()
+    }
+
+    /// Messages that a receipt may be about as well as another to the same handset, by its id read in
+    /// two ways. Nobody can tell them apart before the carrier's habit is known.
+    pub(crate) fn twins(&self) -> BTreeSet<&str> {
+        let mut twins = BTreeSet::new();
+        if !self.has_to_be_guessed() {
+            return twins;
+        }
+        for meant in &self.taken {
+            let misread: Vec<u64> = meant
+                .ids
+                .clone()
+                .filter_map(|number| u64::from_str_radix(&number.to_string(), 16).ok())
+                .collect();
+            for other in &self.taken {
+                let is_misread = misread.iter().any(|number| other.ids.contains(number));
+                if is_misread && other.to == meant.to && other.body != meant.body {
+                    twins.extend([&*meant.body, &*other.body]);
+                }
+            }
+        }
+        twins
     }
 
     pub(crate) fn acknowledge(&mut self, token: AckToken) {

@@ -1,6 +1,6 @@
 //! The oracle: every promise of the engine, checked on what carriers, customer and store saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postrider_carriers::UnknownOutcome;
 use postrider_core::clock::Millis;
@@ -18,6 +18,8 @@ pub struct Report {
     pub crashes: usize,
     pub statuses: BTreeMap<&'static str, usize>,
     pub duplicates: usize,
+    /// Messages that ended as another one did, because nobody could tell their receipts apart.
+    pub confused: usize,
     pub callbacks: usize,
     pub steps: u64,
 }
@@ -40,6 +42,7 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
     for entry in evidence.carriers.iter().flat_map(|carrier| &carrier.taken) {
         taken.entry(&entry.body).or_default().push(entry);
     }
+    let twins: BTreeSet<&str> = evidence.carriers.iter().flat_map(Carrier::twins).collect();
     report.messages = evidence.customer.created.len();
     for (body, created) in &evidence.customer.created {
         let message = evidence
@@ -49,7 +52,11 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
             .unwrap_or_else(|| panic!("{} was answered with 201 and is gone", created.sid));
         *report.statuses.entry(message.status.as_str()).or_default() += 1;
         let taken = taken.get(body.as_str()).map_or(&[][..], Vec::as_slice);
-        check_fate(&message, taken);
+        if twins.contains(&**body) && has_strange_fate(&message, taken) {
+            report.confused += 1;
+        } else {
+            check_fate(&message, taken);
+        }
         check_duplicates(&message, taken, evidence.policy, report);
         check_callbacks(&message, created, evidence.customer, report);
         check_deadline(&message, taken, evidence.starts);
@@ -64,6 +71,16 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
         [],
         "callbacks are due"
     );
+}
+
+/// It was delivered by nobody, or remains sent although its carrier receipted it.
+fn has_strange_fate(message: &Message, taken: &[&Taken]) -> bool {
+    let has = |fate| taken.iter().any(|taken| taken.fate == fate);
+    match message.status {
+        Status::Delivered => !has(Fate::Delivered),
+        Status::Sent => !taken.is_empty() && !has(Fate::Silent),
+        _ => false,
+    }
 }
 
 /// The message ended as the carrier said, and nowhere in between.

@@ -184,6 +184,8 @@ impl DoneDate {
             done_date: Some(self.digits_of(report.done_ms).into()),
             handset: Some(report.to),
             detail,
+            is_understood: true,
+            raw: [].into(),
         }
     }
 

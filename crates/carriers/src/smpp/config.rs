@@ -155,6 +155,8 @@ pub struct Config {
     pub status: BTreeMap<String, StatusOverride>,
     /// What to do with a submit that was never answered: "resend" or "fail". Default "resend".
     pub unknown_outcome: UnknownOutcome,
+    /// Keep every receipt as it came, not only those that were not understood. Default false.
+    pub keep_receipts: bool,
 }
 
 impl Default for Config {
@@ -222,6 +224,7 @@ impl Default for Config {
             temporary_error_throttles: false,
             status: BTreeMap::new(),
             unknown_outcome: UnknownOutcome::default(),
+            keep_receipts: false,
         }
     }
 }

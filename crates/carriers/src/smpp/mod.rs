@@ -21,6 +21,7 @@ pub mod wire_text;
 pub mod config;
 pub mod pace;
 mod random;
+pub mod replay;
 pub mod session;
 
 mod carrier;

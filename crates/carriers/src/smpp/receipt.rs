@@ -301,7 +301,9 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn receipt(&self) -> Receipt {
         let id = self.id();
-        let state = self.state();
+        let known = self.state();
+        // A state that we cannot read ends the segment's wait (jasmin issue 447).
+        let state = known.unwrap_or(State::Unknown);
         let err = self.err();
         let (segment, error) = self.outcome(state, err);
         Receipt {
@@ -312,6 +314,8 @@ impl Reading<'_> {
             done_date: self.done_date(),
             handset: None,
             detail: self.detail(state),
+            is_understood: known.is_some() && self.is_err_known(state, err),
+            raw: [].into(),
         }
     }
 
@@ -325,16 +329,13 @@ impl Reading<'_> {
             .unwrap_or_default()
     }
 
-    /// A state that we cannot read is UNKNOWN, which ends the segment's wait (jasmin issue 447).
-    fn state(&self) -> State {
+    fn state(&self) -> Option<State> {
         let by_tlv = self
             .message
             .tlvs
             .get_u8(tlv::MESSAGE_STATE)
             .map(State::from_tlv);
-        by_tlv
-            .or_else(|| self.fields.stat.and_then(State::from_text))
-            .unwrap_or(State::Unknown)
+        by_tlv.or_else(|| self.fields.stat.and_then(State::from_text))
     }
 
     /// The carrier's error number: `network_error_code` before the text's `err`.
@@ -380,6 +381,19 @@ impl Reading<'_> {
             }
             State::Undeliverable => undelivered(by_err(ErrorCode::UnknownFailure)),
             State::Rejected => undelivered(by_err(ErrorCode::MessageFiltered)),
+        }
+    }
+
+    /// Whether the error has a meaning of its own, where the state asks for one.
+    fn is_err_known(&self, state: State, err: Option<u32>) -> bool {
+        match (state, err) {
+            (State::Undeliverable | State::Rejected, Some(0)) => true,
+            (State::Undeliverable | State::Rejected, Some(err)) => {
+                self.meaning_of_err(err).is_some()
+            }
+            // One that is no number at all.
+            (State::Undeliverable | State::Rejected, None) => self.fields.err.is_none(),
+            _ => true,
         }
     }
 

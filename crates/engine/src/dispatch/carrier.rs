@@ -9,6 +9,7 @@ use postrider_core::sid::Id;
 
 use super::ring::Ring;
 use super::{Dispatch, Effect, Reconfigured, Timer};
+use crate::metrics::{MatchCounters, Metrics};
 
 /// How long a carrier that refuses us is left alone before one message is tried again.
 const HOLD_MS: Millis = 300_000;
@@ -21,6 +22,8 @@ pub struct CarrierPolicy {
     pub group: Arc<str>,
     pub unknown_outcome: UnknownOutcome,
     pub receipt_parts: ReceiptParts,
+    /// Every receipt is kept as it came, not only the strange ones.
+    pub keep_receipts: bool,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(super) struct CarrierState {
     pub(super) hold: Hold,
     /// As the carrier last said.
     pub(super) health: Health,
+    /// How its receipts found their messages.
+    pub(super) matched: MatchCounters,
     /// Why it is held, in its own words.
     fault: Option<Box<str>>,
     is_health_news: bool,
@@ -64,8 +69,9 @@ pub(super) enum Hold {
 }
 
 impl CarrierState {
-    pub(super) fn new(policy: CarrierPolicy) -> Self {
+    pub(super) fn new(policy: CarrierPolicy, metrics: &Metrics) -> Self {
         Self {
+            matched: metrics.match_counters(&policy.name),
             policy,
             is_retired: false,
             limit: 0,
@@ -146,7 +152,9 @@ impl Dispatch {
             // Perhaps this is the cure.
             state.lift();
         }
-        self.carriers.extend(policies.map(CarrierState::new));
+        let metrics = &self.metrics;
+        self.carriers
+            .extend(policies.map(|policy| CarrierState::new(policy, metrics)));
         for carrier in retired {
             let Some(state) = self.carriers.get_mut(usize::from(carrier.0)) else {
                 continue;

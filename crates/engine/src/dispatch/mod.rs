@@ -13,6 +13,7 @@
 mod carrier;
 mod lane;
 mod live;
+mod matching;
 mod outcome;
 mod read_again;
 mod receipt;
@@ -23,6 +24,7 @@ mod shelve;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod track_record;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -41,8 +43,8 @@ pub use self::carrier::CarrierPolicy;
 use self::carrier::{CarrierState, HandOver};
 use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
+pub use self::matching::{Receipted, find_receipted};
 use self::receipt::Receipts;
-pub use self::receipt::find_receipted;
 use self::shelve::Shelving;
 use self::timer::Timer;
 use crate::directory::Directory;
@@ -103,7 +105,7 @@ pub enum Input {
     /// The answer to [`Effect::Find`].
     Found {
         load: u64,
-        message: Option<(Box<Message>, u16)>,
+        found: Option<Receipted>,
     },
     /// The read with this number failed: it is begun again after a while.
     ReadFailed {
@@ -172,6 +174,8 @@ pub enum Effect {
     Find {
         load: u64,
         keys: Vec<SubmittedKey>,
+        /// The place of the key to try first.
+        first: usize,
         /// The handset that the receipt speaks of, as a message names it.
         to: Option<Box<str>>,
         since_ms: Millis,
@@ -268,6 +272,8 @@ impl Dispatch {
         routes: Arc<Routes>,
         carriers: Vec<CarrierPolicy>,
     ) -> Self {
+        let state = |policy| CarrierState::new(policy, &metrics);
+        let carriers = carriers.into_iter().map(state).collect();
         Self {
             directory,
             loads,
@@ -279,7 +285,7 @@ impl Dispatch {
             live: LiveMessages::default(),
             queues: BTreeMap::new(),
             shelving: Shelving::default(),
-            carriers: carriers.into_iter().map(CarrierState::new).collect(),
+            carriers,
             tickets: FxHashMap::default(),
             next_ticket: 1,
             receipts: Receipts::default(),
@@ -336,7 +342,7 @@ impl Dispatch {
             Input::Refilled { load, messages } => self.refilled(load, messages, now_ms),
             Input::Expiring { load, messages } => self.expired_on_disk(load, messages, now_ms),
             Input::Unshelved { load, ids } => self.shelve(load, &ids),
-            Input::Found { load, message } => self.found(load, message, now_ms),
+            Input::Found { load, found } => self.found(load, found, now_ms),
             Input::ReadFailed { load } => self.read_failed(load, now_ms),
             Input::CallbacksDone(done) => {
                 let changes = done

@@ -4,16 +4,10 @@
 //! submit, so one that finds nothing is *parked*: stored, acknowledged, and tried again with every
 //! answer that comes in. The carrier is answered only when what it told us is durable.
 //!
-//! An id alone may stand for several messages: carriers give ids again after a while, and where the
-//! operator did not say how a carrier writes them, a decimal receipt may be about a hexadecimal id.
-//! Of all messages that an id may mean, the one to the receipt's handset is meant; a guess counts
-//! only with that. See `docs/carriers.md`, *Matching receipts*.
-//!
-//! A receipt is never matched by its handset alone. It is tempting where the answer to a submit was
+//! Which of the messages that an id may mean is meant, is decided in `matching.rs`. A receipt is never matched by its handset alone. It is tempting where the answer to a submit was
 //! lost, but with two messages to one handset it reports the wrong one delivered, and that one is
 //! then never sent (the simulation found it).
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -23,11 +17,13 @@ use postrider_core::lifecycle::Event;
 use postrider_core::message::Message;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sid::Id;
-use postrider_store::{Change, ParkedReceipt, Store, Submitted, SubmittedKey};
+use postrider_store::{Change, ParkedReceipt, RawReason, RawReceipt, Submitted, SubmittedKey};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::live::{Live, Stage};
+use super::matching::{Fit, Match, Question, Receipted};
+use super::track_record::TrackRecord;
 use super::{Deferred, Dispatch, Read};
 
 /// How often parked receipts are looked after.
@@ -46,11 +42,14 @@ const PARKED_COUNT_MAX: usize = 100_000;
 const FINDS_MAX: usize = 32;
 pub(super) const FINDS_WAITING_MAX: usize = 4_096;
 
+/// Lookups of parked receipts begun at one time.
+const LOOK_AGAIN_MAX: usize = 256;
+
 /// What receipts are matched by.
 #[derive(Default)]
 pub(super) struct Receipts {
     /// Ids of messages in memory that carriers gave, and to which segments.
-    expected: FxHashMap<SubmittedKey, SmallVec<[(Id, u16); 1]>>,
+    pub(super) expected: FxHashMap<SubmittedKey, SmallVec<[(Id, u16); 1]>>,
     /// The reverse, to forget by.
     keys: FxHashMap<Id, Vec<SubmittedKey>>,
     /// Ids whose message left memory while a read of the store was on its way: the read may not
@@ -61,29 +60,35 @@ pub(super) struct Receipts {
     parked_by_key: FxHashMap<SubmittedKey, SmallVec<[u64; 1]>>,
     parked_by_group: FxHashMap<Arc<str>, BTreeSet<u64>>,
     next_parked: u64,
+    /// Parked receipts that the store may know a message for: it did not fit well enough, or was
+    /// not asked since the process started.
+    doubted: VecDeque<u64>,
+    /// How each group's receipts have been read so far.
+    pub(super) track_records: FxHashMap<Arc<str>, TrackRecord>,
     /// Submissions with an unknown outcome, as long as an answer may still come.
     unanswered: BTreeMap<Ticket, Id>,
-}
-
-/// A message that a receipt may be about.
-struct Match {
-    id: Id,
-    segment: u16,
-    /// Nothing speaks against it, and nothing in the store can be a better match.
-    is_sure: bool,
 }
 
 /// A receipt whose message is being looked up.
 #[derive(Debug)]
 pub(super) struct Pending {
-    carrier: CarrierNo,
-    receipt: Receipt,
-    ack: AckToken,
+    report: ParkedReceipt,
+    origin: Origin,
+    /// As it came; empty where it is kept already.
+    raw: Box<[u8]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// It came just now, and its number is not chosen yet.
+    Carrier(CarrierNo, AckToken),
+    Parked,
 }
 
 impl Receipts {
     pub(super) fn restore(&mut self, parked: Vec<ParkedReceipt>) {
         for receipt in parked {
+            self.doubted.push_back(receipt.parked);
             self.park(receipt);
         }
     }
@@ -145,6 +150,10 @@ impl Receipts {
         self.unanswered.remove(&ticket)
     }
 
+    pub(super) fn track_record(&mut self, group: &Arc<str>) -> &mut TrackRecord {
+        self.track_records.entry(group.clone()).or_default()
+    }
+
     fn park(&mut self, receipt: ParkedReceipt) {
         self.next_parked = self.next_parked.max(receipt.parked + 1);
         for candidate in &receipt.candidates {
@@ -186,84 +195,67 @@ impl Dispatch {
     pub(super) fn receipt(
         &mut self,
         carrier: CarrierNo,
-        receipt: Receipt,
+        mut receipt: Receipt,
         ack: AckToken,
         now_ms: Millis,
     ) {
         self.metrics.receipts.inc();
+        if let Some(why) = self.reason_to_keep(carrier, &receipt) {
+            let raw = std::mem::take(&mut receipt.raw);
+            self.keep_raw(carrier, why, raw, now_ms);
+        }
         if receipt.state == ReceiptState::Intermediate || receipt.candidates.is_empty() {
             self.after.push(Deferred::Ack(carrier, ack));
             return;
         }
-        if let Some(known) = self.expected_for(carrier, &receipt)
-            && known.is_sure
+        let group = self.group_of(carrier);
+        if let Some(known) = self.expected_for(&Question::of(&group, &receipt))
+            && known.fit == Fit::Sure
         {
+            self.note_match(&group, &known, now_ms);
             self.apply_receipt(known.id, known.segment, &receipt, now_ms);
             self.after.push(Deferred::Ack(carrier, ack));
             return;
         }
         self.unfinished_finds.push_back(Pending {
-            carrier,
-            receipt,
-            ack,
+            report: ParkedReceipt {
+                parked: 0,
+                received_ms: now_ms,
+                group,
+                candidates: receipt.candidates,
+                handset: receipt.handset.map(PhoneNumber::digits),
+                is_delivered: receipt.state == ReceiptState::Delivered,
+                error: receipt.error,
+                done_date: receipt.done_date,
+            },
+            origin: Origin::Carrier(carrier, ack),
+            raw: receipt.raw,
         });
     }
 
-    /// The message in memory that a receipt is most likely about.
-    fn expected_for(&self, carrier: CarrierNo, receipt: &Receipt) -> Option<Match> {
-        let group = self.group_of(carrier);
-        let is_only_form = receipt.candidates.len() == 1;
-        let mut best = None;
-        for (guess, candidate) in receipt.candidates.iter().enumerate() {
-            let key = SubmittedKey {
-                group: group.clone(),
-                carrier_id: candidate.clone(),
-            };
-            let owners = self.receipts.expected.get(&key);
-            let owners = owners.map_or(&[][..], SmallVec::as_slice);
-            for &(id, segment) in owners {
-                let Some(live) = self.live.get(id) else {
-                    continue;
-                };
-                let agrees = receipt.handset.map(|to| is_to(&live.message, to.digits()));
-                if guess > 0 && agrees != Some(true) {
-                    continue;
-                }
-                let is_open = !live.message.status.is_final();
-                let rank = (
-                    agrees == Some(true),
-                    is_open,
-                    Reverse(guess),
-                    id,
-                    Reverse(segment),
-                );
-                if best.as_ref().is_none_or(|(other, _)| *other < rank) {
-                    let is_alone = is_only_form && owners.len() == 1;
-                    let is_sure = agrees.unwrap_or(true) || is_alone;
-                    best = Some((
-                        rank,
-                        Match {
-                            id,
-                            segment,
-                            is_sure,
-                        },
-                    ));
-                }
-            }
+    /// Why a receipt is kept as it came, whatever message it is about.
+    fn reason_to_keep(&self, carrier: CarrierNo, receipt: &Receipt) -> Option<RawReason> {
+        if receipt.candidates.is_empty() {
+            Some(RawReason::NoId)
+        } else if !receipt.is_understood {
+            Some(RawReason::NotUnderstood)
+        } else {
+            let policy = &self.carriers[usize::from(carrier.0)].policy;
+            policy.keep_receipts.then_some(RawReason::Asked)
         }
-        best.map(|(_, found)| found)
     }
 
-    /// What a receipt's message may be stored under, most literal first.
-    fn keys_of(&self, carrier: CarrierNo, receipt: &Receipt) -> Vec<SubmittedKey> {
-        let group = self.group_of(carrier);
-        let candidates = receipt.candidates.iter().cloned();
-        candidates
-            .map(|carrier_id| SubmittedKey {
-                group: group.clone(),
-                carrier_id,
-            })
-            .collect()
+    fn keep_raw(&mut self, carrier: CarrierNo, why: RawReason, raw: Box<[u8]>, now_ms: Millis) {
+        if raw.is_empty() {
+            return;
+        }
+        let policy = &self.carriers[usize::from(carrier.0)].policy;
+        self.changes.push(Change::KeepRaw(RawReceipt {
+            received_ms: now_ms,
+            carrier: policy.name.clone(),
+            why,
+            octets: raw,
+        }));
     }
 
     /// Begins to look up the messages of receipts that memory does not know.
@@ -273,14 +265,17 @@ impl Dispatch {
             && let Some(pending) = self.unfinished_finds.pop_front()
         {
             self.finds_under_way += 1;
-            let keys = self.keys_of(pending.carrier, &pending.receipt);
+            let question = Question::of_parked(&pending.report);
+            let keys = question.keys();
+            let first = self.usual_candidate(&question);
             let since_ms = now_ms - ID_LIFE_MS;
-            let handset = pending.receipt.handset;
-            let to = handset.map(|handset| handset.to_string().into());
+            let handset = pending.report.handset;
+            let to = handset.map(|digits| format!("+{digits}").into());
             let load = self.begin_read(Read::Find(Box::new(pending)));
             effects.push(super::Effect::Find {
                 load,
                 keys,
+                first,
                 to,
                 since_ms,
             });
@@ -288,68 +283,108 @@ impl Dispatch {
     }
 
     /// The store's answer.
-    pub(super) fn found(&mut self, load: u64, found: Option<(Box<Message>, u16)>, now_ms: Millis) {
+    pub(super) fn found(&mut self, load: u64, found: Option<Receipted>, now_ms: Millis) {
         let Some(Read::Find(pending)) = self.reads.remove(&load) else {
             return;
         };
         self.finds_under_way -= 1;
-        let Pending {
-            carrier,
-            receipt,
-            ack,
-        } = *pending;
+        let question = Question::of_parked(&pending.report);
         // Memory may have learnt of it meanwhile, and knows better than what was read.
-        let mut known = self.expected_for(carrier, &receipt);
-        let found = found.filter(|(message, _)| {
-            let agrees = |to: PhoneNumber| is_to(message, to.digits());
-            let is_sure = known.as_ref().is_some_and(|known| known.is_sure);
-            !is_sure && (known.is_none() || receipt.handset.is_some_and(agrees))
+        let known = self.expected_for(&question);
+        let found = found.filter(|found| match &known {
+            None => true,
+            Some(known) => known.fit != Fit::Sure && question.agrees(&found.message) == Some(true),
         });
         // It left memory while we were reading: what was read is old. Read again.
         let is_old = match &found {
-            Some((message, _)) => {
-                let id = message.sid.id;
+            Some(found) => {
+                let id = found.message.sid.id;
                 self.live.get(id).is_none() && self.live.has_left(id, load)
             }
-            None if known.is_none() => {
-                let keys = self.keys_of(carrier, &receipt);
-                self.receipts.has_left(&keys, load)
-            }
+            None if known.is_none() => self.receipts.has_left(&question.keys(), load),
             None => false,
         };
+        let weighed = found
+            .as_ref()
+            .map(|found| self.weigh_found(&question, found));
+        self.end_read(load);
         if is_old {
-            self.end_read(load);
-            self.unfinished_finds.push_back(Pending {
-                carrier,
-                receipt,
-                ack,
-            });
+            self.unfinished_finds.push_back(*pending);
             return;
         }
-        if let Some((message, segment)) = found {
-            let id = message.sid.id;
-            if self.live.get(id).is_none() {
-                self.adopt_sent(*message, carrier);
-            }
-            known = Some(Match {
-                id,
-                segment,
-                is_sure: true,
-            });
-        }
-        self.end_read(load);
-        match known {
-            Some(known) => self.apply_receipt(known.id, known.segment, &receipt, now_ms),
-            None => self.park(carrier, &receipt, now_ms),
-        }
-        self.after.push(Deferred::Ack(carrier, ack));
+        let message = found.map(|found| found.message);
+        self.answer_pending(*pending, weighed.or(known).as_ref(), message, now_ms);
         self.trim_sent();
     }
 
+    /// The message of a receipt was looked for in memory and in the store; `message` is the store's.
+    fn answer_pending(
+        &mut self,
+        pending: Pending,
+        best: Option<&Match>,
+        message: Option<Box<Message>>,
+        now_ms: Millis,
+    ) {
+        let Pending {
+            report,
+            origin,
+            raw,
+        } = pending;
+        let (carrier, has_waited) = match origin {
+            Origin::Carrier(carrier, ack) => {
+                self.after.push(Deferred::Ack(carrier, ack));
+                (Some(carrier), HasWaited::No)
+            }
+            // Its message became known while we were reading.
+            Origin::Parked if !self.receipts.parked.contains_key(&report.parked) => return,
+            Origin::Parked => (self.carrier_of(&report.group), HasWaited::Yes),
+        };
+        let good = best.zip(carrier);
+        let good = good.filter(|(best, _)| self.is_good_enough(&report.group, best, has_waited));
+        if let Some((best, carrier)) = good {
+            if let Some(message) = message
+                && self.live.get(best.id).is_none()
+            {
+                self.adopt_sent(message, carrier);
+            }
+            if has_waited == HasWaited::Yes {
+                self.receipts.unpark(report.parked);
+                let parked = report.parked;
+                self.changes.push(Change::Unpark { parked });
+            }
+            self.settle_receipt(report, best, now_ms);
+            return;
+        }
+        let parked = match has_waited {
+            HasWaited::Yes => report.parked,
+            HasWaited::No => {
+                if let Some(best) = best {
+                    self.note_doubt(&report.group, best, now_ms);
+                }
+                if let Some(carrier) = carrier {
+                    self.keep_raw(carrier, RawReason::Unmatched, raw, now_ms);
+                }
+                self.park(report)
+            }
+        };
+        if best.is_some() {
+            self.receipts.doubted.push_back(parked);
+        }
+    }
+
+    /// A carrier that a receipt of this group may come over.
+    fn carrier_of(&self, group: &Arc<str>) -> Option<CarrierNo> {
+        let place = self
+            .carriers
+            .iter()
+            .rposition(|carrier| carrier.policy.group == *group)?;
+        u16::try_from(place).ok().map(CarrierNo)
+    }
+
     /// A message that was sent long ago comes back for its receipt.
-    fn adopt_sent(&mut self, message: Message, carrier: CarrierNo) {
+    fn adopt_sent(&mut self, message: Box<Message>, carrier: CarrierNo) {
         let id = message.sid.id;
-        let mut live = Live::new(message, carrier);
+        let mut live = Live::new(*message, carrier);
         live.stage = Stage::Sent;
         live.message.body = "".into();
         self.live.insert(live);
@@ -363,20 +398,16 @@ impl Dispatch {
             error: receipt.error,
         };
         let done_date = receipt.done_date.clone();
-        self.apply_with(id, &event, smallvec::SmallVec::new(), done_date, now_ms);
+        self.apply_with(id, &event, smallvec![], done_date, now_ms);
     }
 
-    fn park(&mut self, carrier: CarrierNo, receipt: &Receipt, now_ms: Millis) {
+    /// Keeps a receipt until its message is known, under the number that is returned.
+    fn park(&mut self, report: ParkedReceipt) -> u64 {
         self.metrics.parked_receipts.inc();
+        let number = self.receipts.next_parked;
         let parked = ParkedReceipt {
-            parked: self.receipts.next_parked,
-            received_ms: now_ms,
-            group: self.group_of(carrier),
-            candidates: receipt.candidates.clone(),
-            handset: receipt.handset.map(PhoneNumber::digits),
-            is_delivered: receipt.state == ReceiptState::Delivered,
-            error: receipt.error,
-            done_date: receipt.done_date.clone(),
+            parked: number,
+            ..report
         };
         self.changes.push(Change::Park(parked.clone()));
         let group = parked.group.clone();
@@ -388,66 +419,48 @@ impl Dispatch {
         if let Some(oldest) = oldest {
             self.drop_parked(oldest);
         }
+        number
+    }
+
+    /// A receipt that waited, or had to be looked up, goes to its message.
+    fn settle_receipt(&mut self, report: ParkedReceipt, best: &Match, now_ms: Millis) {
+        self.note_match(&report.group, best, now_ms);
+        let event = Event::Receipt {
+            segment: best.segment,
+            is_delivered: report.is_delivered,
+            error: report.error,
+        };
+        self.apply_with(best.id, &event, smallvec![], report.done_date, now_ms);
     }
 
     /// A carrier's id became known: receipts may have been waiting for it.
     pub(super) fn unpark_for(&mut self, key: &SubmittedKey, now_ms: Millis) {
         let waiting = self.receipts.parked_by_key.get(key);
         for parked in waiting.cloned().unwrap_or_default() {
-            self.claim_parked(parked, key, IdAlone::Doubtful, now_ms);
+            self.claim_parked(parked, HasWaited::No, now_ms);
         }
     }
 
-    /// Gives a parked receipt to the message that `key` stands for, if it is about that one.
-    fn claim_parked(
-        &mut self,
-        parked: u64,
-        key: &SubmittedKey,
-        id_alone: IdAlone,
-        now_ms: Millis,
-    ) -> bool {
-        let (Some(receipt), Some(owners)) = (
-            self.receipts.parked.get(&parked),
-            self.receipts.expected.get(key),
-        ) else {
-            return false;
+    /// Gives a parked receipt to the message that it is about, if that is known by now.
+    fn claim_parked(&mut self, parked: u64, has_waited: HasWaited, now_ms: Millis) {
+        let Some(receipt) = self.receipts.parked.get(&parked) else {
+            return;
         };
-        let is_for_handset = |id: Id| {
-            let live = self.live.get(id);
-            receipt
-                .handset
-                .is_some_and(|digits| live.is_some_and(|live| is_to(&live.message, digits)))
-        };
-        let is_literal = receipt.candidates.first() == Some(&key.carrier_id);
-        let may_go_by_id = is_literal
-            && (receipt.handset.is_none()
-                || receipt.candidates.len() == 1
-                || id_alone == IdAlone::Enough);
-        // The newest owner of the id is its last.
-        let owner = owners
-            .iter()
-            .rev()
-            .find(|(id, _)| is_for_handset(*id))
-            .or_else(|| owners.last().filter(|_| may_go_by_id));
-        let Some(&(id, segment)) = owner else {
-            return false;
+        let group = receipt.group.clone();
+        let best = self.expected_for(&Question::of_parked(receipt));
+        let best = best.filter(|best| self.is_good_enough(&group, best, has_waited));
+        let Some(best) = best else {
+            return;
         };
         let Some(receipt) = self.receipts.unpark(parked) else {
-            return false;
+            return;
         };
         self.changes.push(Change::Unpark { parked });
-        let event = Event::Receipt {
-            segment,
-            is_delivered: receipt.is_delivered,
-            error: receipt.error,
-        };
-        let none = SmallVec::new();
-        self.apply_with(id, &event, none, receipt.done_date, now_ms);
-        true
+        self.settle_receipt(receipt, &best, now_ms);
     }
 
-    /// Drops what nobody claimed in three days. What names a handset that no message with its id
-    /// went to has waited for a better match by now, and goes by its id.
+    /// Drops what nobody claimed in three days, and looks again at what has waited for a better
+    /// match: none came, or the carrier's habits are known by now.
     pub(super) fn sweep_parked(&mut self, now_ms: Millis) {
         let mut old = Vec::new();
         let mut waited = Vec::new();
@@ -455,23 +468,36 @@ impl Dispatch {
             let age_ms = now_ms - receipt.received_ms;
             if age_ms > PARKED_MAX_MS {
                 old.push(receipt.parked);
-            } else if age_ms >= SWEEP_MS
-                && let Some(literal) = receipt.candidates.first()
-            {
-                let key = SubmittedKey {
-                    group: receipt.group.clone(),
-                    carrier_id: literal.clone(),
-                };
-                if self.receipts.expected.contains_key(&key) {
-                    waited.push((receipt.parked, key));
-                }
+            } else if age_ms >= SWEEP_MS {
+                waited.push(receipt.parked);
             }
         }
-        for (parked, key) in waited {
-            self.claim_parked(parked, &key, IdAlone::Enough, now_ms);
+        for parked in waited {
+            self.claim_parked(parked, HasWaited::Yes, now_ms);
         }
         for parked in old {
             self.drop_parked(parked);
+        }
+        self.look_again(now_ms);
+    }
+
+    /// Asks the store again for messages of parked receipts that it may know.
+    fn look_again(&mut self, now_ms: Millis) {
+        for _ in 0..self.receipts.doubted.len().min(LOOK_AGAIN_MAX) {
+            let Some(parked) = self.receipts.doubted.pop_front() else {
+                return;
+            };
+            match self.receipts.parked.get(&parked) {
+                Some(report) if now_ms - report.received_ms >= SWEEP_MS => {
+                    self.unfinished_finds.push_back(Pending {
+                        report: report.clone(),
+                        origin: Origin::Parked,
+                        raw: [].into(),
+                    });
+                }
+                Some(_) => self.receipts.doubted.push_back(parked),
+                None => {}
+            }
         }
     }
 
@@ -483,37 +509,9 @@ impl Dispatch {
     }
 }
 
-/// Whether an id is enough although the receipt names another handset.
+/// Whether a receipt was given time for its own message to become known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum IdAlone {
-    Enough,
-    /// Another message may be meant.
-    Doubtful,
-}
-
-/// Whether the message went to the handset with these digits.
-fn is_to(message: &Message, digits: u64) -> bool {
-    message.to.strip_prefix('+').and_then(|to| to.parse().ok()) == Some(digits)
-}
-
-/// The message in the store that a receipt is about: to its handset by any of the ids that it may
-/// mean, literal first; otherwise the newest that has the literal id.
-pub fn find_receipted(
-    store: &dyn Store,
-    keys: &[SubmittedKey],
-    to: Option<&str>,
-    since_ms: Millis,
-) -> postrider_store::Result<Option<(Message, u16)>> {
-    if let Some(to) = to {
-        for key in keys {
-            let found = store.find_submitted(key, Some(to), since_ms)?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-    }
-    match keys.first() {
-        Some(literal) => store.find_submitted(literal, None, since_ms),
-        None => Ok(None),
-    }
+pub(super) enum HasWaited {
+    Yes,
+    No,
 }

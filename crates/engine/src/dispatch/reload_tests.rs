@@ -28,6 +28,7 @@ fn policy(name: &str, unknown_outcome: UnknownOutcome) -> CarrierPolicy {
         group: name.into(),
         unknown_outcome,
         receipt_parts: ReceiptParts::All,
+        keep_receipts: false,
     }
 }
 

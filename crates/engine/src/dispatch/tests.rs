@@ -22,11 +22,13 @@ use postrider_core::settings::{
 };
 use postrider_core::sid::{AccountSid, Id, PhoneNumberSid};
 use postrider_core::testing;
-use postrider_store::{Applied, Change};
+use postrider_store::{Applied, Change, RawReceipt};
 use smallvec::smallvec;
 
 use super::*;
 use crate::secrets::Vault;
+
+mod matching;
 
 const START_MS: Millis = 1_767_225_600_000;
 const FROM: &str = "+14155550101";
@@ -41,6 +43,7 @@ struct Bench {
     /// The last record of each message.
     records: BTreeMap<Id, (Status, Option<ErrorCode>, bool)>,
     health: Vec<Health>,
+    kept: Vec<RawReceipt>,
     calls: usize,
     /// What the store says to the next changes.
     applied: Applied,
@@ -58,6 +61,7 @@ impl Bench {
             group: name.into(),
             unknown_outcome: policy,
             receipt_parts: ReceiptParts::All,
+            keep_receipts: false,
         });
         let mut bench = Self {
             dispatch: Dispatch::new(
@@ -77,6 +81,7 @@ impl Bench {
             submitted: Vec::new(),
             records: BTreeMap::new(),
             health: Vec::new(),
+            kept: Vec::new(),
             calls: 0,
             applied: Applied::Yes,
             slow_commits: None,
@@ -186,6 +191,7 @@ impl Bench {
                             let message = stored.find(|message| message.sid.id == *id);
                             message.unwrap().is_backlog = true;
                         }
+                        Change::KeepRaw(receipt) => self.kept.push(receipt.clone()),
                         _ => {}
                     }
                 }
@@ -201,10 +207,7 @@ impl Bench {
                 self.submitted.extend(batch);
             }
             Effect::Find { load, .. } => {
-                return Some(Input::Found {
-                    load,
-                    message: None,
-                });
+                return Some(Input::Found { load, found: None });
             }
             Effect::Refill {
                 load, after, limit, ..
@@ -321,6 +324,8 @@ fn delivered(id: &str, number: u32) -> Receipt {
         done_date: None,
         handset: Some(PhoneNumber::parse(&handset(number)).unwrap()),
         detail: "".into(),
+        is_understood: true,
+        raw: format!("receipt {id}").into_bytes().into(),
     }
 }
 

@@ -36,12 +36,15 @@ impl Carrier {
                 group: format!("smpp://{}@{}", config.system_id, config.host).into(),
                 unknown_outcome: config.unknown_outcome,
                 receipt_parts: parts(awaited(config)),
+                keep_receipts: config.keep_receipts,
             },
             Self::Simulator(config) => CarrierPolicy {
                 name: name.into(),
                 group: Arc::from(format!("simulator://{name}")),
                 unknown_outcome: config.unknown_outcome,
                 receipt_parts: parts(config.receipt_segments),
+                // They never were octets.
+                keep_receipts: false,
             },
         }
     }
@@ -55,6 +58,9 @@ impl Carrier {
             Self::Simulator(config) => (&mut config.unknown_outcome, &mut config.receipt_segments),
         };
         (*unknown_outcome, *receipt_segments) = Default::default();
+        if let Self::Smpp(config) = &mut carrier {
+            config.keep_receipts = false;
+        }
         carrier
     }
 

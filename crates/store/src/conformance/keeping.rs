@@ -1,5 +1,6 @@
 //! What is kept: parked receipts, documents, and everything across a reopening.
 
+use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::sender::{SenderAddress, ShortCode};
@@ -11,12 +12,19 @@ use smallvec::smallvec;
 use super::sample::{self, id, message, sent_as, update};
 use super::{Backend, Case, apply, insert, ok};
 use crate::contract::Applied::{Missing, Stale, Yes};
-use crate::contract::{Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt};
+use crate::contract::{
+    Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RAW_OCTETS_MAX,
+    RawReason, RawReceipt, Store,
+};
 
 pub(super) const CASES: &[Case] = &[
     (
         "parked receipts come back in order until unparked",
         parked_receipts,
+    ),
+    (
+        "raw receipts give way to age and to newer ones",
+        raw_receipts,
     ),
     (
         "everything acknowledged survives reopening",
@@ -67,6 +75,46 @@ fn parked_receipts(backend: &dyn Backend) {
     drop(store);
     let parked = ok(backend.open().parked());
     assert_eq!(parked, [receipt(1), receipt(u64::MAX)]);
+}
+
+fn raw_receipts(backend: &dyn Backend) {
+    const DAY_MS: Millis = 86_400_000;
+    let raw = |day: i64, octets: usize| RawReceipt {
+        received_ms: day * DAY_MS,
+        carrier: "acme".into(),
+        why: RawReason::NoId,
+        octets: vec![7; octets].into(),
+    };
+    let keep = |store: &dyn Store, day, octets| {
+        assert_eq!(
+            apply(store, Change::KeepRaw(raw(day, octets))),
+            Applied::Yes
+        );
+    };
+    let days = |store: &dyn Store| -> Vec<i64> {
+        let kept = ok(store.raw_receipts(0, 99));
+        kept.iter().map(|raw| raw.received_ms / DAY_MS).collect()
+    };
+    let store = backend.open();
+    for day in [1, 2, 2, 8] {
+        keep(&*store, day, 3);
+    }
+    assert_eq!(days(&*store), [1, 2, 2, 8], "seven days are kept");
+    keep(&*store, 9, 3);
+    assert_eq!(days(&*store), [2, 2, 8, 9]);
+    assert_eq!(
+        ok(store.raw_receipts(8 * DAY_MS, 99)),
+        [raw(8, 3), raw(9, 3)]
+    );
+    assert_eq!(ok(store.raw_receipts(0, 1)), [raw(9, 3)], "the newest");
+    drop(store);
+
+    let store = backend.open();
+    let most = usize::try_from(RAW_OCTETS_MAX).expect("a size");
+    keep(&*store, 9, most - 6);
+    assert_eq!(days(&*store), [8, 9, 9], "what was there before counts");
+    keep(&*store, 9, 7);
+    assert_eq!(days(&*store), [9]);
 }
 
 fn everything_survives_reopening(backend: &dyn Backend) {

@@ -26,7 +26,10 @@ impl Kind {
                 include_str!("../../migrations/messages/0002_schedule.sql"),
                 include_str!("../../migrations/messages/0003_queue.sql"),
             ],
-            Self::Parked => &[include_str!("../../migrations/parked/0001_parked.sql")],
+            Self::Parked => &[
+                include_str!("../../migrations/parked/0001_parked.sql"),
+                include_str!("../../migrations/parked/0002_raw_receipts.sql"),
+            ],
         }
     }
 }

@@ -16,6 +16,7 @@ mod keys;
 mod listing;
 mod migrations;
 mod parked;
+mod raw_receipts;
 mod readers;
 mod retention;
 mod room;
@@ -38,6 +39,7 @@ use postrider_core::settings::Document;
 use postrider_core::sid::Id;
 
 pub use self::directory::OpenError;
+pub use self::raw_receipts::raw_receipts;
 pub use self::room::{DiskSpace, SystemDiskSpace};
 
 use self::checkpoint::Checkpointer;
@@ -52,8 +54,8 @@ use self::shard::{Shard, Shards};
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::contract::{
-    Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, Result,
-    Store, StoreError, SubmittedKey,
+    Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
+    Result, Store, StoreError, SubmittedKey,
 };
 
 /// How a store is set up. The defaults are measured ones (`docs/storage.md`); tests use small shards
@@ -246,6 +248,13 @@ impl Store for SqliteStore {
         self.shared()?;
         let writer = self.writer.lock();
         writer.parked.all().about(writer.parked.path())
+    }
+
+    fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {
+        self.shared()?;
+        let writer = self.writer.lock();
+        let parked = &writer.parked;
+        parked.raw_receipts(since_ms, limit).about(parked.path())
     }
 
     fn queued(&self, sender: SenderNo, after: Option<Id>, limit: usize) -> Result<Vec<Message>> {

@@ -3,28 +3,32 @@
 //! A file of its own, because a parked receipt belongs to no message yet, hence to no shard, and
 //! because settings are committed by other threads. It is written last in a commit: after a crash in
 //! between, a receipt may be parked still although its message has it, and the status machine ignores
-//! the repetition.
+//! the repetition. Receipts as they came are beside them, see `raw_receipts.rs`.
 
 use std::path::{Path, PathBuf};
 
+use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use rusqlite::{Connection, Row};
 use smallvec::SmallVec;
 
-use crate::contract::{Applied, Change, ParkedReceipt, Result, StoreError};
+use crate::contract::{Applied, Change, ParkedReceipt, RawReceipt, Result, StoreError};
 use crate::sqlite::connection::{CacheKib, open_writer};
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
+use crate::sqlite::raw_receipts::{self, RawReceipts};
 
 pub(super) struct Parked {
     path: PathBuf,
     conn: Connection,
+    raw: RawReceipts,
 }
 
 impl Parked {
     pub(super) fn open(path: PathBuf) -> Result<Self> {
         let conn = open_writer(&path, Kind::Parked, 4096, CacheKib(1024)).about(&path)?;
-        Ok(Self { path, conn })
+        let raw = RawReceipts::open(&conn).about(&path)?;
+        Ok(Self { path, conn, raw })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -48,6 +52,10 @@ impl Parked {
                 } else {
                     Applied::Missing
                 })
+            }
+            Change::KeepRaw(receipt) => {
+                self.raw.keep(&self.conn, receipt)?;
+                Ok(Applied::Yes)
             }
             Change::Insert(_)
             | Change::Update(_)
@@ -90,6 +98,10 @@ impl Parked {
     /// Ends the transaction: on return it is on disk.
     pub(super) fn commit(&self) -> Result<()> {
         Ok(self.conn.execute_batch("COMMIT")?)
+    }
+
+    pub(super) fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {
+        raw_receipts::newest(&self.conn, since_ms, limit)
     }
 
     pub(super) fn all(&self) -> Result<Vec<ParkedReceipt>> {

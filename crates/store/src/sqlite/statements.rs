@@ -133,7 +133,7 @@ impl<'c> Statements<'c> {
             Change::Redact { id, at_ms } => self.redact(*id, *at_ms),
             Change::Feedback { id, feedback } => self.feedback(*id, *feedback),
             Change::Delete { id } => self.delete(*id),
-            Change::Park(_) | Change::Unpark { .. } => Ok(Applied::Missing),
+            Change::Park(_) | Change::Unpark { .. } | Change::KeepRaw(_) => Ok(Applied::Missing),
         }
     }
 

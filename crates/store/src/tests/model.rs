@@ -10,7 +10,9 @@ use smallvec::smallvec;
 use super::Directory;
 use crate::conformance::Backend;
 use crate::conformance::sample::{self, created_ms, id, key, message_with, update};
-use crate::contract::{Change, Cursor, MessageFilter, ParkedReceipt, Store, Submitted, Update};
+use crate::contract::{
+    Change, Cursor, MessageFilter, ParkedReceipt, RawReason, RawReceipt, Store, Submitted, Update,
+};
 use crate::memory::MemoryDisk;
 
 const MESSAGES: u32 = 40;
@@ -126,6 +128,12 @@ fn any_change() -> impl Strategy<Value = Change> {
             done_date: None,
         })),
         1 => (0_u64..5).prop_map(|parked| Change::Unpark { parked }),
+        1 => (0_i64..10).prop_map(|day| Change::KeepRaw(RawReceipt {
+            received_ms: day * 86_400_000,
+            carrier: "acme".into(),
+            why: RawReason::Unmatched,
+            octets: [1, 2].into(),
+        })),
     ]
 }
 
@@ -210,6 +218,7 @@ fn everything(store: &dyn Store) -> Vec<String> {
         }
     }
     say(format!("{:?}", store.parked().unwrap()));
+    say(format!("{:?}", store.raw_receipts(0, 5).unwrap()));
     say(format!("{:?}", store.last_id().unwrap()));
     answers
 }

@@ -30,6 +30,7 @@ impl World {
                 group: name,
                 unknown_outcome: self.policy,
                 receipt_parts: ReceiptParts::All,
+                keep_receipts: false,
             }
         };
         self.carriers.iter().map(policy).collect()
@@ -43,14 +44,9 @@ impl World {
             2 => self.routed[0] = new.0,
             _ => self.routed.insert(0, new.0),
         }
-        // The second one's receipts name two messages each. It gets few, or two of them would go to
-        // one handset, and nobody could tell which is meant.
-        if self.routed[0] == 1 {
-            self.routed.insert(0, new.0);
-        }
         let is_new = self.routed.contains(&new.0);
         if is_new {
-            self.carriers.push(Carrier::new(new));
+            self.carriers.push(Carrier::new(new, false));
         }
         let (routes, carriers) = (self.routes(), self.policies());
         let numbers = self.carriers.iter().map(|carrier| carrier.no);

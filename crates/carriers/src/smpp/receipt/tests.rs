@@ -369,3 +369,22 @@ proptest! {
         prop_assert_eq!(&*receipt.carrier_id, &*id);
     }
 }
+
+#[test]
+fn what_has_no_meaning_of_its_own_is_not_understood() {
+    for (text, is_understood) in [
+        ("id:1 stat:DELIVRD err:000", true),
+        ("id:1 stat:UNDELIV err:000", true),
+        ("id:1 stat:UNDELIV", true),
+        ("id:1 stat:UNDELIV err:006", true),
+        ("id:1 stat:UNDELIV err:099", false),
+        ("id:1 stat:REJECTD err:none", false),
+        // Only failures ask for it.
+        ("id:1 stat:DELIVRD err:099", true),
+        ("id:1 stat:UNKNOWN", true),
+        ("id:1 stat:LOST", false),
+        ("id:1", false),
+    ] {
+        assert_eq!(read(text).is_understood, is_understood, "{text}");
+    }
+}

@@ -191,8 +191,9 @@ impl Session {
             session: self.setup.number,
             sequence,
         };
-        let event = if let Some(receipt) = receipt(message, &settings.receipts, &settings.addresses)
-        {
+        let read = receipt(message, &settings.receipts, &settings.addresses);
+        let event = if let Some(mut receipt) = read {
+            receipt.raw = frame.octets.into();
             if receipt.candidates.is_empty() {
                 let detail = receipt.detail.clone();
                 self.raise(Cause::ReceiptWithoutId { detail }, now_ms, events);

@@ -23,6 +23,12 @@ fn deliveries_are_answered_only_when_acknowledged() {
         panic!("{events:?}");
     };
     assert_eq!(&*receipt.carrier_id, "1");
+    // Kept to be read again: the whole PDU.
+    let Cut::Frame { length, .. } = cut(&receipt.raw) else {
+        panic!("{:?}", receipt.raw);
+    };
+    assert_eq!(length, receipt.raw.len());
+    assert!(receipt.raw.ends_with(b"id:1 stat:DELIVRD"));
     assert_eq!(
         (&*inbound.from, &*inbound.to, &*inbound.text),
         ("+447700900123", "55501", "hi there")
