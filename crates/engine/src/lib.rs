@@ -12,6 +12,7 @@ pub mod committer;
 pub mod directory;
 pub mod dispatch;
 pub mod ids;
+mod in_hand;
 pub mod limits;
 pub mod loads;
 pub mod messages;
@@ -41,6 +42,7 @@ use tokio::sync::mpsc;
 pub use accept::Acceptor;
 pub use committer::Committer;
 pub use directory::Directory;
+pub use in_hand::{InHand, Place};
 pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
@@ -60,6 +62,8 @@ struct Shared {
     acceptor: Arc<Acceptor>,
     store: Arc<dyn Store>,
     committer: Committer,
+    /// Changes of each main account, its subaccounts' included, that wait for the committer.
+    waiting: Arc<InHand>,
     dispatch: mpsc::Sender<Input>,
     /// To the task around dispatch.
     reconfigure: mpsc::Sender<runtime::Reconfigure>,

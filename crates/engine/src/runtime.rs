@@ -218,6 +218,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             acceptor,
             store: store.clone(),
             committer,
+            waiting: Arc::default(),
             dispatch: inputs,
             reconfigure,
             schedule_changed: Notify::new(),
