@@ -27,6 +27,7 @@ use crate::dispatch::{
     CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, Reconfigured, callback_job,
     find_receipted,
 };
+use crate::hourly::Hourly;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
@@ -211,6 +212,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         limits: setup.limits,
         paces: setup.paces,
         routes: ArcSwap::new(routes),
+        warned: Hourly::default(),
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let engine = Engine {

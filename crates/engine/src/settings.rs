@@ -19,7 +19,6 @@ use postrider_core::settings::{
 use postrider_core::sid::{
     AccountSid, AlphaSenderSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
 };
-use postrider_core::validity::MAX_VALIDITY_PERIOD_S;
 use postrider_store::DocumentChange;
 
 use crate::directory::Directory;
@@ -423,7 +422,8 @@ impl Engine {
         let _lock = self.settings_lock().await;
         let now_ms = self.now_ms();
         let sid = ServiceSid(self.ids().next());
-        let mut service = Service::new(sid, account, MAX_VALIDITY_PERIOD_S, now_ms);
+        let validity_period_s = self.limits().max_validity_period;
+        let mut service = Service::new(sid, account, validity_period_s, now_ms);
         change(&mut service);
         self.write(vec![DocumentChange::Put(Document::Service(service))])
             .await?;

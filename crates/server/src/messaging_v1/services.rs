@@ -6,7 +6,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::settings::{HttpMethod, Service};
 use postrider_core::sid::{AccountSid, ServiceSid};
-use postrider_core::validity::{MAX_VALIDITY_PERIOD_S, ValidityPeriod};
+use postrider_core::validity::ValidityPeriod;
 use serde::Serialize;
 
 use crate::call::{Call, Method};
@@ -29,7 +29,8 @@ pub(super) async fn instance(call: &Call<'_>, service: &Service) -> Answer {
         Method::Get => Ok(Reply::ok(&ServiceJson::new(call, service))),
         Method::Post => {
             let form = call.form()?;
-            let changes = Changes::read(&form)?;
+            let max_s = call.engine().limits().max_validity_period;
+            let changes = Changes::read(&form, max_s)?;
             let apply = |service: &mut Service| changes.apply(service);
             let updated = call.engine().update_service(service.sid, apply).await?;
             Ok(Reply::ok(&ServiceJson::new(call, &updated)))
@@ -45,7 +46,8 @@ pub(super) async fn instance(call: &Call<'_>, service: &Service) -> Answer {
 async fn create(call: &Call<'_>) -> Answer {
     let form = call.form()?;
     form.required("FriendlyName")?;
-    let mut changes = Changes::read(&form)?;
+    let max_s = call.engine().limits().max_validity_period;
+    let mut changes = Changes::read(&form, max_s)?;
     // Its default depends on what else the request gives.
     if changes.use_inbound_webhook_on_number == Change::Keep {
         changes.use_inbound_webhook_on_number = Change::Clear;
@@ -69,6 +71,8 @@ fn list(call: &Call<'_>) -> Answer {
 
 /// What a request sets.
 struct Changes {
+    /// The longest validity period there may be, which is the default.
+    max_s: u32,
     friendly_name: Change<String>,
     inbound_request_url: Change<String>,
     inbound_method: Change<HttpMethod>,
@@ -88,8 +92,9 @@ struct Changes {
 }
 
 impl Changes {
-    fn read(form: &Form<'_>) -> Result<Self, Refusal> {
+    fn read(form: &Form<'_>, max_s: u32) -> Result<Self, Refusal> {
         Ok(Self {
+            max_s,
             friendly_name: read_friendly_name(form)?,
             inbound_request_url: form.url("InboundRequestUrl")?,
             inbound_method: form.method("InboundMethod")?,
@@ -102,7 +107,7 @@ impl Changes {
             scan_message_content: read_scan_message_content(form)?,
             fallback_to_long_code: form.switch("FallbackToLongCode")?,
             area_code_geomatch: form.switch("AreaCodeGeomatch")?,
-            validity_period_s: read_validity_period(form)?,
+            validity_period_s: read_validity_period(form, max_s)?,
             synchronous_validation: form.switch("SynchronousValidation")?,
             usecase: read_usecase(form)?,
             use_inbound_webhook_on_number: form.switch("UseInboundWebhookOnNumber")?,
@@ -110,12 +115,8 @@ impl Changes {
     }
 
     fn apply(self, service: &mut Service) {
-        let default = Service::new(
-            service.sid,
-            service.account,
-            MAX_VALIDITY_PERIOD_S,
-            service.created_ms,
-        );
+        let (sid, account) = (service.sid, service.account);
+        let default = Service::new(sid, account, self.max_s, service.created_ms);
         self.friendly_name
             .apply_or(&mut service.friendly_name, default.friendly_name);
         self.inbound_request_url
@@ -187,9 +188,9 @@ fn read_usecase(form: &Form<'_>) -> Result<Change<String>, Refusal> {
     })
 }
 
-fn read_validity_period(form: &Form<'_>) -> Result<Change<u32>, Refusal> {
+fn read_validity_period(form: &Form<'_>, max_s: u32) -> Result<Change<u32>, Refusal> {
     form.change("ValidityPeriod", |text| {
-        let period = ValidityPeriod::of_service(text, MAX_VALIDITY_PERIOD_S)?;
+        let period = ValidityPeriod::of_service(text, max_s)?;
         Ok(period.seconds())
     })
 }

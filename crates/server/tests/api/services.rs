@@ -254,6 +254,19 @@ async fn a_bad_setting_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_operators_limit_bounds_the_validity_period() {
+    let world = World::limited(|limits| limits.max_validity_period = 14_400).await;
+    let path = format!("/v1/Services/{}", world.service().await);
+    assert_eq!(world.get(&path).await.ok()["validity_period"], 14_400);
+    for (given, shown) in [("14400", 14_400), ("1", 1), ("", 14_400)] {
+        let service = world.post(&path, &[("ValidityPeriod", given)]).await.ok();
+        assert_eq!(service["validity_period"], shown, "{given:?}");
+    }
+    let over = [("ValidityPeriod", "14401")];
+    world.post(&path, &over).await.refused(400, 90007);
+}
+
+#[tokio::test]
 async fn a_deleted_service_frees_its_senders() {
     let world = World::new().await;
     let service = world.service_with("+14155550101").await;
