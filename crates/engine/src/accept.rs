@@ -26,6 +26,7 @@ use postrider_core::select::{
     select,
 };
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
+use postrider_core::sender_rate::Reach;
 use postrider_core::settings::{Account, AccountStatus, Service};
 use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
@@ -147,8 +148,9 @@ impl Acceptor {
     /// The place a message took in its sender's queue is free again.
     pub fn abandon(&self, message: &Message) {
         if let (Some(sender), Status::Queued) = (message.sender, message.status) {
+            let reach = Reach::of_text(&message.to);
             self.loads
-                .with(|table| table.release(sender, message.num_segments));
+                .with(|table| table.release(sender, message.num_segments, reach));
         }
     }
 
@@ -378,7 +380,7 @@ impl Acceptor {
             let mut is_backlog = false;
             if let Ok((_, sender)) = &chosen.outcome {
                 is_backlog = table.get(*sender).is_backlogged;
-                table.reserve(*sender, segments);
+                table.reserve(*sender, segments, Reach::of(draft.to.number));
             }
             Ok::<_, Fault>((chosen, is_backlog))
         })?;
@@ -439,7 +441,8 @@ impl Acceptor {
             .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
         self.know_rate(table, sender);
-        if table.get(sender).is_full(segments) {
+        let reach = Reach::of(draft.to.number);
+        if table.get(sender).is_full(segments, reach) {
             return Err(ErrorCode::SenderQueueFull.into());
         }
         Ok(Chosen {
@@ -478,6 +481,7 @@ impl Acceptor {
             acceptor: self,
             table: std::cell::RefCell::new(table),
             segments,
+            reach: Reach::of(draft.to.number),
         };
         let decision = select(&pool, &facts, &loads, &PublicReach)?;
         let outcome = self.outcome_of(&decision, &pool, draft, segments, loads.table.into_inner());
@@ -510,7 +514,8 @@ impl Acceptor {
             return Err(ErrorCode::NoRoute);
         }
         self.know_rate(table, sender);
-        if table.get(sender).is_full(segments) {
+        let reach = Reach::of(draft.to.number);
+        if table.get(sender).is_full(segments, reach) {
             return Err(ErrorCode::QueueOverflow);
         }
         Ok((entry.address.clone(), sender))
@@ -526,6 +531,7 @@ struct PoolLoads<'a> {
     acceptor: &'a Acceptor,
     table: std::cell::RefCell<&'a mut LoadTable>,
     segments: u16,
+    reach: Reach,
 }
 
 impl postrider_core::select::Loads for PoolLoads<'_> {
@@ -541,7 +547,7 @@ impl postrider_core::select::Loads for PoolLoads<'_> {
             queued_segments: load.queued_segments(),
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
-            is_full: load.is_full(self.segments),
+            is_full: load.is_full(self.segments, self.reach),
         }
     }
 }
