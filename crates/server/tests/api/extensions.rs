@@ -111,6 +111,27 @@ async fn a_message_explains_its_sender() {
     }
 }
 
+#[tokio::test]
+async fn a_message_tells_how_often_it_went_to_which_carrier() {
+    let world = World::new().await;
+    world.number("+14155550101").await;
+    let fields = [
+        ("To", "+14155550199"),
+        ("From", "+14155550101"),
+        ("Body", "Hi"),
+    ];
+    let message = world.post(&world.list("Messages"), &fields).await.created();
+    let path = format!("/x/v1/Explain/{}", message["sid"].as_str().unwrap());
+    world.settled(&message).await;
+    let explained = world.get(&path).await.ok();
+    assert_eq!(explained["carrier"], "test");
+    assert_eq!(explained["attempts"], 1);
+    assert_eq!(explained["possible_duplicate"], false);
+    // The request named the sender, so there was nothing to decide.
+    assert_eq!(explained["decision"], Value::Null);
+    assert_eq!(explained["candidates"], json!([]));
+}
+
 /// Keeps the orders it gets and what phones write, and knows one phone.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<SimulatorRule>>, Mutex<Vec<String>>);
