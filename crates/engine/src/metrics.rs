@@ -161,6 +161,12 @@ impl Metrics {
         self.statuses[status as usize].inc();
     }
 
+    /// How many messages reached a status.
+    #[cfg(test)]
+    pub(crate) fn count_of(&self, status: Status) -> u64 {
+        self.statuses[status as usize].get()
+    }
+
     /// A carrier's counters of receipts that found their messages.
     pub fn match_counters(&self, carrier: &str) -> MatchCounters {
         MatchCounters(MatchedBy::NAMES.map(|reading| {

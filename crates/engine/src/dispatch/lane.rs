@@ -112,7 +112,10 @@ impl Dispatch {
                 .extend(callback_job(&self.directory, &message, status, now_ms));
         }
         let Some(sender) = message.sender.filter(|_| message.status == Status::Queued) else {
-            // It failed before it could wait (no sender, no room): only the callback was to be made.
+            // It failed before it could wait (no sender, no room): nothing is left but to tell.
+            if message.status.is_failure() {
+                self.metrics.count_status(message.status);
+            }
             return;
         };
         let Some(lane) = self.lane_for(&message, &[]) else {

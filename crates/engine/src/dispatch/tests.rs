@@ -634,6 +634,25 @@ fn a_message_for_which_there_was_no_sender_calls_back_at_once() {
     assert_eq!(bench.status(id), None, "nothing is left to be decided");
 }
 
+/// Operators alert on the count, whoever gave the message up.
+#[test]
+fn whatever_fails_is_counted_also_what_fails_as_it_is_accepted() {
+    let failed = |error| {
+        move |message: &mut Message| {
+            message.status = Status::Failed;
+            message.error = Some(error);
+        }
+    };
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    bench.accept_with(1, failed(ErrorCode::NoSuitableSender));
+    bench.accept_with(2, failed(ErrorCode::QueueOverflow));
+    // No route leads from such a sender.
+    bench.accept_with(3, |message| message.from = None);
+    let metrics = bench.dispatch.metrics.clone();
+    assert_eq!(metrics.count_of(Status::Failed), 3);
+    assert_eq!(metrics.count_of(Status::Queued), 0);
+}
+
 #[test]
 fn what_is_in_memory_is_measured() {
     let mut bench = Bench::new(UnknownOutcome::Resend);
