@@ -18,6 +18,8 @@ pub(super) struct Live {
     pub(super) stage: Stage,
     /// Carriers that refused it in a way that lets another try.
     pub(super) tried: SmallVec<[CarrierNo; 2]>,
+    /// One of them refused the message as such: one more carrier may say so, and then it is final.
+    pub(super) is_passed_on: bool,
     /// Retries with the same carrier so far.
     pub(super) retries: u8,
     /// Submissions of it whose outcome was unknown.
@@ -54,6 +56,7 @@ impl Live {
             lane,
             stage: Stage::Waiting,
             tried: SmallVec::new(),
+            is_passed_on: false,
             retries: 0,
             unknowns: 0,
             unsaved: 0,

@@ -277,7 +277,12 @@ impl Dispatch {
                 Some(wait_ms) => self.retry_in(id, *wait_ms, now_ms),
                 None => self.try_other(id, carrier, &final_event, now_ms),
             },
-            RefusalClass::RetryOther => self.try_other(id, carrier, &final_event, now_ms),
+            // A second carrier that says so speaks for all of them.
+            RefusalClass::RetryOther if live.is_passed_on => self.apply(id, &final_event, now_ms),
+            RefusalClass::RetryOther => {
+                live.is_passed_on = true;
+                self.try_other(id, carrier, &final_event, now_ms);
+            }
         }
     }
 

@@ -102,6 +102,30 @@ impl Bench {
         self.tell(carrier, Event::Capacity { segments, health });
     }
 
+    /// With carriers `a`, `b` and so on, preferred in this order.
+    fn with_carriers(policy: UnknownOutcome, names: &[&str]) -> Self {
+        let mut bench = Self::new(policy);
+        let a = bench.dispatch.carriers[0].policy.clone();
+        let named = |name: &&str| CarrierPolicy {
+            name: (*name).into(),
+            group: (*name).into(),
+            ..a.clone()
+        };
+        let carriers = (0..).zip(names).map(|(no, _)| no).collect();
+        bench.turn(vec![Input::Reconfigured(Reconfigured {
+            routes: Arc::new(Routes(vec![Route {
+                carriers,
+                ..Route::default()
+            }])),
+            carriers: names.iter().map(named).collect(),
+            retired: BTreeSet::new(),
+        })]);
+        for carrier in (0..).take(names.len()) {
+            bench.capacity(carrier, 100);
+        }
+        bench
+    }
+
     /// Accepts message `number` to a handset of its own.
     fn accept(&mut self, number: u32) -> Id {
         self.accept_with(number, |_| {})
@@ -517,6 +541,31 @@ fn retries_follow_the_schedule_of_their_class() {
         let taken = bench.take_submitted();
         assert_eq!(taken.len(), 1, "{class:?}");
         assert_eq!(taken[0].0, last, "{class:?}");
+    }
+}
+
+/// carriers.md 2.3: "`retry_other` once, else fail". A refusal of the message itself is asked about
+/// once more; a carrier in trouble (`RetrySoon`) says nothing of the message.
+#[test]
+fn one_other_carrier_is_asked_about_a_refusal_and_every_other_about_trouble() {
+    for (class, tries) in [
+        (RefusalClass::RetryOther, &[0, 1][..]),
+        (
+            RefusalClass::RetrySoon,
+            &[0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2],
+        ),
+    ] {
+        let mut bench = Bench::with_carriers(UnknownOutcome::Resend, &["a", "b", "c"]);
+        let id = bench.accept(1);
+        let mut tried = Vec::new();
+        while let Some((carrier, submission)) = bench.take_submitted().pop() {
+            tried.push(carrier);
+            bench.answer(carrier, submission.ticket, refused(class));
+            bench.advance(MINUTE_MS);
+        }
+        assert_eq!(tried, tries, "{class:?}");
+        let code = Some(ErrorCode::UnknownFailure);
+        assert_eq!(bench.records[&id], (Status::Undelivered, code, false));
     }
 }
 
