@@ -107,6 +107,13 @@ impl Dispatch {
         if self.live.get(id).is_some() {
             return;
         }
+        tracing::debug!(
+            message_sid = %message.sid,
+            status = message.status.as_str(),
+            from = message.from.as_deref(),
+            code = message.error.map(ErrorCode::code),
+            "a message was accepted"
+        );
         for status in message.callbacks_due.iter() {
             self.ready_jobs
                 .extend(callback_job(&self.directory, &message, status, now_ms));

@@ -123,6 +123,14 @@ impl Dispatch {
             self.give_back(hand_over);
             return None;
         }
+        if let Some(live) = self.live.get(id) {
+            tracing::debug!(
+                message_sid = %live.message.sid,
+                carrier = %self.carriers[usize::from(hand_over.carrier.0)].policy.name,
+                attempt = live.message.attempts,
+                "a message is submitted"
+            );
+        }
         self.next_ticket += 1;
         self.tickets.insert(ticket, hand_over);
         self.live.set_stage(id, Stage::Submitted(ticket));
@@ -255,10 +263,16 @@ impl Dispatch {
             self.hold(carrier, &refusal.detail, now_ms);
             return self.came_back(id, now_ms);
         }
-        tracing::info!(message_id = %id, detail = %refusal.detail, code = %refusal.code, "the carrier refused a message");
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
+        tracing::info!(
+            message_sid = %live.message.sid,
+            carrier = %self.carriers[usize::from(carrier.0)].policy.name,
+            detail = %refusal.detail,
+            code = %refusal.code,
+            "the carrier refused a message"
+        );
         if !refusal.accepted.is_empty() {
             // Trying again would repeat the segments that were taken.
             self.metrics.partial_messages.inc();
@@ -333,7 +347,11 @@ impl Dispatch {
 
     fn in_doubt(&mut self, id: Id, ticket: Ticket, carrier: CarrierNo, now_ms: Millis) {
         self.metrics.unknown_outcomes.inc();
-        match self.carriers[usize::from(carrier.0)].policy.unknown_outcome {
+        let policy = &self.carriers[usize::from(carrier.0)].policy;
+        if let Some(live) = self.live.get(id) {
+            tracing::info!(message_sid = %live.message.sid, carrier = %policy.name, "a submission has no answer");
+        }
+        match policy.unknown_outcome {
             UnknownOutcome::Fail => {
                 let code = ErrorCode::UnknownFailure;
                 self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
@@ -440,6 +458,12 @@ impl Dispatch {
                 if status == Status::Sent {
                     message.sent_ms = Some(now_ms);
                 }
+                tracing::debug!(
+                    message_sid = %message.sid,
+                    status = status.as_str(),
+                    code = error.map(ErrorCode::code),
+                    "a message has a new status"
+                );
             }
         }
         message.updated_ms = now_ms;

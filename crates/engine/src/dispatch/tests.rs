@@ -28,6 +28,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::secrets::Vault;
 
+mod log;
 mod matching;
 
 const START_MS: Millis = 1_767_225_600_000;
