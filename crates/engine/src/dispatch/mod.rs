@@ -11,6 +11,7 @@
 //! wait in [`Deferred`] until then. See `docs/message-lifecycle.md`.
 
 mod carrier;
+mod doubt;
 mod lane;
 mod live;
 mod matching;
