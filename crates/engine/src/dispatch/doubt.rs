@@ -1,8 +1,9 @@
 //! Doubt: a submission that nobody answered, and what settles it.
 //!
 //! Under `unknown_outcome = "resend"` a late answer is waited for; then the message is submitted once
-//! more, and ends when that is not answered either. Under "fail" it ends at once. Ruled by
-//! `docs/message-lifecycle.md`, *Unknown outcomes*.
+//! more, and ends when that is not answered either. The record says both, so that the count outlives
+//! the process. Under "fail" the message ends at once. Ruled by `docs/message-lifecycle.md`, *Unknown
+//! outcomes*.
 
 use postrider_carriers::{CarrierNo, Outcome, Ticket, UnknownOutcome};
 use postrider_core::clock::Millis;
@@ -13,7 +14,7 @@ use postrider_core::sid::Id;
 use super::live::Stage;
 use super::{Dispatch, Timer};
 
-/// How long a late answer may settle a doubt before the message is submitted again.
+/// How long a doubt may be settled before the message is submitted again.
 const DOUBT_MS: Millis = 60_000;
 
 /// How long an even later answer is put to use: as long as a session keeps the question.
@@ -36,44 +37,77 @@ impl Dispatch {
                 self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
             }
             UnknownOutcome::Resend => {
-                if let Some(live) = self.live.get_mut(id) {
-                    live.unknowns = live.unknowns.saturating_add(1);
-                }
-                self.live.set_stage(id, Stage::Doubt(ticket));
+                let Some(live) = self.live.get_mut(id) else {
+                    return;
+                };
+                live.unknowns = live.unknowns.saturating_add(1);
+                let segments = live.message.num_segments.max(1);
+                // Another process must not take it for a message that was never submitted.
+                self.apply(id, &Event::Submitting { segments }, now_ms);
                 self.receipts.unanswered(ticket, id);
                 self.timers
-                    .insert((now_ms + DOUBT_MS, Timer::Doubt(ticket)));
-                self.timers
                     .insert((now_ms + LATE_MS, Timer::ForgetTicket(ticket)));
+                self.wait_in_doubt(id, ticket, now_ms);
             }
         }
     }
 
-    /// Nobody spoke for the message in time.
-    pub(super) fn doubt_over(&mut self, ticket: Ticket, now_ms: Millis) {
-        let Some(id) = self.receipts.unanswered_message(ticket) else {
-            return;
-        };
-        let is_in_doubt = self
-            .live
-            .get(id)
-            .is_some_and(|live| live.stage == Stage::Doubt(ticket));
-        if is_in_doubt {
-            self.submit_again(id, now_ms);
-        }
-    }
-
-    /// Submits again what the carrier may have, and says so in the record; the last time it ends.
-    fn submit_again(&mut self, id: Id, now_ms: Millis) {
+    /// A message comes back into memory whose submission a former process began, or knew to be in
+    /// doubt: what it knew of the answer went with it.
+    pub(super) fn resume_doubt(&mut self, id: Id, now_ms: Millis) {
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
+        // A copy is on record before it is submitted, see [`Dispatch::hand_over`].
+        let is_copy = live.message.is_possible_duplicate && live.message.attempts > 1;
+        live.unknowns = if is_copy { 1 + RESENDS_MAX } else { 1 };
+        let lane = usize::from(live.lane.0);
+        match self.carriers[lane].policy.unknown_outcome {
+            UnknownOutcome::Fail => {
+                let code = ErrorCode::UnknownFailure;
+                self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
+            }
+            UnknownOutcome::Resend => {
+                // No answer will bear this ticket; it only names the wait.
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.wait_in_doubt(id, ticket, now_ms);
+            }
+        }
+    }
+
+    fn wait_in_doubt(&mut self, id: Id, ticket: Ticket, now_ms: Millis) {
+        self.live.set_stage(id, Stage::Doubt(ticket));
+        self.timers
+            .insert((now_ms + DOUBT_MS, Timer::Doubt(ticket, id)));
+    }
+
+    /// Nobody spoke for the message in time: it is submitted again, or ends.
+    pub(super) fn doubt_over(&mut self, ticket: Ticket, id: Id, now_ms: Millis) {
+        let Some(live) = self.live.get(id) else {
+            return;
+        };
+        if live.stage != Stage::Doubt(ticket) {
+            return;
+        }
         if live.unknowns > RESENDS_MAX {
             let code = ErrorCode::UnknownFailure;
             return self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
         }
-        live.message.is_possible_duplicate = true;
         self.rejoin(id, now_ms);
+    }
+
+    /// A carrier is known not to have it: the intent to submit it is taken off the record, so that a
+    /// restart does not hold it against the message. Unless an earlier submission is in doubt: then
+    /// the record says that only one is.
+    pub(super) fn take_back(&mut self, id: Id, now_ms: Millis) {
+        match self.live.get_mut(id) {
+            Some(live) if live.unknowns > 0 => {
+                live.message.is_possible_duplicate = live.was_possible_duplicate;
+                self.record(id, now_ms);
+            }
+            _ => self.apply(id, &Event::Returned, now_ms),
+        }
     }
 
     /// An answer after all, for a submission whose outcome was unknown.
@@ -87,19 +121,25 @@ impl Dispatch {
         let Some(id) = self.receipts.take_unanswered(ticket) else {
             return;
         };
-        let Some(live) = self.live.get(id) else {
+        let Some(live) = self.live.get_mut(id) else {
             return;
         };
         let is_in_doubt = live.stage == Stage::Doubt(ticket);
         match outcome {
             // Whatever became of it since then: the carrier has it.
             Outcome::Accepted { ids } => self.carrier_accepted(id, carrier, &ids, now_ms),
-            Outcome::Refused(refusal) if is_in_doubt => {
-                self.carrier_refused(id, carrier, &refusal, now_ms);
+            // A receipt may still say more.
+            Outcome::Unknown => {}
+            Outcome::Refused(_) | Outcome::Throttled | Outcome::Returned => {
+                live.unknowns = live.unknowns.saturating_sub(1);
+                match outcome {
+                    Outcome::Refused(refusal) if is_in_doubt => {
+                        self.carrier_refused(id, carrier, &refusal, now_ms);
+                    }
+                    _ if is_in_doubt => self.came_back(id, now_ms),
+                    _ => {}
+                }
             }
-            Outcome::Throttled | Outcome::Returned if is_in_doubt => self.came_back(id, now_ms),
-            Outcome::Unknown if is_in_doubt => self.submit_again(id, now_ms),
-            Outcome::Refused(_) | Outcome::Throttled | Outcome::Returned | Outcome::Unknown => {}
         }
     }
 }

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 use postrider_carriers::CarrierNo;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
-use postrider_core::lifecycle::Event;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::pacing::{Pace, Rate};
 use postrider_core::phone_number::PhoneNumber;
@@ -475,17 +474,10 @@ impl Dispatch {
         lane: CarrierNo,
         now_ms: Millis,
     ) {
-        let was_submitting = message.status == Status::Sending && !message.segments.is_empty();
+        let may_be_taken = may_be_taken(&message);
         let id = self.adopt(message, lane);
-        if was_submitting {
-            // Its intent was on record, so its carrier forbids a second try.
-            self.apply(
-                id,
-                &Event::OutcomeUnknown {
-                    code: ErrorCode::UnknownFailure,
-                },
-                now_ms,
-            );
+        if may_be_taken {
+            self.resume_doubt(id, now_ms);
         } else {
             self.join(id, sender, lane);
         }
@@ -515,4 +507,9 @@ impl Dispatch {
         }
         self.end_read(load);
     }
+}
+
+/// The record says that a carrier may have it: it was about to be submitted, or nobody answered.
+fn may_be_taken(message: &Message) -> bool {
+    message.status == Status::Sending && !message.segments.is_empty()
 }

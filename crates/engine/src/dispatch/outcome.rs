@@ -7,7 +7,7 @@ use postrider_carriers::{
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::{self, Event, State, Step};
-use postrider_core::message::{Status, StatusSet};
+use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::sid::Id;
@@ -38,24 +38,38 @@ impl Dispatch {
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
-        let message = &mut live.message;
-        message.attempts += 1;
-        let segments = message.num_segments;
-        let policy = self.carriers[usize::from(carrier.0)].policy.unknown_outcome;
-        match policy {
+        live.message.attempts += 1;
+        let segments = live.message.num_segments;
+        let goes_on_record = match self.carriers[usize::from(carrier.0)].policy.unknown_outcome {
+            UnknownOutcome::Fail => true,
             UnknownOutcome::Resend => {
-                message.is_possible_duplicate |= live.is_recovered;
-                let hand_over = self.take_room(id, carrier, segments);
-                batch.extend(self.submission(hand_over));
+                let is_copy = live.unknowns > 0;
+                live.was_possible_duplicate = live.message.is_possible_duplicate;
+                live.message.is_possible_duplicate |= live.is_recovered || is_copy;
+                is_copy
             }
-            UnknownOutcome::Fail => {
-                let hand_over = self.take_room(id, carrier, segments);
-                self.live.set_stage(id, Stage::Intent);
-                let segments = segments.max(1);
-                self.apply(id, &Event::Submitting { segments }, now_ms);
-                self.after.push(Deferred::Submit(hand_over));
-            }
+        };
+        let hand_over = self.take_room(id, carrier, segments);
+        if goes_on_record {
+            self.live.set_stage(id, Stage::Intent);
+            self.intend(id, now_ms);
+            self.after.push(Deferred::Submit(hand_over));
+        } else {
+            batch.extend(self.submission(hand_over));
         }
+    }
+
+    /// Puts on record that a message is about to be submitted, and how often it was.
+    fn intend(&mut self, id: Id, now_ms: Millis) {
+        let Some(live) = self.live.get(id) else {
+            return;
+        };
+        if live.unknowns > 0 {
+            // That it may be with a carrier is on record; that it may be so twice is not.
+            return self.record(id, now_ms);
+        }
+        let segments = live.message.num_segments.max(1);
+        self.apply(id, &Event::Submitting { segments }, now_ms);
     }
 
     /// The intent to submit is durable.
@@ -273,8 +287,7 @@ impl Dispatch {
         if let Some(live) = self.live.get_mut(id) {
             live.retries = live.retries.saturating_add(1);
         }
-        // Refused is not in doubt: takes a recorded intent back.
-        self.apply(id, &Event::Returned, now_ms);
+        self.take_back(id, now_ms);
         self.live.set_stage(id, Stage::Retry);
         self.timers.insert((now_ms + wait_ms, Timer::Retry(id)));
     }
@@ -298,8 +311,7 @@ impl Dispatch {
             live.lane = next;
             live.retries = 0;
         }
-        // Refused is not in doubt: takes a recorded intent back.
-        self.apply(id, &Event::Returned, now_ms);
+        self.take_back(id, now_ms);
         self.rejoin(id, now_ms);
     }
 
@@ -309,8 +321,7 @@ impl Dispatch {
             return;
         };
         live.message.attempts = live.message.attempts.saturating_sub(1);
-        // Takes a recorded intent back, so that a restart does not hold it against the message.
-        self.apply(id, &Event::Returned, now_ms);
+        self.take_back(id, now_ms);
         self.rejoin(id, now_ms);
     }
 
@@ -320,9 +331,19 @@ impl Dispatch {
             let policy = &self.carriers[usize::from(live.lane.0)].policy;
             let is_on_record = policy.unknown_outcome == UnknownOutcome::Fail;
             // A former process may have submitted it and died before it could say so.
-            live.message.is_possible_duplicate |= live.is_recovered && !is_on_record;
+            let may_be_taken = live.unknowns > 0 || (live.is_recovered && !is_on_record);
+            live.message.is_possible_duplicate |= may_be_taken;
         }
         self.apply(id, &Event::GaveUp { code }, now_ms);
+    }
+
+    /// Puts a message on record as it is, its status unchanged.
+    pub(super) fn record(&mut self, id: Id, now_ms: Millis) {
+        if let Some(live) = self.live.get_mut(id) {
+            live.message.updated_ms = now_ms;
+            let update = update_of(&live.message);
+            self.save(id, Change::Update(update));
+        }
     }
 
     pub(super) fn apply(&mut self, id: Id, event: &Event, now_ms: Millis) {
@@ -402,19 +423,10 @@ impl Dispatch {
             }
         }
         let update = Update {
-            id,
-            status: message.status,
-            at_ms: now_ms,
-            error: message.error,
-            sent_ms: message.sent_ms,
-            carrier: message.carrier.as_deref().map(Into::into),
-            attempts: message.attempts,
-            is_possible_duplicate: message.is_possible_duplicate,
-            segments: message.segments.clone(),
-            done_date: message.done_date.clone(),
             callbacks_due: due,
             submitted,
             discard_body,
+            ..update_of(message)
         };
         let sender = message.sender;
         let segments = message.num_segments;
@@ -448,6 +460,25 @@ impl Dispatch {
         while let Some(id) = self.live.pop_sent_beyond(self.limits.awaiting_receipt) {
             self.forget(id);
         }
+    }
+}
+
+/// What of a message changes on its way, as it is now.
+fn update_of(message: &Message) -> Update {
+    Update {
+        id: message.sid.id,
+        status: message.status,
+        at_ms: message.updated_ms,
+        error: message.error,
+        sent_ms: message.sent_ms,
+        carrier: message.carrier.as_deref().map(Into::into),
+        attempts: message.attempts,
+        is_possible_duplicate: message.is_possible_duplicate,
+        segments: message.segments.clone(),
+        done_date: message.done_date.clone(),
+        callbacks_due: StatusSet::EMPTY,
+        submitted: SmallVec::new(),
+        discard_body: false,
     }
 }
 

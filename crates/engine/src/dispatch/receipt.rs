@@ -142,10 +142,6 @@ impl Receipts {
         self.unanswered.insert(ticket, id);
     }
 
-    pub(super) fn unanswered_message(&self, ticket: Ticket) -> Option<Id> {
-        self.unanswered.get(&ticket).copied()
-    }
-
     pub(super) fn take_unanswered(&mut self, ticket: Ticket) -> Option<Id> {
         self.unanswered.remove(&ticket)
     }

@@ -22,12 +22,13 @@ use postrider_core::settings::{
 };
 use postrider_core::sid::{AccountSid, Id, PhoneNumberSid};
 use postrider_core::testing;
-use postrider_store::{Applied, Change, RawReceipt};
+use postrider_store::{Applied, Change, RawReceipt, Update};
 use smallvec::smallvec;
 
 use super::*;
 use crate::secrets::Vault;
 
+mod doubt;
 mod log;
 mod matching;
 
@@ -43,6 +44,8 @@ struct Bench {
     submitted: Vec<(CarrierNo, Submission)>,
     /// The last record of each message.
     records: BTreeMap<Id, (Status, Option<ErrorCode>, bool)>,
+    /// All that went on record of messages, durable or not.
+    updates: Vec<Update>,
     health: Vec<Health>,
     kept: Vec<RawReceipt>,
     calls: usize,
@@ -81,6 +84,7 @@ impl Bench {
             now_ms: START_MS,
             submitted: Vec::new(),
             records: BTreeMap::new(),
+            updates: Vec::new(),
             health: Vec::new(),
             kept: Vec::new(),
             calls: 0,
@@ -209,6 +213,7 @@ impl Bench {
                             let record =
                                 (update.status, update.error, update.is_possible_duplicate);
                             self.records.insert(update.id, record);
+                            self.updates.push(update.clone());
                             self.stored.retain(|message| message.sid.id != update.id);
                         }
                         Change::Shelve { id } => {
