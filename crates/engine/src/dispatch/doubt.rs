@@ -9,6 +9,7 @@ use postrider_carriers::{CarrierNo, Outcome, Ticket, UnknownOutcome};
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Event;
+use postrider_core::message::{Message, Status};
 use postrider_core::sid::Id;
 
 use super::live::Stage;
@@ -52,15 +53,12 @@ impl Dispatch {
         }
     }
 
-    /// A message comes back into memory whose submission a former process began, or knew to be in
-    /// doubt: what it knew of the answer went with it.
+    /// A message comes back into memory that a carrier may have: what a former process knew of the
+    /// answer went with it.
     pub(super) fn resume_doubt(&mut self, id: Id, now_ms: Millis) {
-        let Some(live) = self.live.get_mut(id) else {
+        let Some(live) = self.live.get(id) else {
             return;
         };
-        // A copy is on record before it is submitted, see [`Dispatch::hand_over`].
-        let is_copy = live.message.is_possible_duplicate && live.message.attempts > 1;
-        live.unknowns = if is_copy { 1 + RESENDS_MAX } else { 1 };
         let lane = usize::from(live.lane.0);
         match self.carriers[lane].policy.unknown_outcome {
             UnknownOutcome::Fail => {
@@ -142,4 +140,14 @@ impl Dispatch {
             }
         }
     }
+}
+
+/// How many submissions of a stored message nobody answered, as far as the record says.
+pub(super) fn unknowns_on_record(message: &Message) -> u8 {
+    if message.status != Status::Sending || message.segments.is_empty() {
+        return 0;
+    }
+    // A copy is on record before it is submitted, see [`Dispatch::hand_over`].
+    let is_copy = message.is_possible_duplicate && message.attempts > 1;
+    if is_copy { 1 + RESENDS_MAX } else { 1 }
 }

@@ -474,9 +474,8 @@ impl Dispatch {
         lane: CarrierNo,
         now_ms: Millis,
     ) {
-        let may_be_taken = may_be_taken(&message);
         let id = self.adopt(message, lane);
-        if may_be_taken {
+        if self.live.get(id).is_some_and(|live| live.unknowns > 0) {
             self.resume_doubt(id, now_ms);
         } else {
             self.join(id, sender, lane);
@@ -507,9 +506,4 @@ impl Dispatch {
         }
         self.end_read(load);
     }
-}
-
-/// The record says that a carrier may have it: it was about to be submitted, or nobody answered.
-fn may_be_taken(message: &Message) -> bool {
-    message.status == Status::Sending && !message.segments.is_empty()
 }

@@ -541,6 +541,7 @@ impl Dispatch {
     fn adopt(&mut self, message: Message, lane: CarrierNo) -> Id {
         let id = message.sid.id;
         let mut live = Live::new(message, lane);
+        live.unknowns = doubt::unknowns_on_record(&live.message);
         live.is_recovered = self.boot_last.is_some_and(|last| id <= last);
         self.live.insert(live);
         id

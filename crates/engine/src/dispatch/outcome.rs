@@ -14,7 +14,7 @@ use postrider_core::sid::Id;
 use postrider_store::{Change, Submitted, SubmittedKey, Update};
 use smallvec::SmallVec;
 
-use super::carrier::HandOver;
+use super::carrier::{CarrierState, HandOver};
 use super::live::Stage;
 use super::{Deferred, Dispatch, Effect, Timer, callback_job};
 
@@ -325,16 +325,38 @@ impl Dispatch {
         self.rejoin(id, now_ms);
     }
 
-    /// We end it before any carrier took it.
+    /// We end it before any carrier is known to have it. What may have gone out nevertheless says so.
     pub(super) fn give_up(&mut self, id: Id, code: ErrorCode, now_ms: Millis) {
-        if let Some(live) = self.live.get_mut(id) {
-            let policy = &self.carriers[usize::from(live.lane.0)].policy;
-            let is_on_record = policy.unknown_outcome == UnknownOutcome::Fail;
-            // A former process may have submitted it and died before it could say so.
-            let may_be_taken = live.unknowns > 0 || (live.is_recovered && !is_on_record);
-            live.message.is_possible_duplicate |= may_be_taken;
+        let Some(live) = self.live.get(id) else {
+            return;
+        };
+        let is_in_doubt = live.unknowns > 0;
+        match (self.submits_on_record(&live.message), is_in_doubt) {
+            // Its carrier may have it, and forbids a second try: it is not ours to say that it failed.
+            (true, true) => {
+                let code = ErrorCode::UnknownFailure;
+                return self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
+            }
+            (true, false) => {}
+            (false, _) => {
+                // A former process may have submitted it and died before it could say so.
+                let may_be_taken = is_in_doubt || live.is_recovered;
+                if let Some(live) = self.live.get_mut(id) {
+                    live.message.is_possible_duplicate |= may_be_taken;
+                }
+            }
         }
         self.apply(id, &Event::GaveUp { code }, now_ms);
+    }
+
+    /// Whether the message's carrier is given nothing that is not on record. Where no route leads any
+    /// more it may have been any carrier's.
+    fn submits_on_record(&self, message: &Message) -> bool {
+        let is_fail = |state: &CarrierState| state.policy.unknown_outcome == UnknownOutcome::Fail;
+        match self.lane_for(message, &[]) {
+            Some(lane) => is_fail(&self.carriers[usize::from(lane.0)]),
+            None => self.carriers.iter().all(is_fail),
+        }
     }
 
     /// Puts a message on record as it is, its status unchanged.

@@ -156,3 +156,65 @@ fn what_expires_before_it_can_be_submitted_again_may_have_arrived() {
     let expired = Some(ErrorCode::ValidityPeriodExpired);
     assert_eq!(bench.records[&id], (Status::Failed, expired, true));
 }
+
+/// A message that a former process may have submitted, or is known to have begun to.
+fn left(was_begun: bool) -> Message {
+    let mut left = message(1, START_MS);
+    left.is_backlog = true;
+    left.deadline_ms = START_MS - 1;
+    if was_begun {
+        left.status = Status::Sending;
+        left.attempts = 1;
+        left.segments = postrider_core::lifecycle::Segments::from_bytes(&[0]);
+    }
+    left
+}
+
+#[test]
+fn what_ends_after_a_crash_says_whether_a_carrier_may_have_it() {
+    let expired = Some(ErrorCode::ValidityPeriodExpired);
+    // Columns: was it on record that it is being submitted, and what the carrier's policy is.
+    for (was_begun, policy, record) in [
+        (
+            false,
+            UnknownOutcome::Resend,
+            (Status::Failed, expired, true),
+        ),
+        (
+            true,
+            UnknownOutcome::Resend,
+            (Status::Failed, expired, true),
+        ),
+        (
+            false,
+            UnknownOutcome::Fail,
+            (Status::Failed, expired, false),
+        ),
+        (
+            true,
+            UnknownOutcome::Fail,
+            (Status::Undelivered, UNKNOWN, false),
+        ),
+    ] {
+        let mut bench = Bench::new(policy);
+        // It is not this carrier's policy that counts.
+        bench.dispatch.carriers[0].policy.unknown_outcome = match policy {
+            UnknownOutcome::Fail => UnknownOutcome::Resend,
+            UnknownOutcome::Resend => UnknownOutcome::Fail,
+        };
+        bench.dispatch.routes = Arc::new(Routes(vec![Route {
+            carriers: vec![1],
+            ..Route::default()
+        }]));
+        bench.capacity(1, 0);
+        bench.stored = vec![left(was_begun)];
+        let id = bench.stored[0].sid.id;
+        // It waits beyond the window: the index of deadlines finds it.
+        bench
+            .dispatch
+            .start(Some(id), Vec::new(), Vec::new(), START_MS);
+        bench.turn(vec![Input::Timer]);
+        bench.advance(1_000);
+        assert_eq!(bench.records[&id], record, "{was_begun} {policy:?}");
+    }
+}
