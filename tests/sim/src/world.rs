@@ -11,9 +11,7 @@ use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
-use postrider_engine::dispatch::{
-    Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
-};
+use postrider_engine::dispatch::{Dispatch, DispatchLimits, Effect, Input, callback_job};
 use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
@@ -30,6 +28,7 @@ use crate::carrier::Carrier;
 use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
 
+mod reads;
 mod reload;
 mod settings;
 
@@ -574,7 +573,6 @@ impl World {
         let Some(process) = &mut self.process else {
             return;
         };
-        let store = process.store.clone();
         match effect {
             Effect::Commit { commit, changes } => {
                 process
@@ -598,45 +596,11 @@ impl World {
                     self.carriers[usize::from(carrier.0)].acknowledge(token);
                 }
             }
-            Effect::Refill {
-                load,
-                sender,
-                after,
-                limit,
-            } => {
-                let messages = store.queued(sender, after, limit).expect("the store reads");
-                self.answer_read(load, Input::Refilled { load, messages });
-            }
-            Effect::Expiring {
-                load,
-                before_ms,
-                limit,
-            } => {
-                let messages = store.expiring(before_ms, limit).expect("the store reads");
-                self.answer_read(load, Input::Expiring { load, messages });
-            }
-            Effect::Unshelved {
-                load,
-                sender,
-                after,
-                limit,
-            } => {
-                let ids = store
-                    .unshelved(sender, after, limit)
-                    .expect("the store reads");
-                self.answer_read(load, Input::Unshelved { load, ids });
-            }
-            Effect::Find {
-                load,
-                keys,
-                first,
-                to,
-                since_ms,
-            } => {
-                let found = find_receipted(&*store, &keys, first, to.as_deref(), since_ms)
-                    .expect("the store reads");
-                self.answer_read(load, Input::Found { load, found });
-            }
+            read @ (Effect::Refill { .. }
+            | Effect::Expiring { .. }
+            | Effect::Unshelved { .. }
+            | Effect::Find { .. }
+            | Effect::Others { .. }) => self.read(read),
             Effect::CallBack(jobs) => {
                 for job in jobs {
                     process.scheduler.offer(job, now_ms);
@@ -645,17 +609,6 @@ impl World {
             Effect::Retire(carrier) => drop(self.retired.insert(carrier)),
             Effect::Inbound { .. } | Effect::Health { .. } => {}
         }
-    }
-
-    /// What was read arrives later, or the read has failed.
-    fn answer_read(&mut self, load: u64, answer: Input) {
-        let is_trouble = self.clock.now_ms() < START_MS + TROUBLE_MS;
-        let input = if is_trouble && self.rng.random_bool(0.05) {
-            Input::ReadFailed { load }
-        } else {
-            answer
-        };
-        self.plan_in(0..60, Action::Answer(Box::new(input)));
     }
 
     /// The batch that was gathered reaches the disk, or does not.

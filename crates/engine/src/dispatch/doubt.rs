@@ -1,9 +1,9 @@
 //! Doubt: a submission that nobody answered, and what settles it.
 //!
-//! Under `unknown_outcome = "resend"` a late answer is waited for; then the message is submitted once
-//! more, and ends when that is not answered either. The record says both, so that the count outlives
-//! the process. Under "fail" the message ends at once. Ruled by `docs/message-lifecycle.md`, *Unknown
-//! outcomes*.
+//! Under `unknown_outcome = "resend"` a late answer is waited for, or a receipt (`by_handset.rs`); then
+//! the message is submitted once more, and ends when that is not answered either. The record says both,
+//! so that the count outlives the process. Under "fail" the message ends at once. Ruled by
+//! `docs/message-lifecycle.md`, *Unknown outcomes*.
 
 use postrider_carriers::{CarrierNo, Outcome, Ticket, UnknownOutcome};
 use postrider_core::clock::Millis;
@@ -76,12 +76,18 @@ impl Dispatch {
 
     fn wait_in_doubt(&mut self, id: Id, ticket: Ticket, now_ms: Millis) {
         self.live.set_stage(id, Stage::Doubt(ticket));
+        if let Some(handset) = self.handset_of(id) {
+            self.doubts.insert(handset.clone(), ticket, id);
+            // Its receipt may have been faster than the end of our patience.
+            self.ask_by_handset(handset);
+        }
         self.timers
             .insert((now_ms + DOUBT_MS, Timer::Doubt(ticket, id)));
     }
 
-    /// Nobody spoke for the message in time: it is submitted again, or ends.
+    /// Nobody spoke for the message in time, unless it has moved on: it is submitted again, or ends.
     pub(super) fn doubt_over(&mut self, ticket: Ticket, id: Id, now_ms: Millis) {
+        self.doubts.remove(ticket);
         let Some(live) = self.live.get(id) else {
             return;
         };

@@ -210,7 +210,7 @@ impl Dispatch {
                     scan.is_reading = false;
                     self.reads.retain(|_, read| match read {
                         Read::Scan(other) | Read::CatchUp(other, _) => *other != sender,
-                        Read::Expiring | Read::Unshelved | Read::Find(_) => true,
+                        Read::Expiring | Read::Unshelved | Read::Find(_) | Read::Others(_) => true,
                     });
                 }
                 let waits_here = |id: &Id| {

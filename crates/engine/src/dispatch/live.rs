@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) is_passed_on: bool,
     /// Retries with the same carrier so far.
     pub(super) retries: u8,
+    /// When it was last submitted, or when that went on record.
+    pub(super) submitted_ms: Millis,
     /// Submissions of it whose outcome is unknown, those of a former process too as far as they are
     /// on record. While there are any its segments are pending on record.
     pub(super) unknowns: u8,
@@ -55,6 +57,7 @@ pub(super) enum Stage {
 impl Live {
     pub(super) fn new(message: Message, lane: CarrierNo) -> Self {
         Self {
+            submitted_ms: message.updated_ms,
             message: Box::new(message),
             lane,
             stage: Stage::Waiting,

@@ -55,7 +55,7 @@ impl Dispatch {
             self.intend(id, now_ms);
             self.after.push(Deferred::Submit(hand_over));
         } else {
-            batch.extend(self.submission(hand_over));
+            batch.extend(self.submission(hand_over, now_ms));
         }
     }
 
@@ -90,7 +90,7 @@ impl Dispatch {
             self.give_back(hand_over);
             return self.came_back(id, now_ms);
         }
-        let Some(submission) = self.submission(hand_over) else {
+        let Some(submission) = self.submission(hand_over, now_ms) else {
             return;
         };
         match effects.last_mut() {
@@ -108,7 +108,7 @@ impl Dispatch {
     }
 
     /// `None` gives the room back: a message whose addresses can't be read had no lane either.
-    fn submission(&mut self, hand_over: HandOver) -> Option<Submission> {
+    fn submission(&mut self, hand_over: HandOver, now_ms: Millis) -> Option<Submission> {
         let id = hand_over.id;
         let ticket = Ticket(self.next_ticket);
         let message = self.live.get(id).map(|live| &live.message);
@@ -127,7 +127,8 @@ impl Dispatch {
             self.give_back(hand_over);
             return None;
         }
-        if let Some(live) = self.live.get(id) {
+        if let Some(live) = self.live.get_mut(id) {
+            live.submitted_ms = now_ms;
             tracing::debug!(
                 message_sid = %live.message.sid,
                 carrier = %self.carriers[usize::from(hand_over.carrier.0)].policy.name,

@@ -28,6 +28,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::secrets::Vault;
 
+mod by_handset;
 mod doubt;
 mod log;
 mod matching;
@@ -44,6 +45,8 @@ struct Bench {
     submitted: Vec<(CarrierNo, Submission)>,
     /// The last record of each message.
     records: BTreeMap<Id, (Status, Option<ErrorCode>, bool)>,
+    /// As they were accepted.
+    accepted: Vec<Message>,
     /// All that went on record of messages, durable or not.
     updates: Vec<Update>,
     health: Vec<Health>,
@@ -84,6 +87,7 @@ impl Bench {
             now_ms: START_MS,
             submitted: Vec::new(),
             records: BTreeMap::new(),
+            accepted: Vec::new(),
             updates: Vec::new(),
             health: Vec::new(),
             kept: Vec::new(),
@@ -140,8 +144,22 @@ impl Bench {
         let mut message = message(number, self.now_ms);
         edit(&mut message);
         let id = message.sid.id;
+        self.accepted.push(message.clone());
         self.turn(vec![Input::Accepted(vec![message])]);
         id
+    }
+
+    /// A message as it is on record.
+    fn on_record(&self, accepted: &Message) -> Message {
+        let mut message = accepted.clone();
+        if let Some(update) = self.updates.iter().rfind(|it| it.id == message.sid.id) {
+            message.status = update.status;
+            message.updated_ms = update.at_ms;
+            message.attempts = update.attempts;
+            message.is_possible_duplicate = update.is_possible_duplicate;
+            message.segments = update.segments.clone();
+        }
+        message
     }
 
     fn tell(&mut self, carrier: u16, event: Event) {
@@ -156,11 +174,22 @@ impl Bench {
     }
 
     fn receive(&mut self, carrier: u16, receipt: Receipt) {
+        self.receive_all(carrier, [receipt]);
+    }
+
+    /// Receipts that come at once.
+    fn receive_all(&mut self, carrier: u16, receipts: impl IntoIterator<Item = Receipt>) {
         let ack = AckToken {
             session: 1,
             sequence: 1,
         };
-        self.tell(carrier, Event::Receipt { receipt, ack });
+        let receipts = receipts.into_iter();
+        self.turn(vec![Input::Carrier(EventBatch {
+            carrier: CarrierNo(carrier),
+            events: receipts
+                .map(|receipt| Event::Receipt { receipt, ack })
+                .collect(),
+        })]);
     }
 
     /// What was submitted since the last look.
@@ -265,6 +294,14 @@ impl Bench {
                 let backlog = self.stored.iter().filter(|message| message.is_backlog);
                 let messages = backlog.filter(is_due).take(limit).cloned().collect();
                 return Some(Input::Expiring { load, messages });
+            }
+            Effect::Others {
+                load, to, limit, ..
+            } => {
+                let all = self.stored.iter().chain(&self.accepted).rev();
+                let others = all.filter(|message| message.to == to).take(limit);
+                let messages = others.map(|message| self.on_record(message)).collect();
+                return Some(Input::Others { load, messages });
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),
             Effect::Health { health, .. } => self.health.push(health),

@@ -21,13 +21,7 @@ impl Bench {
     /// The process dies and another one starts on what is on record of this message.
     fn crash(self, accepted: &Message) -> Self {
         let policy = self.dispatch.carriers[0].policy.unknown_outcome;
-        let mut message = accepted.clone();
-        if let Some(update) = self.updates.iter().rfind(|it| it.id == message.sid.id) {
-            message.status = update.status;
-            message.attempts = update.attempts;
-            message.is_possible_duplicate = update.is_possible_duplicate;
-            message.segments = update.segments.clone();
-        }
+        let message = self.on_record(accepted);
         let mut next = Self::new(policy);
         next.now_ms = self.now_ms;
         next.stored = vec![message];
