@@ -76,6 +76,8 @@ struct World {
     service: ServiceSid,
     account: AccountSid,
     numbers: Vec<String>,
+    /// Last digits of the recipients.
+    handsets: std::ops::Range<u16>,
     carriers: Vec<Carrier>,
     /// Numbers of the carriers in the configuration, the first preferred.
     routed: Vec<u16>,
@@ -143,6 +145,9 @@ impl World {
         };
         // By the seed itself: another draw would give every seed another life.
         let (prefers_decimals, is_told) = (seed % 2 == 1, seed % 4 >= 2);
+        // Many messages to each, so that a handset alone says little. Where ids have to be guessed
+        // nobody could tell them apart.
+        let has_few_handsets = seed % 8 == 2;
         let ids = IdGenerator::new(clock.clone(), [3; 32]);
         let mut world = Self {
             service: ServiceSid(ids.next()),
@@ -153,6 +158,7 @@ impl World {
             policy,
             rates: BTreeMap::new(),
             numbers: Vec::new(),
+            handsets: if has_few_handsets { 200..212 } else { 200..999 },
             carriers: (0..2)
                 .map(|no| Carrier::new(CarrierNo(no), no == 1 && is_told))
                 .collect(),
@@ -453,7 +459,10 @@ impl World {
         let long = "x".repeat(self.rng.random_range(0..400));
         let number = self.bodies;
         let mut request = CreateMessage {
-            to: Some(format!("+1415555{:04}", self.rng.random_range(200..999))),
+            to: Some(format!(
+                "+1415555{:04}",
+                self.rng.random_range(self.handsets.clone())
+            )),
             body: Some(format!("message {number} {long}")),
             status_callback: Some(CALLBACK_URL.to_owned()),
             ..CreateMessage::default()
