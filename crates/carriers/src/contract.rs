@@ -74,7 +74,7 @@ pub enum RefusalClass {
     RetrySame,
     /// The same carrier, a few times within about a minute, then another if there is one.
     RetrySoon,
-    /// Another carrier if there is one, at once.
+    /// One other carrier if there is one, at once.
     RetryOther,
     /// Final.
     Fail,

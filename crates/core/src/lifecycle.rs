@@ -79,7 +79,8 @@ pub enum Event {
     Canceled,
     /// A sender is chosen and it waits in that sender's queue.
     Queued,
-    /// It is about to be written to a carrier whose policy needs that on record.
+    /// A carrier may have it from now on: it is about to be written to one whose policy needs that on
+    /// record, or was written to one that did not answer.
     Submitting {
         segments: u16,
     },
@@ -205,7 +206,7 @@ fn rise(state: &State, to: Status, error: Option<ErrorCode>) -> Step {
     }
 }
 
-/// The intent to submit is on record while the segments are pending.
+/// That a carrier may have it is on record while the segments are pending.
 fn submitting(state: &State, segments: u16) -> Step {
     let pending = Segments(SmallVec::from_elem(Segment::Pending, usize::from(segments)));
     if state.status.rank() < Status::Sending.rank() {

@@ -53,22 +53,25 @@ pub enum MatchedBy {
     IdAlone,
     /// Another reading led to another message to the same handset.
     Ambiguous,
+    /// Its id was lost with the answer to the submit: by its handset, where nothing else was sent to.
+    HandsetAlone,
 }
 
 impl MatchedBy {
-    const NAMES: [&'static str; 6] = [
+    const NAMES: [&'static str; 7] = [
         "certain",
         "as_written",
         "dec_to_hex",
         "hex_to_dec",
         "id_alone",
         "ambiguous",
+        "handset_alone",
     ];
 }
 
 /// One carrier's counters by [`MatchedBy`], so that counting looks nothing up.
 #[derive(Clone, Debug)]
-pub struct MatchCounters([Counter; 6]);
+pub struct MatchCounters([Counter; 7]);
 
 impl MatchCounters {
     pub fn count(&self, matched: MatchedBy) {
@@ -159,6 +162,12 @@ impl Metrics {
     /// Counts a message that reached a status.
     pub fn count_status(&self, status: Status) {
         self.statuses[status as usize].inc();
+    }
+
+    /// How many messages reached a status.
+    #[cfg(test)]
+    pub(crate) fn count_of(&self, status: Status) -> u64 {
+        self.statuses[status as usize].get()
     }
 
     /// A carrier's counters of receipts that found their messages.

@@ -15,7 +15,7 @@ use postrider_core::clock::Clock;
 use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
-use postrider_store::{CountDepths, Store};
+use postrider_store::{CountDepths, Cursor, MessageFilter, Store};
 use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -459,6 +459,20 @@ impl Shell {
             } => self.read(load, move |store| {
                 let found = find_receipted(store, &keys, first, to.as_deref(), since_ms)?;
                 Ok(Input::Found { load, found })
+            }),
+            Effect::Others {
+                load,
+                account,
+                to,
+                limit,
+            } => self.read(load, move |store| {
+                let filter = MessageFilter {
+                    account: Some(account),
+                    to: Some(to),
+                    ..MessageFilter::default()
+                };
+                let messages = store.list(&filter, Cursor::Start, limit)?;
+                Ok(Input::Others { load, messages })
             }),
             Effect::CallBack(jobs) => self.engine.shared.webhooks.offer(jobs),
             Effect::Inbound {

@@ -11,9 +11,7 @@ use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
-use postrider_engine::dispatch::{
-    Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
-};
+use postrider_engine::dispatch::{Dispatch, DispatchLimits, Effect, Input, callback_job};
 use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
@@ -30,6 +28,7 @@ use crate::carrier::Carrier;
 use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
 
+mod reads;
 mod reload;
 mod settings;
 
@@ -77,6 +76,8 @@ struct World {
     service: ServiceSid,
     account: AccountSid,
     numbers: Vec<String>,
+    /// Last digits of the recipients.
+    handsets: std::ops::Range<u16>,
     carriers: Vec<Carrier>,
     /// Numbers of the carriers in the configuration, the first preferred.
     routed: Vec<u16>,
@@ -144,6 +145,9 @@ impl World {
         };
         // By the seed itself: another draw would give every seed another life.
         let (prefers_decimals, is_told) = (seed % 2 == 1, seed % 4 >= 2);
+        // Many messages to each, so that a handset alone says little. Where ids have to be guessed
+        // nobody could tell them apart.
+        let has_few_handsets = seed % 8 == 2;
         let ids = IdGenerator::new(clock.clone(), [3; 32]);
         let mut world = Self {
             service: ServiceSid(ids.next()),
@@ -154,6 +158,7 @@ impl World {
             policy,
             rates: BTreeMap::new(),
             numbers: Vec::new(),
+            handsets: if has_few_handsets { 200..212 } else { 200..999 },
             carriers: (0..2)
                 .map(|no| Carrier::new(CarrierNo(no), no == 1 && is_told))
                 .collect(),
@@ -455,7 +460,10 @@ impl World {
         let long = "x".repeat(self.rng.random_range(0..400));
         let number = self.bodies;
         let mut request = CreateMessage {
-            to: Some(format!("+1415555{:04}", self.rng.random_range(200..999))),
+            to: Some(format!(
+                "+1415555{:04}",
+                self.rng.random_range(self.handsets.clone())
+            )),
             body: Some(format!("message {number} {long}")),
             status_callback: Some(CALLBACK_URL.to_owned()),
             ..CreateMessage::default()
@@ -575,7 +583,6 @@ impl World {
         let Some(process) = &mut self.process else {
             return;
         };
-        let store = process.store.clone();
         match effect {
             Effect::Commit { commit, changes } => {
                 process
@@ -599,45 +606,11 @@ impl World {
                     self.carriers[usize::from(carrier.0)].acknowledge(token);
                 }
             }
-            Effect::Refill {
-                load,
-                sender,
-                after,
-                limit,
-            } => {
-                let messages = store.queued(sender, after, limit).expect("the store reads");
-                self.answer_read(load, Input::Refilled { load, messages });
-            }
-            Effect::Expiring {
-                load,
-                before_ms,
-                limit,
-            } => {
-                let messages = store.expiring(before_ms, limit).expect("the store reads");
-                self.answer_read(load, Input::Expiring { load, messages });
-            }
-            Effect::Unshelved {
-                load,
-                sender,
-                after,
-                limit,
-            } => {
-                let ids = store
-                    .unshelved(sender, after, limit)
-                    .expect("the store reads");
-                self.answer_read(load, Input::Unshelved { load, ids });
-            }
-            Effect::Find {
-                load,
-                keys,
-                first,
-                to,
-                since_ms,
-            } => {
-                let found = find_receipted(&*store, &keys, first, to.as_deref(), since_ms)
-                    .expect("the store reads");
-                self.answer_read(load, Input::Found { load, found });
-            }
+            read @ (Effect::Refill { .. }
+            | Effect::Expiring { .. }
+            | Effect::Unshelved { .. }
+            | Effect::Find { .. }
+            | Effect::Others { .. }) => self.read(read),
             Effect::CallBack(jobs) => {
                 for job in jobs {
                     process.scheduler.offer(job, now_ms);
@@ -646,17 +619,6 @@ impl World {
             Effect::Retire(carrier) => drop(self.retired.insert(carrier)),
             Effect::Inbound { .. } | Effect::Health { .. } => {}
         }
-    }
-
-    /// What was read arrives later, or the read has failed.
-    fn answer_read(&mut self, load: u64, answer: Input) {
-        let is_trouble = self.clock.now_ms() < START_MS + TROUBLE_MS;
-        let input = if is_trouble && self.rng.random_bool(0.05) {
-            Input::ReadFailed { load }
-        } else {
-            answer
-        };
-        self.plan_in(0..60, Action::Answer(Box::new(input)));
     }
 
     /// The batch that was gathered reaches the disk, or does not.

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 use postrider_carriers::CarrierNo;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
-use postrider_core::lifecycle::Event;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::pacing::{Pace, Rate};
 use postrider_core::phone_number::PhoneNumber;
@@ -122,12 +121,22 @@ impl Dispatch {
         if self.live.get(id).is_some() {
             return;
         }
+        tracing::debug!(
+            message_sid = %message.sid,
+            status = message.status.as_str(),
+            from = message.from.as_deref(),
+            code = message.error.map(ErrorCode::code),
+            "a message was accepted"
+        );
         for status in message.callbacks_due.iter() {
             self.ready_jobs
                 .extend(callback_job(&self.directory, &message, status, now_ms));
         }
         let Some(sender) = message.sender.filter(|_| message.status == Status::Queued) else {
-            // It failed before it could wait (no sender, no room): only the callback was to be made.
+            // It failed before it could wait (no sender, no room): nothing is left but to tell.
+            if message.status.is_failure() {
+                self.metrics.count_status(message.status);
+            }
             return;
         };
         let Some(lane) = self.lane_for(&message, &[]) else {
@@ -216,7 +225,7 @@ impl Dispatch {
                     scan.is_reading = false;
                     self.reads.retain(|_, read| match read {
                         Read::Scan(other) | Read::CatchUp(other, _) => *other != sender,
-                        Read::Expiring | Read::Unshelved | Read::Find(_) => true,
+                        Read::Expiring | Read::Unshelved | Read::Find(_) | Read::Others(_) => true,
                     });
                 }
                 let waits_here = |id: &Id| {
@@ -482,17 +491,9 @@ impl Dispatch {
         lane: CarrierNo,
         now_ms: Millis,
     ) {
-        let was_submitting = message.status == Status::Sending && !message.segments.is_empty();
         let id = self.adopt(message, lane);
-        if was_submitting {
-            // Its intent was on record, so its carrier forbids a second try.
-            self.apply(
-                id,
-                &Event::OutcomeUnknown {
-                    code: ErrorCode::UnknownFailure,
-                },
-                now_ms,
-            );
+        if self.live.get(id).is_some_and(|live| live.unknowns > 0) {
+            self.resume_doubt(id, now_ms);
         } else {
             self.join(id, sender, lane);
         }

@@ -18,10 +18,17 @@ pub(super) struct Live {
     pub(super) stage: Stage,
     /// Carriers that refused it in a way that lets another try.
     pub(super) tried: SmallVec<[CarrierNo; 2]>,
+    /// One of them refused the message as such: one more carrier may say so, and then it is final.
+    pub(super) is_passed_on: bool,
     /// Retries with the same carrier so far.
     pub(super) retries: u8,
-    /// Submissions of it whose outcome was unknown.
+    /// When it was last submitted, or when that went on record.
+    pub(super) submitted_ms: Millis,
+    /// Submissions of it whose outcome is unknown, those of a former process too as far as they are
+    /// on record. While there are any its segments are pending on record.
     pub(super) unknowns: u8,
+    /// Its mark before it was last handed over, to go back to when that came to nothing.
+    pub(super) was_possible_duplicate: bool,
     /// Changes of it that are not durable yet. It stays in memory until there are none.
     pub(super) unsaved: u32,
     /// It was waiting when this process started: an earlier one may have submitted it.
@@ -39,7 +46,7 @@ pub(super) enum Stage {
     Intent,
     /// The carrier's answer.
     Submitted(Ticket),
-    /// A late answer that settles whether the carrier has it.
+    /// News that settle whether the carrier has it.
     Doubt(Ticket),
     /// Its receipts.
     Sent,
@@ -50,12 +57,15 @@ pub(super) enum Stage {
 impl Live {
     pub(super) fn new(message: Message, lane: CarrierNo) -> Self {
         Self {
+            submitted_ms: message.updated_ms,
             message: Box::new(message),
             lane,
             stage: Stage::Waiting,
             tried: SmallVec::new(),
+            is_passed_on: false,
             retries: 0,
             unknowns: 0,
+            was_possible_duplicate: false,
             unsaved: 0,
             is_recovered: false,
         }

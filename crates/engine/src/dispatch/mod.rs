@@ -10,7 +10,9 @@
 //! callbacks, answers to the carrier, and (where the carrier's policy demands it) the submit itself
 //! wait in [`Deferred`] until then. See `docs/message-lifecycle.md`.
 
+mod by_handset;
 mod carrier;
+mod doubt;
 mod lane;
 mod live;
 mod matching;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 
 use postrider_carriers::{AckToken, CarrierNo, Event, EventBatch, Submission, Ticket};
 use postrider_core::clock::Millis;
-use postrider_core::message::{Message, SenderNo, Status, StatusSet};
+use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
 use postrider_core::settings::{Account, AccountStatus};
@@ -39,6 +41,7 @@ use postrider_core::sid::Id;
 use postrider_store::{Applied, Change, ParkedReceipt, SubmittedKey};
 use rustc_hash::FxHashMap;
 
+use self::by_handset::{Doubts, Handset};
 pub use self::carrier::CarrierPolicy;
 use self::carrier::{CarrierState, HandOver};
 use self::lane::SenderQueue;
@@ -106,6 +109,11 @@ pub enum Input {
     Found {
         load: u64,
         found: Option<Receipted>,
+    },
+    /// The answer to [`Effect::Others`].
+    Others {
+        load: u64,
+        messages: Vec<Message>,
     },
     /// The read with this number failed: it is begun again after a while.
     ReadFailed {
@@ -180,6 +188,13 @@ pub enum Effect {
         to: Option<Box<str>>,
         since_ms: Millis,
     },
+    /// Read the account's newest messages to a handset.
+    Others {
+        load: u64,
+        account: AccountNo,
+        to: Box<str>,
+        limit: usize,
+    },
     /// Offer callbacks for delivery.
     CallBack(Vec<Job>),
     /// An inbound message to store and hand on; answered with the token once durable.
@@ -228,6 +243,7 @@ pub struct Dispatch {
     tickets: FxHashMap<Ticket, HandOver>,
     next_ticket: u64,
     receipts: Receipts,
+    doubts: Doubts,
     timers: BTreeSet<(Millis, Timer)>,
     /// Grows with every settings change: queues ask for their pace again.
     pace_version: u64,
@@ -260,6 +276,8 @@ enum Read {
     Expiring,
     Unshelved,
     Find(Box<receipt::Pending>),
+    /// What else was sent to the handset of a message in doubt.
+    Others(Handset),
 }
 
 impl Dispatch {
@@ -289,6 +307,7 @@ impl Dispatch {
             tickets: FxHashMap::default(),
             next_ticket: 1,
             receipts: Receipts::default(),
+            doubts: Doubts::default(),
             timers: BTreeSet::new(),
             pace_version: 0,
             reads: BTreeMap::new(),
@@ -343,6 +362,7 @@ impl Dispatch {
             Input::Expiring { load, messages } => self.expired_on_disk(load, messages, now_ms),
             Input::Unshelved { load, ids } => self.shelve(load, &ids),
             Input::Found { load, found } => self.found(load, found, now_ms),
+            Input::Others { load, messages } => self.others_found(load, &messages, now_ms),
             Input::ReadFailed { load } => self.read_failed(load, now_ms),
             Input::CallbacksDone(done) => {
                 let changes = done
@@ -364,6 +384,7 @@ impl Dispatch {
         self.read_more(effects);
         self.find_unshelved(now_ms, effects);
         self.find_unknown(now_ms, effects);
+        self.find_others(effects);
         if !self.is_stopping {
             self.pump(now_ms, effects);
         }
@@ -540,6 +561,7 @@ impl Dispatch {
     fn adopt(&mut self, message: Message, lane: CarrierNo) -> Id {
         let id = message.sid.id;
         let mut live = Live::new(message, lane);
+        live.unknowns = doubt::unknowns_on_record(&live.message);
         live.is_recovered = self.boot_last.is_some_and(|last| id <= last);
         self.live.insert(live);
         id

@@ -7,7 +7,7 @@ use postrider_carriers::{
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::{self, Event, State, Step};
-use postrider_core::message::{Status, StatusSet};
+use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
@@ -15,7 +15,7 @@ use postrider_core::sid::Id;
 use postrider_store::{Change, Submitted, SubmittedKey, Update};
 use smallvec::SmallVec;
 
-use super::carrier::HandOver;
+use super::carrier::{CarrierState, HandOver};
 use super::live::Stage;
 use super::{Deferred, Dispatch, Effect, Timer, callback_job};
 
@@ -23,16 +23,6 @@ use super::{Deferred, Dispatch, Effect, Timer, callback_job};
 const RETRY_SAME_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
 /// The same where another carrier takes over after the last (carriers.md 2.3).
 const RETRY_SOON_MS: [Millis; 3] = [5_000, 15_000, 45_000];
-
-/// How long a late answer may settle a doubt before the message is submitted again.
-const DOUBT_MS: Millis = 60_000;
-
-/// How long an even later answer is put to use: as long as a session keeps the question.
-const LATE_MS: Millis = 600_000;
-
-/// Further tries of a message whose outcome was unknown (carriers.md 4.2). A carrier that never
-/// answers would otherwise be given copy after copy for as long as the message is valid.
-const RESENDS_MAX: u8 = 1;
 
 /// After one segment was reported delivered, the others' receipts are waited for this long.
 const SILENCE_MS: Millis = 600_000;
@@ -49,24 +39,38 @@ impl Dispatch {
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
-        let message = &mut live.message;
-        message.attempts += 1;
-        let segments = message.num_segments;
-        let policy = self.carriers[usize::from(carrier.0)].policy.unknown_outcome;
-        match policy {
+        live.message.attempts += 1;
+        let segments = live.message.num_segments;
+        let goes_on_record = match self.carriers[usize::from(carrier.0)].policy.unknown_outcome {
+            UnknownOutcome::Fail => true,
             UnknownOutcome::Resend => {
-                message.is_possible_duplicate |= live.is_recovered;
-                let hand_over = self.take_room(id, carrier, segments);
-                batch.extend(self.submission(hand_over));
+                let is_copy = live.unknowns > 0;
+                live.was_possible_duplicate = live.message.is_possible_duplicate;
+                live.message.is_possible_duplicate |= live.is_recovered || is_copy;
+                is_copy
             }
-            UnknownOutcome::Fail => {
-                let hand_over = self.take_room(id, carrier, segments);
-                self.live.set_stage(id, Stage::Intent);
-                let segments = segments.max(1);
-                self.apply(id, &Event::Submitting { segments }, now_ms);
-                self.after.push(Deferred::Submit(hand_over));
-            }
+        };
+        let hand_over = self.take_room(id, carrier, segments);
+        if goes_on_record {
+            self.live.set_stage(id, Stage::Intent);
+            self.intend(id, now_ms);
+            self.after.push(Deferred::Submit(hand_over));
+        } else {
+            batch.extend(self.submission(hand_over, now_ms));
         }
+    }
+
+    /// Puts on record that a message is about to be submitted, and how often it was.
+    fn intend(&mut self, id: Id, now_ms: Millis) {
+        let Some(live) = self.live.get(id) else {
+            return;
+        };
+        if live.unknowns > 0 {
+            // That it may be with a carrier is on record; that it may be so twice is not.
+            return self.record(id, now_ms);
+        }
+        let segments = live.message.num_segments.max(1);
+        self.apply(id, &Event::Submitting { segments }, now_ms);
     }
 
     /// The intent to submit is durable.
@@ -87,7 +91,7 @@ impl Dispatch {
             self.give_back(hand_over);
             return self.came_back(id, now_ms);
         }
-        let Some(submission) = self.submission(hand_over) else {
+        let Some(submission) = self.submission(hand_over, now_ms) else {
             return;
         };
         match effects.last_mut() {
@@ -105,7 +109,7 @@ impl Dispatch {
     }
 
     /// `None` gives the room back: a message whose addresses can't be read had no lane either.
-    fn submission(&mut self, hand_over: HandOver) -> Option<Submission> {
+    fn submission(&mut self, hand_over: HandOver, now_ms: Millis) -> Option<Submission> {
         let id = hand_over.id;
         let ticket = Ticket(self.next_ticket);
         let message = self.live.get(id).map(|live| &live.message);
@@ -123,6 +127,15 @@ impl Dispatch {
         if submission.is_none() {
             self.give_back(hand_over);
             return None;
+        }
+        if let Some(live) = self.live.get_mut(id) {
+            live.submitted_ms = now_ms;
+            tracing::debug!(
+                message_sid = %live.message.sid,
+                carrier = %self.carriers[usize::from(hand_over.carrier.0)].policy.name,
+                attempt = live.message.attempts,
+                "a message is submitted"
+            );
         }
         self.next_ticket += 1;
         self.tickets.insert(ticket, hand_over);
@@ -163,33 +176,6 @@ impl Dispatch {
             Outcome::Refused(refusal) => self.carrier_refused(id, carrier, &refusal, now_ms),
             Outcome::Throttled | Outcome::Returned => self.came_back(id, now_ms),
             Outcome::Unknown => self.in_doubt(id, ticket, carrier, now_ms),
-        }
-    }
-
-    /// An answer after all, for a submission whose outcome was unknown.
-    pub(super) fn late_outcome(
-        &mut self,
-        carrier: CarrierNo,
-        ticket: Ticket,
-        outcome: Outcome,
-        now_ms: Millis,
-    ) {
-        let Some(id) = self.receipts.take_unanswered(ticket) else {
-            return;
-        };
-        let Some(live) = self.live.get(id) else {
-            return;
-        };
-        let is_in_doubt = live.stage == Stage::Doubt(ticket);
-        match outcome {
-            // Whatever became of it since then: the carrier has it.
-            Outcome::Accepted { ids } => self.carrier_accepted(id, carrier, &ids, now_ms),
-            Outcome::Refused(refusal) if is_in_doubt => {
-                self.carrier_refused(id, carrier, &refusal, now_ms);
-            }
-            Outcome::Throttled | Outcome::Returned if is_in_doubt => self.came_back(id, now_ms),
-            Outcome::Unknown if is_in_doubt => self.submit_again(id, now_ms),
-            Outcome::Refused(_) | Outcome::Throttled | Outcome::Returned | Outcome::Unknown => {}
         }
     }
 
@@ -251,15 +237,27 @@ impl Dispatch {
         submitted
     }
 
-    fn carrier_refused(&mut self, id: Id, carrier: CarrierNo, refusal: &Refusal, now_ms: Millis) {
+    pub(super) fn carrier_refused(
+        &mut self,
+        id: Id,
+        carrier: CarrierNo,
+        refusal: &Refusal,
+        now_ms: Millis,
+    ) {
         if refusal.class == RefusalClass::Config && refusal.accepted.is_empty() {
             self.hold(carrier, &refusal.detail, now_ms);
             return self.came_back(id, now_ms);
         }
-        tracing::info!(message_id = %id, detail = %refusal.detail, code = %refusal.code, "the carrier refused a message");
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
+        tracing::info!(
+            message_sid = %live.message.sid,
+            carrier = %self.carriers[usize::from(carrier.0)].policy.name,
+            detail = %refusal.detail,
+            code = %refusal.code,
+            "the carrier refused a message"
+        );
         if !refusal.accepted.is_empty() {
             // Trying again would repeat the segments that were taken.
             self.metrics.partial_messages.inc();
@@ -278,7 +276,12 @@ impl Dispatch {
                 Some(wait_ms) => self.retry_in(id, *wait_ms, now_ms),
                 None => self.try_other(id, carrier, &final_event, now_ms),
             },
-            RefusalClass::RetryOther => self.try_other(id, carrier, &final_event, now_ms),
+            // A second carrier that says so speaks for all of them.
+            RefusalClass::RetryOther if live.is_passed_on => self.apply(id, &final_event, now_ms),
+            RefusalClass::RetryOther => {
+                live.is_passed_on = true;
+                self.try_other(id, carrier, &final_event, now_ms);
+            }
         }
     }
 
@@ -286,8 +289,7 @@ impl Dispatch {
         if let Some(live) = self.live.get_mut(id) {
             live.retries = live.retries.saturating_add(1);
         }
-        // Refused is not in doubt: takes a recorded intent back.
-        self.apply(id, &Event::Returned, now_ms);
+        self.take_back(id, now_ms);
         self.live.set_stage(id, Stage::Retry);
         self.timers.insert((now_ms + wait_ms, Timer::Retry(id)));
     }
@@ -311,79 +313,61 @@ impl Dispatch {
             live.lane = next;
             live.retries = 0;
         }
-        // Refused is not in doubt: takes a recorded intent back.
-        self.apply(id, &Event::Returned, now_ms);
+        self.take_back(id, now_ms);
         self.rejoin(id, now_ms);
     }
 
     /// Nothing of it went out: back to the head of its lane, the attempt not counted.
-    fn came_back(&mut self, id: Id, now_ms: Millis) {
+    pub(super) fn came_back(&mut self, id: Id, now_ms: Millis) {
         let Some(live) = self.live.get_mut(id) else {
             return;
         };
         live.message.attempts = live.message.attempts.saturating_sub(1);
-        // Takes a recorded intent back, so that a restart does not hold it against the message.
-        self.apply(id, &Event::Returned, now_ms);
+        self.take_back(id, now_ms);
         self.rejoin(id, now_ms);
     }
 
-    fn in_doubt(&mut self, id: Id, ticket: Ticket, carrier: CarrierNo, now_ms: Millis) {
-        self.metrics.unknown_outcomes.inc();
-        match self.carriers[usize::from(carrier.0)].policy.unknown_outcome {
-            UnknownOutcome::Fail => {
-                let code = ErrorCode::UnknownFailure;
-                self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
-            }
-            UnknownOutcome::Resend => {
-                if let Some(live) = self.live.get_mut(id) {
-                    live.unknowns = live.unknowns.saturating_add(1);
-                }
-                self.live.set_stage(id, Stage::Doubt(ticket));
-                self.receipts.unanswered(ticket, id);
-                self.timers
-                    .insert((now_ms + DOUBT_MS, Timer::Doubt(ticket)));
-                self.timers
-                    .insert((now_ms + LATE_MS, Timer::ForgetTicket(ticket)));
-            }
-        }
-    }
-
-    /// Nobody spoke for the message in time.
-    pub(super) fn doubt_over(&mut self, ticket: Ticket, now_ms: Millis) {
-        let Some(id) = self.receipts.unanswered_message(ticket) else {
-            return;
-        };
-        let is_in_doubt = self
-            .live
-            .get(id)
-            .is_some_and(|live| live.stage == Stage::Doubt(ticket));
-        if is_in_doubt {
-            self.submit_again(id, now_ms);
-        }
-    }
-
-    /// Submits again what the carrier may have, and says so in the record; the last time it ends.
-    fn submit_again(&mut self, id: Id, now_ms: Millis) {
-        let Some(live) = self.live.get_mut(id) else {
-            return;
-        };
-        if live.unknowns > RESENDS_MAX {
-            let code = ErrorCode::UnknownFailure;
-            return self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
-        }
-        live.message.is_possible_duplicate = true;
-        self.rejoin(id, now_ms);
-    }
-
-    /// We end it before any carrier took it.
+    /// We end it before any carrier is known to have it. What may have gone out nevertheless says so.
     pub(super) fn give_up(&mut self, id: Id, code: ErrorCode, now_ms: Millis) {
-        if let Some(live) = self.live.get_mut(id) {
-            let policy = &self.carriers[usize::from(live.lane.0)].policy;
-            let is_on_record = policy.unknown_outcome == UnknownOutcome::Fail;
-            // A former process may have submitted it and died before it could say so.
-            live.message.is_possible_duplicate |= live.is_recovered && !is_on_record;
+        let Some(live) = self.live.get(id) else {
+            return;
+        };
+        let is_in_doubt = live.unknowns > 0;
+        match (self.submits_on_record(&live.message), is_in_doubt) {
+            // Its carrier may have it, and forbids a second try: it is not ours to say that it failed.
+            (true, true) => {
+                let code = ErrorCode::UnknownFailure;
+                return self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
+            }
+            (true, false) => {}
+            (false, _) => {
+                // A former process may have submitted it and died before it could say so.
+                let may_be_taken = is_in_doubt || live.is_recovered;
+                if let Some(live) = self.live.get_mut(id) {
+                    live.message.is_possible_duplicate |= may_be_taken;
+                }
+            }
         }
         self.apply(id, &Event::GaveUp { code }, now_ms);
+    }
+
+    /// Whether the message's carrier is given nothing that is not on record. Where no route leads any
+    /// more it may have been any carrier's.
+    fn submits_on_record(&self, message: &Message) -> bool {
+        let is_fail = |state: &CarrierState| state.policy.unknown_outcome == UnknownOutcome::Fail;
+        match self.lane_for(message, &[]) {
+            Some(lane) => is_fail(&self.carriers[usize::from(lane.0)]),
+            None => self.carriers.iter().all(is_fail),
+        }
+    }
+
+    /// Puts a message on record as it is, its status unchanged.
+    pub(super) fn record(&mut self, id: Id, now_ms: Millis) {
+        if let Some(live) = self.live.get_mut(id) {
+            live.message.updated_ms = now_ms;
+            let update = update_of(&live.message);
+            self.save(id, Change::Update(update));
+        }
     }
 
     pub(super) fn apply(&mut self, id: Id, event: &Event, now_ms: Millis) {
@@ -436,6 +420,12 @@ impl Dispatch {
                 if status == Status::Sent {
                     message.sent_ms = Some(now_ms);
                 }
+                tracing::debug!(
+                    message_sid = %message.sid,
+                    status = status.as_str(),
+                    code = error.map(ErrorCode::code),
+                    "a message has a new status"
+                );
             }
         }
         message.updated_ms = now_ms;
@@ -457,19 +447,10 @@ impl Dispatch {
             }
         }
         let update = Update {
-            id,
-            status: message.status,
-            at_ms: now_ms,
-            error: message.error,
-            sent_ms: message.sent_ms,
-            carrier: message.carrier.as_deref().map(Into::into),
-            attempts: message.attempts,
-            is_possible_duplicate: message.is_possible_duplicate,
-            segments: message.segments.clone(),
-            done_date: message.done_date.clone(),
             callbacks_due: due,
             submitted,
             discard_body,
+            ..update_of(message)
         };
         let sender = message.sender;
         let segments = message.num_segments;
@@ -506,6 +487,25 @@ impl Dispatch {
         while let Some(id) = self.live.pop_sent_beyond(self.limits.awaiting_receipt) {
             self.forget(id);
         }
+    }
+}
+
+/// What of a message changes on its way, as it is now.
+fn update_of(message: &Message) -> Update {
+    Update {
+        id: message.sid.id,
+        status: message.status,
+        at_ms: message.updated_ms,
+        error: message.error,
+        sent_ms: message.sent_ms,
+        carrier: message.carrier.as_deref().map(Into::into),
+        attempts: message.attempts,
+        is_possible_duplicate: message.is_possible_duplicate,
+        segments: message.segments.clone(),
+        done_date: message.done_date.clone(),
+        callbacks_due: StatusSet::EMPTY,
+        submitted: SmallVec::new(),
+        discard_body: false,
     }
 }
 

@@ -32,6 +32,7 @@ impl Dispatch {
                 self.timers.insert((again_ms, Timer::FindAgain));
             }
             Some(Read::Unshelved) => self.pause_shelving(now_ms),
+            Some(Read::Others(_)) => self.doubts.read_is_over(),
             // The next tick looks again.
             Some(Read::Expiring) | None => {}
         }

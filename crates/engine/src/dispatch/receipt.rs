@@ -4,9 +4,11 @@
 //! submit, so one that finds nothing is *parked*: stored, acknowledged, and tried again with every
 //! answer that comes in. The carrier is answered only when what it told us is durable.
 //!
-//! Which of the messages that an id may mean is meant, is decided in `matching.rs`. A receipt is never matched by its handset alone. It is tempting where the answer to a submit was
-//! lost, but with two messages to one handset it reports the wrong one delivered, and that one is
-//! then never sent (the simulation found it).
+//! Which of the messages that an id may mean is meant, is decided in `matching.rs`. A receipt whose id
+//! nobody knows is matched by its handset only where a lost answer explains that, and nothing else was
+//! sent there that it could be about (`by_handset.rs`). It is tempting to do so wherever an answer was
+//! lost, but with two messages to one handset it reports the wrong one delivered, and that one is then
+//! never sent (the simulation found it).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use postrider_store::{Change, ParkedReceipt, RawReason, RawReceipt, Submitted, S
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
+use super::by_handset::Handset;
 use super::live::{Live, Stage};
 use super::matching::{Fit, Match, Question, Receipted};
 use super::track_record::TrackRecord;
@@ -30,7 +33,7 @@ use super::{Deferred, Dispatch, Read};
 pub(super) const SWEEP_MS: Millis = 60_000;
 
 /// A parked receipt nobody claimed is reported and dropped after this.
-const PARKED_MAX_MS: Millis = 72 * 3_600_000;
+pub(super) const PARKED_MAX_MS: Millis = 72 * 3_600_000;
 
 /// Carrier ids are unique only for a time: older messages do not count.
 const ID_LIFE_MS: Millis = 7 * 24 * 3_600_000;
@@ -56,13 +59,14 @@ pub(super) struct Receipts {
     /// know them yet. With the number of the next read at the time, and oldest first.
     left: FxHashMap<SubmittedKey, u64>,
     left_order: VecDeque<(u64, SubmittedKey)>,
-    parked: BTreeMap<u64, ParkedReceipt>,
+    pub(super) parked: BTreeMap<u64, ParkedReceipt>,
     parked_by_key: FxHashMap<SubmittedKey, SmallVec<[u64; 1]>>,
     parked_by_group: FxHashMap<Arc<str>, BTreeSet<u64>>,
+    pub(super) parked_by_handset: FxHashMap<Handset, SmallVec<[u64; 1]>>,
     next_parked: u64,
     /// Parked receipts that the store may know a message for: it did not fit well enough, or was
     /// not asked since the process started.
-    doubted: VecDeque<u64>,
+    pub(super) doubted: VecDeque<u64>,
     /// How each group's receipts have been read so far.
     pub(super) track_records: FxHashMap<Arc<str>, TrackRecord>,
     /// Submissions with an unknown outcome, as long as an answer may still come.
@@ -142,10 +146,6 @@ impl Receipts {
         self.unanswered.insert(ticket, id);
     }
 
-    pub(super) fn unanswered_message(&self, ticket: Ticket) -> Option<Id> {
-        self.unanswered.get(&ticket).copied()
-    }
-
     pub(super) fn take_unanswered(&mut self, ticket: Ticket) -> Option<Id> {
         self.unanswered.remove(&ticket)
     }
@@ -166,10 +166,15 @@ impl Receipts {
         }
         let group = self.parked_by_group.entry(receipt.group.clone());
         group.or_default().insert(receipt.parked);
+        if let Some(digits) = receipt.handset {
+            let handset = (receipt.group.clone(), digits);
+            let waiting = self.parked_by_handset.entry(handset).or_default();
+            waiting.push(receipt.parked);
+        }
         self.parked.insert(receipt.parked, receipt);
     }
 
-    fn unpark(&mut self, parked: u64) -> Option<ParkedReceipt> {
+    pub(super) fn unpark(&mut self, parked: u64) -> Option<ParkedReceipt> {
         let receipt = self.parked.remove(&parked)?;
         for candidate in &receipt.candidates {
             let key = SubmittedKey {
@@ -185,6 +190,15 @@ impl Receipts {
         }
         if let Some(group) = self.parked_by_group.get_mut(&receipt.group) {
             group.remove(&parked);
+        }
+        if let Some(digits) = receipt.handset {
+            let handset = (receipt.group.clone(), digits);
+            if let Some(waiting) = self.parked_by_handset.get_mut(&handset) {
+                waiting.retain(|other| *other != parked);
+                if waiting.is_empty() {
+                    self.parked_by_handset.remove(&handset);
+                }
+            }
         }
         Some(receipt)
     }
@@ -355,6 +369,7 @@ impl Dispatch {
             self.settle_receipt(report, best, now_ms);
             return;
         }
+        let handset = report.handset.map(|digits| (report.group.clone(), digits));
         let parked = match has_waited {
             HasWaited::Yes => report.parked,
             HasWaited::No => {
@@ -369,6 +384,8 @@ impl Dispatch {
         };
         if best.is_some() {
             self.receipts.doubted.push_back(parked);
+        } else if let Some(handset) = handset {
+            self.ask_by_handset(handset);
         }
     }
 

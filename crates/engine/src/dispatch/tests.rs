@@ -22,12 +22,15 @@ use postrider_core::settings::{
 };
 use postrider_core::sid::{AccountSid, Id, PhoneNumberSid};
 use postrider_core::testing;
-use postrider_store::{Applied, Change, DocumentChange, RawReceipt};
+use postrider_store::{Applied, Change, DocumentChange, RawReceipt, Update};
 use smallvec::smallvec;
 
 use super::*;
 use crate::secrets::Vault;
 
+mod by_handset;
+mod doubt;
+mod log;
 mod matching;
 
 const START_MS: Millis = 1_767_225_600_000;
@@ -42,6 +45,10 @@ struct Bench {
     submitted: Vec<(CarrierNo, Submission)>,
     /// The last record of each message.
     records: BTreeMap<Id, (Status, Option<ErrorCode>, bool)>,
+    /// As they were accepted.
+    accepted: Vec<Message>,
+    /// All that went on record of messages, durable or not.
+    updates: Vec<Update>,
     health: Vec<Health>,
     kept: Vec<RawReceipt>,
     calls: usize,
@@ -80,6 +87,8 @@ impl Bench {
             now_ms: START_MS,
             submitted: Vec::new(),
             records: BTreeMap::new(),
+            accepted: Vec::new(),
+            updates: Vec::new(),
             health: Vec::new(),
             kept: Vec::new(),
             calls: 0,
@@ -102,6 +111,30 @@ impl Bench {
         self.tell(carrier, Event::Capacity { segments, health });
     }
 
+    /// With carriers `a`, `b` and so on, preferred in this order.
+    fn with_carriers(policy: UnknownOutcome, names: &[&str]) -> Self {
+        let mut bench = Self::new(policy);
+        let a = bench.dispatch.carriers[0].policy.clone();
+        let named = |name: &&str| CarrierPolicy {
+            name: (*name).into(),
+            group: (*name).into(),
+            ..a.clone()
+        };
+        let carriers = (0..).zip(names).map(|(no, _)| no).collect();
+        bench.turn(vec![Input::Reconfigured(Reconfigured {
+            routes: Arc::new(Routes(vec![Route {
+                carriers,
+                ..Route::default()
+            }])),
+            carriers: names.iter().map(named).collect(),
+            retired: BTreeSet::new(),
+        })]);
+        for carrier in (0..).take(names.len()) {
+            bench.capacity(carrier, 100);
+        }
+        bench
+    }
+
     /// Accepts message `number` to a handset of its own.
     fn accept(&mut self, number: u32) -> Id {
         self.accept_with(number, |_| {})
@@ -111,8 +144,22 @@ impl Bench {
         let mut message = message(number, self.now_ms);
         edit(&mut message);
         let id = message.sid.id;
+        self.accepted.push(message.clone());
         self.turn(vec![Input::Accepted(vec![message])]);
         id
+    }
+
+    /// A message as it is on record.
+    fn on_record(&self, accepted: &Message) -> Message {
+        let mut message = accepted.clone();
+        if let Some(update) = self.updates.iter().rfind(|it| it.id == message.sid.id) {
+            message.status = update.status;
+            message.updated_ms = update.at_ms;
+            message.attempts = update.attempts;
+            message.is_possible_duplicate = update.is_possible_duplicate;
+            message.segments = update.segments.clone();
+        }
+        message
     }
 
     fn tell(&mut self, carrier: u16, event: Event) {
@@ -127,11 +174,22 @@ impl Bench {
     }
 
     fn receive(&mut self, carrier: u16, receipt: Receipt) {
+        self.receive_all(carrier, [receipt]);
+    }
+
+    /// Receipts that come at once.
+    fn receive_all(&mut self, carrier: u16, receipts: impl IntoIterator<Item = Receipt>) {
         let ack = AckToken {
             session: 1,
             sequence: 1,
         };
-        self.tell(carrier, Event::Receipt { receipt, ack });
+        let receipts = receipts.into_iter();
+        self.turn(vec![Input::Carrier(EventBatch {
+            carrier: CarrierNo(carrier),
+            events: receipts
+                .map(|receipt| Event::Receipt { receipt, ack })
+                .collect(),
+        })]);
     }
 
     /// What was submitted since the last look.
@@ -184,6 +242,7 @@ impl Bench {
                             let record =
                                 (update.status, update.error, update.is_possible_duplicate);
                             self.records.insert(update.id, record);
+                            self.updates.push(update.clone());
                             self.stored.retain(|message| message.sid.id != update.id);
                         }
                         Change::Shelve { id } => {
@@ -235,6 +294,14 @@ impl Bench {
                 let backlog = self.stored.iter().filter(|message| message.is_backlog);
                 let messages = backlog.filter(is_due).take(limit).cloned().collect();
                 return Some(Input::Expiring { load, messages });
+            }
+            Effect::Others {
+                load, to, limit, ..
+            } => {
+                let all = self.stored.iter().chain(&self.accepted).rev();
+                let others = all.filter(|message| message.to == to).take(limit);
+                let messages = others.map(|message| self.on_record(message)).collect();
+                return Some(Input::Others { load, messages });
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),
             Effect::Health { health, .. } => self.health.push(health),
@@ -520,6 +587,31 @@ fn retries_follow_the_schedule_of_their_class() {
     }
 }
 
+/// carriers.md 2.3: "`retry_other` once, else fail". A refusal of the message itself is asked about
+/// once more; a carrier in trouble (`RetrySoon`) says nothing of the message.
+#[test]
+fn one_other_carrier_is_asked_about_a_refusal_and_every_other_about_trouble() {
+    for (class, tries) in [
+        (RefusalClass::RetryOther, &[0, 1][..]),
+        (
+            RefusalClass::RetrySoon,
+            &[0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2],
+        ),
+    ] {
+        let mut bench = Bench::with_carriers(UnknownOutcome::Resend, &["a", "b", "c"]);
+        let id = bench.accept(1);
+        let mut tried = Vec::new();
+        while let Some((carrier, submission)) = bench.take_submitted().pop() {
+            tried.push(carrier);
+            bench.answer(carrier, submission.ticket, refused(class));
+            bench.advance(MINUTE_MS);
+        }
+        assert_eq!(tried, tries, "{class:?}");
+        let code = Some(ErrorCode::UnknownFailure);
+        assert_eq!(bench.records[&id], (Status::Undelivered, code, false));
+    }
+}
+
 #[test]
 fn a_refused_message_that_waits_is_not_in_doubt() {
     let mut bench = Bench::new(UnknownOutcome::Fail);
@@ -632,6 +724,25 @@ fn a_message_for_which_there_was_no_sender_calls_back_at_once() {
     assert_eq!(bench.calls, 1);
     assert!(bench.take_submitted().is_empty());
     assert_eq!(bench.status(id), None, "nothing is left to be decided");
+}
+
+/// Operators alert on the count, whoever gave the message up.
+#[test]
+fn whatever_fails_is_counted_also_what_fails_as_it_is_accepted() {
+    let failed = |error| {
+        move |message: &mut Message| {
+            message.status = Status::Failed;
+            message.error = Some(error);
+        }
+    };
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    bench.accept_with(1, failed(ErrorCode::NoSuitableSender));
+    bench.accept_with(2, failed(ErrorCode::QueueOverflow));
+    // No route leads from such a sender.
+    bench.accept_with(3, |message| message.from = None);
+    let metrics = bench.dispatch.metrics.clone();
+    assert_eq!(metrics.count_of(Status::Failed), 3);
+    assert_eq!(metrics.count_of(Status::Queued), 0);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) enum Timer {
     /// A refused message is tried again.
     Retry(Id),
     /// Nobody spoke for a message in doubt.
-    Doubt(Ticket),
+    Doubt(Ticket, Id),
     /// A late answer to this submission is not expected any more.
     ForgetTicket(Ticket),
     /// A carrier that is held gets one message to try.
@@ -49,7 +49,7 @@ impl Dispatch {
             match timer {
                 Timer::Pace(sender, carrier) => self.unpause(sender, carrier),
                 Timer::Retry(id) => self.retry_now(id, now_ms),
-                Timer::Doubt(ticket) => self.doubt_over(ticket, now_ms),
+                Timer::Doubt(ticket, id) => self.doubt_over(ticket, id, now_ms),
                 Timer::ForgetTicket(ticket) => drop(self.receipts.take_unanswered(ticket)),
                 Timer::Probe(carrier) => self.probe(carrier),
                 Timer::Silence(id) => self.apply(id, &Event::OthersSilent, now_ms),
