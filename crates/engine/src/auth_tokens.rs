@@ -60,7 +60,7 @@ impl Engine {
 
     async fn put_account(&self, mut account: Account) -> Result<(), Fault> {
         account.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Account(account))])
+        self.write_settings(vec![DocumentChange::Put(Document::Account(account))])
             .await
     }
 }

@@ -271,8 +271,13 @@ fn next_batch(shared: &Shared) -> Option<Vec<Work>> {
 
 /// Nothing more is written. Waiters are refused by dropping their channels.
 fn fail(shared: &Shared, error: &StoreError) {
-    tracing::error!(%error, "the message store failed; stopping");
-    shared.failure.send_replace(Some(error.to_string()));
+    tracing::error!(%error, "a write to the store failed; stopping");
+    shared.failure.send_if_modified(|failure| {
+        let is_first = failure.is_none();
+        // What comes after the first is its consequence.
+        failure.get_or_insert_with(|| error.to_string());
+        is_first
+    });
     let mut mailbox = shared.mailbox.lock();
     mailbox.work.clear();
     mailbox.is_closed = true;

@@ -26,6 +26,7 @@ pub mod schedule;
 mod scheduled;
 pub mod secrets;
 pub mod settings;
+mod store_access;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod webhooks;
@@ -107,20 +108,10 @@ impl Engine {
     }
 
     /// Persists changes of settings, then makes them take effect.
-    pub(crate) async fn write(&self, changes: Vec<DocumentChange>) -> Result<(), Fault> {
+    pub(crate) async fn write_settings(&self, changes: Vec<DocumentChange>) -> Result<(), Fault> {
         let store = self.shared.store.clone();
-        let (result, changes) = self
-            .blocking(move || {
-                let result = store.commit_documents(&changes);
-                Ok((result, changes))
-            })
-            .await?;
-        result.map_err(|error| {
-            tracing::error!(%error, "settings can't be written");
-            // What the disk holds is no longer known: the process must not outlive it.
-            self.shared.committer.fail(&error);
-            Fault::new(ErrorCode::Unavailable)
-        })?;
+        let committed = move || store.commit_documents(&changes).map(|()| changes);
+        let changes = self.write(committed).await?;
         self.directory().apply(changes).map_err(|error| {
             tracing::error!(%error, "settings were written and can't be read");
             Fault::new(ErrorCode::InternalError)
@@ -129,23 +120,5 @@ impl Engine {
         // A full inbox means dispatch is about to look at everything anyway; it must not be missed.
         let _ = self.shared.dispatch.send(Input::SettingsChanged).await;
         Ok(())
-    }
-
-    /// Runs a read of the store where it may block.
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        read: impl FnOnce() -> postrider_store::Result<T> + Send + 'static,
-    ) -> Result<T, Fault> {
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a read of the store failed");
-                Err(Fault::new(ErrorCode::Unavailable))
-            }
-            Err(error) => {
-                tracing::error!(%error, "a read of the store panicked");
-                Err(Fault::new(ErrorCode::InternalError))
-            }
-        }
     }
 }

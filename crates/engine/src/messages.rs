@@ -141,7 +141,7 @@ impl Engine {
             );
             Err(Fault::because(ErrorCode::InvalidFrom, text))
         } else {
-            self.write(changes).await
+            self.write_settings(changes).await
         };
         match introduced {
             Ok(()) => Ok(message),
@@ -155,7 +155,7 @@ impl Engine {
     /// The account's message with this SID.
     pub async fn message(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {
         let store = self.shared.store.clone();
-        let message = self.blocking(move || store.message(sid.id)).await?;
+        let message = self.read(move || store.message(sid.id)).await?;
         message
             .filter(|message| message.sid == sid && message.account == account)
             .ok_or_else(|| not_found(sid))
@@ -168,8 +168,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Message>, Fault> {
         let store = self.shared.store.clone();
-        self.blocking(move || store.list(&filter, cursor, limit))
-            .await
+        self.read(move || store.list(&filter, cursor, limit)).await
     }
 
     /// Withdraws a scheduled message.
@@ -325,7 +324,10 @@ mod tests {
                 address: SenderAddress::Alpha(id),
             }))
         };
-        engine.write((1..max).map(sender).collect()).await.unwrap();
+        engine
+            .write_settings((1..max).map(sender).collect())
+            .await
+            .unwrap();
         // Columns: account, sender, whether it is refused.
         for (account, alpha, is_refused) in [
             (&main, "Last", false),

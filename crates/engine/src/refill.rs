@@ -69,7 +69,7 @@ impl Refill {
             let store = self.engine.shared.store.clone();
             let page = self
                 .engine
-                .blocking(move || store.callbacks_due(cursor, PAGE))
+                .read(move || store.callbacks_due(cursor, PAGE))
                 .await
                 .ok()?;
             let jobs = self.jobs(wish, &page);

@@ -497,7 +497,7 @@ impl Shell {
                 return;
             };
             let store = engine.shared.store.clone();
-            let answer = engine.blocking(move || read(&*store)).await;
+            let answer = engine.read(move || read(&*store)).await;
             let input = answer.unwrap_or(Input::ReadFailed { load });
             let _ = engine.shared.dispatch.send(input).await;
         });
@@ -561,7 +561,7 @@ impl Shell {
 
 /// Queue lengths of what a former process left, as they were before the work began.
 async fn count_depths(engine: Engine, count: CountDepths) {
-    let Ok(depths) = engine.blocking(count).await else {
+    let Ok(depths) = engine.read(count).await else {
         return;
     };
     engine.shared.acceptor.loads.with(|table| {
@@ -577,10 +577,7 @@ async fn forget_old(engine: Engine) {
         let days = i64::from(engine.limits().retention_days.clamp(7, 400));
         let before_ms = engine.now_ms() - days * 86_400_000;
         let store = engine.shared.store.clone();
-        match engine
-            .blocking(move || store.forget_before(before_ms))
-            .await
-        {
+        match engine.write(move || store.forget_before(before_ms)).await {
             Ok(0) | Err(_) => {}
             Ok(count) => tracing::info!(count, days, "message records passed their retention"),
         }

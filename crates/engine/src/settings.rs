@@ -89,7 +89,7 @@ impl Engine {
         }
         let token = token.unwrap_or_else(|| self.ids().auth_token());
         let account = self.new_account(sid, None, friendly_name.to_owned(), &token);
-        self.write(vec![DocumentChange::Put(Document::Account(account))])
+        self.write_settings(vec![DocumentChange::Put(Document::Account(account))])
             .await?;
         Ok((self.account(sid)?, token))
     }
@@ -108,7 +108,7 @@ impl Engine {
         let sid = AccountSid(self.ids().next());
         let name = friendly_name.unwrap_or_else(|| format!("SubAccount {sid}"));
         let account = self.new_account(sid, Some(parent), name, &self.ids().auth_token());
-        self.write(vec![DocumentChange::Put(Document::Account(account))])
+        self.write_settings(vec![DocumentChange::Put(Document::Account(account))])
             .await?;
         self.account(sid)
     }
@@ -136,7 +136,7 @@ impl Engine {
             AccountStatus::Active | AccountStatus::Suspended => Vec::new(),
         };
         changes.push(DocumentChange::Put(Document::Account(account)));
-        self.write(changes).await?;
+        self.write_settings(changes).await?;
         self.account(sid)
     }
 
@@ -212,7 +212,7 @@ impl Engine {
             created_ms: now_ms,
             updated_ms: now_ms,
         };
-        self.write(vec![DocumentChange::Put(Document::Key(key))])
+        self.write_settings(vec![DocumentChange::Put(Document::Key(key))])
             .await?;
         Ok((self.key(sid)?, secret))
     }
@@ -226,7 +226,7 @@ impl Engine {
         let mut key = ApiKey::clone(&*self.key(sid)?);
         change(&mut key);
         key.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Key(key))])
+        self.write_settings(vec![DocumentChange::Put(Document::Key(key))])
             .await?;
         self.key(sid)
     }
@@ -234,7 +234,7 @@ impl Engine {
     pub async fn delete_key(&self, sid: KeySid) -> Result<(), Fault> {
         let _lock = self.settings_lock().await;
         let key = self.key(sid)?;
-        self.write(vec![DocumentChange::Delete(
+        self.write_settings(vec![DocumentChange::Delete(
             Document::Key(ApiKey::clone(&key)).key(),
         )])
         .await
@@ -287,7 +287,7 @@ impl Engine {
         entry.updated_ms = now_ms;
         let sid = entry.sid;
         changes.push(DocumentChange::Put(Document::Number(entry)));
-        self.write(changes).await?;
+        self.write_settings(changes).await?;
         self.number(sid)
     }
 
@@ -300,7 +300,7 @@ impl Engine {
         let mut number = IncomingNumber::clone(&*self.number(sid)?);
         change(&mut number);
         number.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Number(number))])
+        self.write_settings(vec![DocumentChange::Put(Document::Number(number))])
             .await?;
         self.number(sid)
     }
@@ -313,7 +313,7 @@ impl Engine {
         changes.push(DocumentChange::Delete(
             Document::Number(IncomingNumber::clone(&number)).key(),
         ));
-        self.write(changes).await
+        self.write_settings(changes).await
     }
 
     fn number(&self, sid: PhoneNumberSid) -> Result<Arc<IncomingNumber>, Fault> {
@@ -365,7 +365,7 @@ impl Engine {
         entry.updated_ms = now_ms;
         let sid = entry.sid;
         changes.push(DocumentChange::Put(Document::ShortCode(entry)));
-        self.write(changes).await?;
+        self.write_settings(changes).await?;
         self.short_code(sid)
     }
 
@@ -378,7 +378,7 @@ impl Engine {
         let mut code = ShortCodeEntry::clone(&*self.short_code(sid)?);
         change(&mut code);
         code.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::ShortCode(code))])
+        self.write_settings(vec![DocumentChange::Put(Document::ShortCode(code))])
             .await?;
         self.short_code(sid)
     }
@@ -391,7 +391,7 @@ impl Engine {
         changes.push(DocumentChange::Delete(
             Document::ShortCode(ShortCodeEntry::clone(&code)).key(),
         ));
-        self.write(changes).await
+        self.write_settings(changes).await
     }
 
     fn short_code(&self, sid: ShortCodeSid) -> Result<Arc<ShortCodeEntry>, Fault> {
@@ -454,7 +454,7 @@ impl Engine {
         };
         change(&mut service);
         let sid = service.sid;
-        self.write(vec![DocumentChange::Put(Document::Service(service))])
+        self.write_settings(vec![DocumentChange::Put(Document::Service(service))])
             .await?;
         self.service(sid)
     }
@@ -468,7 +468,7 @@ impl Engine {
         let mut service = Service::clone(&*self.service(sid)?);
         change(&mut service);
         service.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Service(service))])
+        self.write_settings(vec![DocumentChange::Put(Document::Service(service))])
             .await?;
         self.service(sid)
     }
@@ -486,7 +486,7 @@ impl Engine {
         changes.push(DocumentChange::Delete(
             Document::Service(Service::clone(&service)).key(),
         ));
-        self.write(changes).await
+        self.write_settings(changes).await
     }
 
     fn service(&self, sid: ServiceSid) -> Result<Arc<Service>, Fault> {
@@ -569,7 +569,7 @@ impl Engine {
         };
         let sender = member.sender.to_string();
         changes.push(DocumentChange::Put(Document::PoolMember(member)));
-        self.write(changes).await?;
+        self.write_settings(changes).await?;
         self.directory()
             .membership(&sender)
             .ok_or_else(|| not_found("sender", sender))
@@ -586,7 +586,7 @@ impl Engine {
             return Err(not_found("sender", sender_sid));
         }
         let changes = self.leave_pool(sender_sid);
-        self.write(changes).await
+        self.write_settings(changes).await
     }
 
     fn leave_pool(&self, sender_sid: &str) -> Vec<DocumentChange> {
