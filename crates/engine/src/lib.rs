@@ -26,6 +26,7 @@ pub mod schedule;
 mod scheduled;
 pub mod secrets;
 pub mod settings;
+mod settings_lock;
 mod store_access;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -34,9 +35,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use postrider_core::clock::{Clock, Millis};
-use postrider_core::error_code::ErrorCode;
-use postrider_core::fault::Fault;
-use postrider_store::{DocumentChange, Store};
+use postrider_store::Store;
 use tokio::sync::mpsc;
 
 pub use accept::Acceptor;
@@ -68,8 +67,8 @@ struct Shared {
     schedule_changed: tokio::sync::Notify,
     /// See [`Engine::scheduled`].
     scheduled: tokio::sync::OnceCell<scheduled::Scheduled>,
-    /// Settings are written one at a time.
-    settings_lock: tokio::sync::Mutex<()>,
+    /// See [`settings_lock::SettingsLock`].
+    settings_lock: Arc<tokio::sync::Mutex<()>>,
     readiness: Readiness,
     webhooks: webhooks::Handle,
 }
@@ -101,24 +100,5 @@ impl Engine {
 
     pub fn limits(&self) -> &Limits {
         &self.shared.acceptor.limits
-    }
-
-    pub(crate) async fn settings_lock(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.shared.settings_lock.lock().await
-    }
-
-    /// Persists changes of settings, then makes them take effect.
-    pub(crate) async fn write_settings(&self, changes: Vec<DocumentChange>) -> Result<(), Fault> {
-        let store = self.shared.store.clone();
-        let committed = move || store.commit_documents(&changes).map(|()| changes);
-        let changes = self.write(committed).await?;
-        self.directory().apply(changes).map_err(|error| {
-            tracing::error!(%error, "settings were written and can't be read");
-            Fault::new(ErrorCode::InternalError)
-        })?;
-        self.shared.acceptor.loads.forget_rates();
-        // A full inbox means dispatch is about to look at everything anyway; it must not be missed.
-        let _ = self.shared.dispatch.send(Input::SettingsChanged).await;
-        Ok(())
     }
 }

@@ -222,7 +222,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             reconfigure,
             schedule_changed: Notify::new(),
             scheduled: OnceCell::new(),
-            settings_lock: tokio::sync::Mutex::new(()),
+            settings_lock: Arc::default(),
             readiness: Readiness::default(),
             webhooks,
         }),
