@@ -136,9 +136,13 @@ impl Committer {
         self.shared.is_work.notify_one();
     }
 
+    /// Nobody looks into a closed mailbox: its work is dropped, and so its waiter is refused.
     fn push(&self, work: Work) {
-        self.shared.mailbox.lock().work.push_back(work);
-        self.shared.is_work.notify_one();
+        let mut mailbox = self.shared.mailbox.lock();
+        if !mailbox.is_closed {
+            mailbox.work.push_back(work);
+            self.shared.is_work.notify_one();
+        }
     }
 }
 
@@ -281,4 +285,39 @@ fn fail(shared: &Shared, error: &StoreError) {
     let mut mailbox = shared.mailbox.lock();
     mailbox.work.clear();
     mailbox.is_closed = true;
+    // The thread may be waiting for work.
+    shared.is_work.notify_one();
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::sid::Id;
+    use postrider_core::testing::message;
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::testing::START_MS;
+
+    fn change() -> Change {
+        Change::Insert(Box::new(message(Id::new(START_MS, 0, 0))))
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_is_refused() {
+        let failed = StoreError::Failed("no disk".to_owned());
+        for end in [&|it: &Committer| it.close(), &|it: &Committer| {
+            it.fail(&failed)
+        }] as [&dyn Fn(&Committer); 2]
+        {
+            let (inputs, _inbox) = mpsc::channel(4);
+            let store = Arc::new(MemoryStore::new());
+            let (committer, thread) = Committer::spawn(store, Arc::default(), inputs);
+            assert_eq!(committer.commit(change()).await, Ok(Applied::Yes));
+            end(&committer);
+            // The thread ends by itself, whatever it was doing.
+            thread.join().unwrap();
+            assert_eq!(committer.commit(change()).await, Err(CommitFailed));
+            assert_eq!(committer.backlog(), 0);
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub mod secrets;
 pub mod settings;
 mod settings_lock;
 mod store_access;
+mod store_watch;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod webhooks;

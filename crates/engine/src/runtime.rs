@@ -33,7 +33,7 @@ use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics};
 use crate::secrets::Vault;
 use crate::webhooks;
-use crate::{Engine, Shared, outbox, receive, refill, schedule};
+use crate::{Engine, Shared, outbox, receive, refill, schedule, store_watch};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -242,6 +242,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
         tokio::spawn(count_depths(engine.clone(), depths)),
         tokio::spawn(forget_old(engine.clone())),
+        tokio::spawn(store_watch::run(engine.clone())),
     ];
     let running = Running {
         engine: engine.clone(),

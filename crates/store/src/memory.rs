@@ -142,6 +142,10 @@ impl Store for MemoryStore {
         }
     }
 
+    fn check(&self) -> Result<()> {
+        self.records().map(drop)
+    }
+
     fn room(&self) -> Result<()> {
         let _alive = self.records()?;
         if self.is_full.load(Ordering::SeqCst) {

@@ -217,6 +217,10 @@ impl Store for SqliteStore {
         self.write(|| writer.commit(changes))
     }
 
+    fn check(&self) -> Result<()> {
+        self.shared.check()
+    }
+
     fn room(&self) -> Result<()> {
         self.shared()?;
         self.room.check()
