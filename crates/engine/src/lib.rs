@@ -29,6 +29,7 @@ pub mod settings;
 mod settings_lock;
 mod store_access;
 mod store_watch;
+mod supervisor;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod webhooks;
@@ -61,6 +62,7 @@ struct Shared {
     acceptor: Arc<Acceptor>,
     store: Arc<dyn Store>,
     committer: Committer,
+    supervisor: supervisor::Supervisor,
     dispatch: mpsc::Sender<Input>,
     /// To the task around dispatch.
     reconfigure: mpsc::Sender<runtime::Reconfigure>,

@@ -32,6 +32,7 @@ use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics};
 use crate::secrets::Vault;
+use crate::supervisor::Supervisor;
 use crate::webhooks;
 use crate::{Engine, Shared, outbox, receive, refill, schedule, store_watch};
 
@@ -75,7 +76,7 @@ pub(crate) type Reconfigure = (Reconfiguration, oneshot::Sender<()>);
 /// A running engine's tasks, to be shut down.
 pub struct Running {
     engine: Engine,
-    /// Told how long carriers may take for their last answers.
+    /// Told how long carriers may take for their last answers. From then on parts may end.
     stop: watch::Sender<Option<Duration>>,
     dispatch: JoinHandle<()>,
     outbox: JoinHandle<()>,
@@ -158,7 +159,14 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let depths = store.queue_depths()?;
     let routes = Arc::new(setup.routes);
     let (inputs, inbox) = mpsc::channel(INBOX);
-    let (committer, thread) = Committer::spawn(store.clone(), metrics.clone(), inputs.clone());
+    let (stop, stopping) = watch::channel(None);
+    let supervisor = Supervisor::new(stopping.clone());
+    let (committer, thread) = Committer::spawn(
+        store.clone(),
+        metrics.clone(),
+        inputs.clone(),
+        supervisor.clone(),
+    );
     let (reports_to, reports) = mpsc::channel(INBOX);
     let (wishes_to, wishes) = mpsc::channel(INBOX);
     let overflowed = refill::Overflowed::default();
@@ -218,6 +226,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             acceptor,
             store: store.clone(),
             committer,
+            supervisor: supervisor.clone(),
             dispatch: inputs,
             reconfigure,
             schedule_changed: Notify::new(),
@@ -227,22 +236,24 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             webhooks,
         }),
     };
-    let (stop, stopping) = watch::channel(None);
     let shell = Shell {
         engine: engine.clone(),
         carriers,
         reads: Arc::new(Semaphore::new(READS)),
         inbound: Arc::new(Semaphore::new(INBOUND)),
     };
-    let dispatch = tokio::spawn(shell.run(dispatch, inbox, reconfigurations, stopping));
+    let dispatch = shell.run(dispatch, inbox, reconfigurations, stopping);
+    let dispatch = supervisor.spawn("dispatch", dispatch);
     let outbox = outbox::run(engine.clone(), reports, overflowed.clone(), wishes_to);
-    let outbox = tokio::spawn(outbox);
+    let outbox = supervisor.spawn("the outbox", outbox);
+    let refill = refill::run(engine.clone(), overflowed, wishes);
     let others = vec![
-        tokio::spawn(schedule::run(engine.clone())),
-        tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
+        supervisor.spawn("the scheduler", schedule::run(engine.clone())),
+        supervisor.spawn("the refill", refill),
+        supervisor.spawn("retention", forget_old(engine.clone())),
+        supervisor.spawn("the store's watch", store_watch::run(engine.clone())),
+        // This one ends when it is done.
         tokio::spawn(count_depths(engine.clone(), depths)),
-        tokio::spawn(forget_old(engine.clone())),
-        tokio::spawn(store_watch::run(engine.clone())),
     ];
     let running = Running {
         engine: engine.clone(),
@@ -259,10 +270,10 @@ impl Running {
     /// Stops politely: carriers have `grace` for the answers they wait for, and what was decided is
     /// committed. Whatever takes longer is left as a crash would leave it, which is safe.
     pub async fn shut_down(self, grace: Duration) {
+        self.stop.send_replace(Some(grace));
         for task in &self.others {
             task.abort();
         }
-        self.stop.send_replace(Some(grace));
         let _ = tokio::time::timeout(grace + UNBINDING, self.dispatch).await;
         self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
@@ -273,9 +284,9 @@ impl Running {
 }
 
 impl Engine {
-    /// Tells when the store has failed for good.
-    pub fn store_failure(&self) -> watch::Receiver<Option<String>> {
-        self.shared.committer.failure()
+    /// Tells when the engine can't go on: its store has failed, or a part of it has ended.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.shared.supervisor.failure()
     }
 
     /// Replaces routes and carriers without touching what is in flight; returns once they are in
@@ -583,5 +594,34 @@ async fn forget_old(engine: Engine) {
             Ok(count) => tracing::info!(count, days, "message records passed their retention"),
         }
         tokio::time::sleep(Duration::from_hours(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_carriers::Event;
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::testing::engine_with;
+
+    #[tokio::test]
+    async fn an_engine_without_dispatch_has_failed() {
+        let (events_to, events) = mpsc::channel(1);
+        let store = Arc::new(MemoryStore::new());
+        let test = engine_with(store, |setup| setup.events = events);
+        let event = Event::Capacity {
+            segments: 1,
+            health: Health::default(),
+        };
+        // Nobody has this number: a bug, at which dispatch panics.
+        let batch = EventBatch {
+            carrier: CarrierNo(9),
+            events: vec![event],
+        };
+        events_to.send(batch).await.unwrap();
+        let mut failure = test.engine.failure();
+        let failure = failure.wait_for(Option::is_some).await.unwrap();
+        assert_eq!(failure.as_deref(), Some("dispatch has panicked"));
     }
 }

@@ -238,7 +238,7 @@ mod tests {
             store.fail_next_commit(fault);
             test.clock.advance(AHEAD_MS);
             test.engine.shared.schedule_changed.notify_one();
-            let mut failure = test.engine.store_failure();
+            let mut failure = test.engine.failure();
             failure.wait_for(Option::is_some).await.unwrap();
 
             let store = Arc::new(disk.open());

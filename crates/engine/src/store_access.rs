@@ -59,7 +59,7 @@ mod tests {
         let engine = engine().engine;
         engine.read(failed).await.unwrap_err();
         engine.read::<()>(|| panic!("a bug")).await.unwrap_err();
-        assert_eq!(*engine.store_failure().borrow(), None);
+        assert_eq!(*engine.failure().borrow(), None);
     }
 
     #[tokio::test]
@@ -71,7 +71,7 @@ mod tests {
             .await
             .unwrap_err();
         for engine in engines {
-            assert!(engine.store_failure().borrow().is_some());
+            assert!(engine.failure().borrow().is_some());
         }
     }
 }

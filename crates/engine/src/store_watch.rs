@@ -33,7 +33,7 @@ mod tests {
     async fn a_store_that_fails_by_itself_stops_the_process() {
         let store = Arc::new(MemoryStore::new());
         let engine = engine_over(store.clone()).engine;
-        let mut failure = engine.store_failure();
+        let mut failure = engine.failure();
         // Behind the writes of the start, which would tell as well.
         engine.create_main_account(None, None, "A").await.unwrap();
         store.crash();

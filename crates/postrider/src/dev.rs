@@ -25,9 +25,10 @@ use self::world::World;
 use crate::cli::Dev;
 use crate::config::Config;
 use crate::first_account::FirstAccount;
+use crate::serve::give_up;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
-use crate::{DONE, FAILED, output, sdk_proxy};
+use crate::{DONE, output, sdk_proxy};
 
 /// How often the store is asked what has become of the messages.
 const LOOK_EVERY: Duration = Duration::from_millis(40);
@@ -126,10 +127,7 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
     };
     let code = match reason {
         Reason::Signal(_) => DONE,
-        Reason::StoreFailed(reason) => {
-            tracing::error!(%reason, "the store has failed");
-            FAILED
-        }
+        Reason::Failed(reason) => return Ok(give_up(&reason)),
     };
     postrider.stop().await;
     Ok(code)

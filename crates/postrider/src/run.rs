@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use crate::cli::Run;
 use crate::config::Config;
+use crate::serve::give_up;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
 use crate::{FAILED, dev, sdk_proxy};
@@ -46,10 +47,7 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
                 // A terminal has sent it to the command too, which ends as it likes.
                 Reason::Signal("SIGINT") => {}
                 Reason::Signal(_) => child.start_kill()?,
-                Reason::StoreFailed(reason) => {
-                    tracing::error!(%reason, "the store has failed");
-                    break FAILED;
-                }
+                Reason::Failed(reason) => return Ok(give_up(&reason)),
             },
         }
     };

@@ -41,7 +41,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         }
     };
     match reason {
-        Reason::StoreFailed(reason) => Ok(give_up(&reason)),
+        Reason::Failed(reason) => Ok(give_up(&reason)),
         Reason::Signal(signal) => {
             tracing::info!(signal, "stopping: finishing what is in flight");
             tokio::select! {
@@ -51,7 +51,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
                 }
                 // What is not finished is redone at the next start.
                 reason = stop.hurry() => match reason {
-                    Reason::StoreFailed(reason) => Ok(give_up(&reason)),
+                    Reason::Failed(reason) => Ok(give_up(&reason)),
                     Reason::Signal(signal) => {
                         tracing::warn!(signal, "stopped at once");
                         Ok(DONE)
@@ -62,8 +62,9 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
     }
 }
 
-fn give_up(reason: &str) -> u8 {
-    tracing::error!(%reason, "the store has failed, and nothing more can be kept: stopping");
+/// A polite stop would wait for parts that are gone; one without is as safe as a crash.
+pub(crate) fn give_up(reason: &str) -> u8 {
+    tracing::error!(%reason, "can't go on: stopping at once");
     FAILED
 }
 

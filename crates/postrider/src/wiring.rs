@@ -268,12 +268,12 @@ pub(crate) fn start_carriers(
     Ok(carriers)
 }
 
-/// Ready to take messages: the store writes and has room, and a carrier is bound.
+/// Ready to take messages: nothing has failed, the store has room, and a carrier is bound.
 fn readiness(engine: Engine, store: Arc<dyn Store>) -> impl Fn() -> Result<(), String> {
-    let failure = engine.store_failure();
+    let failure = engine.failure();
     move || {
         if let Some(reason) = &*failure.borrow() {
-            return Err(format!("the store has failed: {reason}"));
+            return Err(reason.clone());
         }
         store.room().map_err(|error| error.to_string())?;
         if !engine.readiness().has_carrier() {

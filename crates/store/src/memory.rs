@@ -52,6 +52,8 @@ pub enum Fault {
     /// Power went between two files: the changes of the older half of the messages concerned are
     /// there, the others and the parked receipts are not. No message is ever half changed.
     Split,
+    /// The store panics, as one with a bug would.
+    Panic,
 }
 
 /// One store on a [`MemoryDisk`].
@@ -109,6 +111,7 @@ impl MemoryStore {
         if fault.is_some() {
             self.crash();
         }
+        assert!(fault != Some(Fault::Panic), "injected panic");
         fault
     }
 }
@@ -122,7 +125,7 @@ impl Store for MemoryStore {
         let mut records = self.records()?;
         match self.take_fault() {
             None => Ok(changes.iter().map(|change| records.apply(change)).collect()),
-            Some(Fault::Lost) => Err(injected()),
+            Some(Fault::Lost | Fault::Panic) => Err(injected()),
             Some(Fault::Kept) => {
                 for change in changes {
                     records.apply(change);
