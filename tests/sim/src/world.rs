@@ -32,6 +32,7 @@ use crate::oracle::{self, Evidence, Report};
 
 mod reload;
 mod settings;
+mod stop;
 
 /// 2026-01-01T00:00:00Z.
 const START_MS: Millis = 1_767_225_600_000;
@@ -69,6 +70,7 @@ pub fn run(seed: u64) -> Report {
 }
 
 struct World {
+    seed: u64,
     rng: StdRng,
     clock: Arc<ManualClock>,
     disk: MemoryDisk,
@@ -103,6 +105,8 @@ struct Process {
     mailbox: VecDeque<Work>,
     is_flushing: bool,
     inputs: Vec<Input>,
+    /// It was told to stop: nothing is asked of it any more.
+    is_stopping: bool,
 }
 
 enum Work {
@@ -129,6 +133,10 @@ enum Action {
     Reload,
     FailCommit(Fault),
     Crash,
+    /// The process is to end politely.
+    Stop,
+    /// Carriers had their time for the last answers of the process that is stopping.
+    GraceOver,
     Restart,
     Heal,
 }
@@ -146,6 +154,7 @@ impl World {
         let (prefers_decimals, is_told) = (seed % 2 == 1, seed % 4 >= 2);
         let ids = IdGenerator::new(clock.clone(), [3; 32]);
         let mut world = Self {
+            seed,
             service: ServiceSid(ids.next()),
             account: AccountSid(ids.next()),
             rng,
@@ -198,6 +207,7 @@ impl World {
             let fault = [Fault::Lost, Fault::Kept, Fault::Split][self.rng.random_range(0..3)];
             self.plan(START_MS + at_ms, Action::FailCommit(fault));
         }
+        self.plan_stops();
         self.plan(START_MS + TROUBLE_MS, Action::Heal);
     }
 
@@ -243,6 +253,7 @@ impl World {
             self.act(action);
         }
         self.turn();
+        self.end_when_quiet();
         true
     }
 
@@ -328,6 +339,8 @@ impl World {
                 }
             }
             Action::Crash => self.crash(),
+            Action::Stop => self.stop(),
+            Action::GraceOver => self.grace_over(),
             Action::Restart => self.start_process(),
             Action::Heal => {
                 for carrier in &mut self.carriers {
@@ -339,10 +352,17 @@ impl World {
 
     /// Everything in memory is gone; what was being written may or may not have been.
     fn crash(&mut self) {
+        if self.process.is_some() {
+            self.report.crashes += 1;
+            self.end_process();
+        }
+    }
+
+    /// What was not written is gone, and a new process starts after a while.
+    fn end_process(&mut self) {
         let Some(process) = self.process.take() else {
             return;
         };
-        self.report.crashes += 1;
         process.store.crash();
         let now_ms = self.clock.now_ms();
         for carrier in &mut self.carriers {
@@ -351,7 +371,11 @@ impl World {
         self.plan.retain(|_, action| {
             !matches!(
                 action,
-                Action::Flush | Action::Answer(_) | Action::AttemptDone(..) | Action::Scheduler
+                Action::Flush
+                    | Action::Answer(_)
+                    | Action::AttemptDone(..)
+                    | Action::Scheduler
+                    | Action::GraceOver
             )
         });
         self.plan_in(100..5_000, Action::Restart);
@@ -420,6 +444,7 @@ impl World {
             mailbox: VecDeque::new(),
             is_flushing: false,
             inputs: Vec::new(),
+            is_stopping: false,
         });
         for index in 0..self.carriers.len() {
             let hello = self.carriers[index].hello();
@@ -473,13 +498,14 @@ impl World {
             let ahead_ms = self.rng.random_range(301_000..600_000);
             request.send_at = Some(iso(self.clock.now_ms() + ahead_ms));
         }
-        let Some(process) = &mut self.process else {
+        let account = self.account;
+        let Some(process) = self.serving() else {
             return;
         };
         let account = process
             .acceptor
             .directory
-            .account(self.account)
+            .account(account)
             .expect("the account is there");
         match process.acceptor.prepare(&account, &request, 0, None) {
             Ok(message) => process.mailbox.push_back(Work::Insert(Box::new(message))),
@@ -488,7 +514,7 @@ impl World {
     }
 
     fn cancel_some(&mut self) {
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.serving() else {
             return;
         };
         let scheduled = process
@@ -497,15 +523,16 @@ impl World {
             .expect("the store reads");
         if !scheduled.is_empty() {
             let which = self.rng.random_range(0..scheduled.len());
-            process
-                .mailbox
-                .push_back(Work::Cancel(scheduled[which].sid.id));
+            let cancel = Work::Cancel(scheduled[which].sid.id);
+            if let Some(process) = &mut self.process {
+                process.mailbox.push_back(cancel);
+            }
         }
     }
 
     fn release_due(&mut self) {
         let now_ms = self.clock.now_ms();
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.serving() else {
             return;
         };
         for scheduled in process
@@ -585,6 +612,10 @@ impl World {
                 assert!(
                     !self.retired.contains(&carrier),
                     "a retired carrier gets more"
+                );
+                assert!(
+                    !process.is_stopping,
+                    "a carrier gets more while the process stops"
                 );
                 let index = usize::from(carrier.0);
                 let mut events = Vec::new();
