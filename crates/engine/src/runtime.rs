@@ -269,17 +269,22 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
 impl Running {
     /// Stops politely: carriers have `grace` for the answers they wait for, and what was decided is
     /// committed. Whatever takes longer is left as a crash would leave it, which is safe.
-    pub async fn shut_down(self, grace: Duration) {
-        self.stop.send_replace(Some(grace));
-        for task in &self.others {
-            task.abort();
-        }
-        let _ = tokio::time::timeout(grace + UNBINDING, self.dispatch).await;
+    pub async fn shut_down(mut self, grace: Duration) {
+        self.end_dispatch(grace).await;
         self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
         let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;
+    }
+
+    /// The first part of a stop: carriers are done, nothing new begins, webhooks go on.
+    pub(crate) async fn end_dispatch(&mut self, grace: Duration) {
+        self.stop.send_replace(Some(grace));
+        for task in &self.others {
+            task.abort();
+        }
+        let _ = tokio::time::timeout(grace + UNBINDING, &mut self.dispatch).await;
     }
 }
 
@@ -343,7 +348,7 @@ impl Shell {
                 self.perform(effect);
             }
             if is_stopping && !has_carriers && dispatch.is_quiet() {
-                return;
+                return self.last_words(dispatch, inbox).await;
             }
             let sleep = dispatch.next_deadline().map_or(SLEEP_MAX, |at| {
                 Duration::from_millis(u64::try_from(at - clock.now_ms()).unwrap_or(0))
@@ -386,6 +391,23 @@ impl Shell {
             for batch in batches.drain(..) {
                 dispatch.handle(Input::Carrier(batch), now_ms, &mut effects);
             }
+        }
+    }
+
+    /// Takes what was sent until now: the webhooks go on for a while, and a callback of theirs that is
+    /// done must not be made again. Whoever sends later is refused, and knows.
+    async fn last_words(&self, mut dispatch: Dispatch, mut inbox: mpsc::Receiver<Input>) {
+        inbox.close();
+        let now_ms = self.engine.now_ms();
+        let mut effects = Vec::new();
+        while let Some(input) = inbox.recv().await {
+            dispatch.handle(input, now_ms, &mut effects);
+        }
+        // Quiet until now, it has room for a commit. Nothing that waits for its answer matters to the
+        // next process.
+        dispatch.poll(now_ms, &mut effects);
+        for effect in effects {
+            self.perform(effect);
         }
     }
 
@@ -600,10 +622,49 @@ async fn forget_old(engine: Engine) {
 #[cfg(test)]
 mod tests {
     use postrider_carriers::Event;
+    use postrider_core::message::{Status, StatusSet};
+    use postrider_core::sid::Id;
+    use postrider_core::testing::message;
+    use postrider_store::Change;
     use postrider_store::memory::MemoryStore;
 
     use super::*;
-    use crate::testing::engine_with;
+    use crate::testing::{START_MS, engine, engine_with};
+
+    #[tokio::test]
+    async fn callbacks_that_are_done_as_dispatch_ends_are_written() {
+        let test = engine();
+        let shared = &test.engine.shared;
+        let sent = StatusSet::of(Status::Sent);
+        let mut message = message(Id::new(START_MS, 0, 0));
+        message.status = Status::Sent;
+        message.callbacks_due = sent;
+        let done = Input::CallbacksDone(vec![(message.sid.id, sent)]);
+        let insert = Change::Insert(Box::new(message));
+        shared.store.commit(&[insert]).unwrap();
+        let shell = Shell {
+            engine: test.engine.clone(),
+            carriers: Carriers::new(),
+            reads: Arc::new(Semaphore::new(READS)),
+            inbound: Arc::new(Semaphore::new(INBOUND)),
+        };
+        let dispatch = Dispatch::new(
+            shared.acceptor.directory.clone(),
+            Arc::default(),
+            Arc::default(),
+            DispatchLimits::default(),
+            PaceSettings::default(),
+            Arc::default(),
+            Vec::new(),
+        );
+        let (inputs, inbox) = mpsc::channel(1);
+        inputs.send(done).await.unwrap();
+        shell.last_words(dispatch, inbox).await;
+        inputs.send(Input::Timer).await.unwrap_err();
+        let store = shared.store.clone();
+        test.running.shut_down(Duration::from_secs(5)).await;
+        assert_eq!(store.callbacks_due(None, 1).unwrap(), []);
+    }
 
     #[tokio::test]
     async fn an_engine_without_dispatch_has_failed() {
