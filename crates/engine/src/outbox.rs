@@ -61,7 +61,8 @@ pub(crate) async fn run(
                         }
                         Report::WantsRefill { backlog } => {
                             overflowed.lock().remove(&backlog);
-                            // Waits at most for one page to be read; reports wait with it.
+                            // A thousand have room; then it waits for one page to be read, and
+                            // reports wait with it.
                             let _ = wishes.send(backlog).await;
                         }
                     }

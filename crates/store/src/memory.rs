@@ -38,6 +38,7 @@ impl MemoryDisk {
             is_dead: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             next_fault: Mutex::new(None),
+            is_next_read_failing: AtomicBool::new(false),
         }
     }
 }
@@ -63,6 +64,7 @@ pub struct MemoryStore {
     is_dead: AtomicBool,
     is_full: AtomicBool,
     next_fault: Mutex<Option<Fault>>,
+    is_next_read_failing: AtomicBool,
 }
 
 impl Default for MemoryStore {
@@ -85,6 +87,11 @@ impl MemoryStore {
     /// The next write, of messages or of documents, fails in this way.
     pub fn fail_next_commit(&self, fault: Fault) {
         *self.next_fault.lock() = Some(fault);
+    }
+
+    /// The next [`Store::callbacks_due`] fails, and nothing else does.
+    pub fn fail_next_callbacks_due(&self) {
+        self.is_next_read_failing.store(true, Ordering::SeqCst);
     }
 
     /// Ends this store as a power cut would: whoever still holds it gets errors only.
@@ -276,6 +283,9 @@ impl Store for MemoryStore {
     }
 
     fn callbacks_due(&self, from: Option<Id>, limit: usize) -> Result<Vec<Message>> {
+        if self.is_next_read_failing.swap(false, Ordering::SeqCst) {
+            return Err(injected());
+        }
         let records = self.records()?;
         let rows = records.due.range(after(from)..);
         Ok(records.load(rows.copied(), limit))
