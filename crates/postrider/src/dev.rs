@@ -24,6 +24,7 @@ use self::story::Teller;
 use self::world::World;
 use crate::cli::Dev;
 use crate::config::Config;
+use crate::ending::Opened;
 use crate::first_account::FirstAccount;
 use crate::serve::give_up;
 use crate::stop::{Reason, Stop};
@@ -79,7 +80,7 @@ pub(crate) fn local(mut config: Config) -> Config {
     config
 }
 
-pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
+pub(crate) async fn dev(arguments: &Dev, opened: &Opened) -> anyhow::Result<u8> {
     let first_account = FirstAccount::of_environment()?;
     let temporary = match arguments.data_dir {
         Some(_) => None,
@@ -97,7 +98,7 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
         Ok((follower, world::ensure(engine, first_account).await?))
     };
     let (postrider, (mut follower, world)) =
-        Postrider::start(&config, listener, Some(door), prepare).await?;
+        Postrider::start(&config, listener, Some(door), opened, prepare).await?;
     let mut stop = Stop::listen(&postrider.engine)?;
     if let Some(simulator) = &postrider.simulator {
         let unreachable = PhoneNumber::parse(UNREACHABLE).context("a number of the demo")?;

@@ -10,12 +10,13 @@ use tokio::process::Command;
 
 use crate::cli::Run;
 use crate::config::Config;
+use crate::ending::Opened;
 use crate::serve::give_up;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
 use crate::{FAILED, dev, sdk_proxy};
 
-pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
+pub(crate) async fn run(arguments: &Run, opened: &Opened) -> anyhow::Result<u8> {
     let (program, words) = arguments
         .command
         .split_first()
@@ -29,7 +30,7 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
         made.context("can't make an account")
     };
     let (postrider, (account, token)) =
-        Postrider::start(&config, listener, Some(door), prepare).await?;
+        Postrider::start(&config, listener, Some(door), opened, prepare).await?;
     let mut stop = Stop::listen(&postrider.engine)?;
     let mut child = Command::new(program)
         .args(words)

@@ -6,12 +6,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Serve, Source};
 use crate::config::{Config, Unusable};
+use crate::ending::Opened;
 use crate::first_account::{FirstAccount, Made};
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
 use crate::{DONE, FAILED, output, reload};
 
-pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
+pub(crate) async fn serve(arguments: &Serve, opened: &Opened) -> anyhow::Result<u8> {
     let mut config = read(&arguments.source)?;
     let first_account = FirstAccount::of_environment()?;
     if let Some(address) = &arguments.listen {
@@ -27,7 +28,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         Ok((stop, first_account.ensure(engine).await?))
     };
     let (mut postrider, (mut stop, made)) =
-        Postrider::start(&config, listener, None, prepare).await?;
+        Postrider::start(&config, listener, None, opened, prepare).await?;
     output::line(format!("listening on {}", postrider.url));
     if let Some(account) = made {
         announce(&account);

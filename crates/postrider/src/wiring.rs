@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
+use crate::ending::Opened;
 use crate::simulator_control::Control;
 use crate::{instance_key, open_files, telemetry};
 
@@ -128,6 +129,7 @@ impl Postrider {
         config: &Config,
         listener: TcpListener,
         door: Option<Door>,
+        opened: &Opened,
         prepare: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
     ) -> anyhow::Result<(Self, T)> {
         let open_files = open_files::raise();
@@ -148,6 +150,8 @@ impl Postrider {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (directory, store, instance_key) = open_store(config, clock.clone())?;
         tracing::info!(directory = %directory.display(), "store is open");
+        // Empty until now: a command opens one.
+        let _ = opened.set(store.clone());
         let metrics = Arc::new(Metrics::default());
         let registry = telemetry::registry(&metrics);
         let (events_to, events) = mpsc::channel(EVENTS);
