@@ -3,33 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use postrider_carriers::{CarrierNo, Event, EventBatch, UnknownOutcome};
 use postrider_core::clock::{Clock, ManualClock, Millis};
 use postrider_core::create::CreateMessage;
 use postrider_core::message::{Message, Status, StatusSet};
-use postrider_core::pacing::PaceSettings;
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
-use postrider_engine::dispatch::{
-    Dispatch, DispatchLimits, Effect, Input, callback_job, find_receipted,
-};
+use postrider_engine::dispatch::{Dispatch, Effect, Input, callback_job, find_receipted};
 use postrider_engine::ids::IdGenerator;
-use postrider_engine::loads::Loads;
-use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{
     self, Attempt, AttemptFailure, AttemptId, AttemptResult, Report as WebhookReport, Scheduler,
 };
-use postrider_engine::{Directory, Limits, Metrics};
 use postrider_store::memory::{Fault, MemoryDisk, MemoryStore};
 use postrider_store::{Applied, Change, Store};
 use rand::rngs::StdRng;
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{Rng, SeedableRng};
 
 use crate::carrier::Carrier;
 use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
 
+mod life;
 mod reload;
 mod settings;
 mod stop;
@@ -345,129 +339,6 @@ impl World {
             Action::Heal => {
                 for carrier in &mut self.carriers {
                     carrier.is_hostile = false;
-                }
-            }
-        }
-    }
-
-    /// Everything in memory is gone; what was being written may or may not have been.
-    fn crash(&mut self) {
-        if self.process.is_some() {
-            self.report.crashes += 1;
-            self.end_process();
-        }
-    }
-
-    /// What was not written is gone, and a new process starts after a while.
-    fn end_process(&mut self) {
-        let Some(process) = self.process.take() else {
-            return;
-        };
-        process.store.crash();
-        let now_ms = self.clock.now_ms();
-        for carrier in &mut self.carriers {
-            carrier.forget_client(now_ms);
-        }
-        self.plan.retain(|_, action| {
-            !matches!(
-                action,
-                Action::Flush
-                    | Action::Answer(_)
-                    | Action::AttemptDone(..)
-                    | Action::Scheduler
-                    | Action::GraceOver
-            )
-        });
-        self.plan_in(100..5_000, Action::Restart);
-    }
-
-    fn start_process(&mut self) {
-        if self.process.is_some() {
-            return;
-        }
-        let now_ms = self.clock.now_ms();
-        self.starts.push(now_ms);
-        let store = Arc::new(self.disk.open());
-        let mut seed = [0; 32];
-        self.rng.fill_bytes(&mut seed);
-        let ids = Arc::new(IdGenerator::new(self.clock.clone(), seed));
-        let last = store.last_id().expect("the store reads");
-        if let Some(last) = last {
-            ids.start_after(last);
-        }
-        let documents = store.documents().expect("the store reads");
-        let directory = Arc::new(
-            Directory::load(documents, Vault::new(&[9; 32])).expect("the instance key opens"),
-        );
-        let loads = Arc::new(Loads::default());
-        let metrics = Arc::new(Metrics::default());
-        let routes = self.routes();
-        // Small windows and pages, so that few messages reach every path.
-        let limits = DispatchLimits {
-            window: 6,
-            page: 4,
-            awaiting_receipt: 5,
-            commits: 2,
-        };
-        let mut dispatch = Dispatch::new(
-            directory.clone(),
-            loads.clone(),
-            metrics.clone(),
-            limits,
-            PaceSettings::default(),
-            routes.clone(),
-            self.policies(),
-        );
-        let waiting = store.queued_senders().expect("the store reads");
-        dispatch.start(
-            last,
-            waiting,
-            store.parked().expect("the store reads"),
-            now_ms,
-        );
-        let acceptor = Acceptor {
-            clock: self.clock.clone(),
-            ids,
-            directory,
-            loads,
-            metrics,
-            limits: Limits::default(),
-            paces: PaceSettings::default(),
-            routes: ArcSwap::new(routes),
-        };
-        self.process = Some(Process {
-            store,
-            acceptor,
-            dispatch,
-            scheduler: Scheduler::new(webhooks::Config::default().limits()),
-            attempts: BTreeMap::new(),
-            mailbox: VecDeque::new(),
-            is_flushing: false,
-            inputs: Vec::new(),
-            is_stopping: false,
-        });
-        for index in 0..self.carriers.len() {
-            let hello = self.carriers[index].hello();
-            self.tell(index, vec![hello]);
-        }
-        self.offer_due_callbacks();
-        self.plan(now_ms, Action::Scheduler);
-    }
-
-    fn offer_due_callbacks(&mut self) {
-        let now_ms = self.clock.now_ms();
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let due = process
-            .store
-            .callbacks_due(None, usize::MAX)
-            .expect("the store reads");
-        for message in &due {
-            for status in message.callbacks_due.iter() {
-                let directory = &process.acceptor.directory;
-                if let Some(job) = callback_job(directory, message, status, now_ms) {
-                    process.scheduler.offer(job, now_ms);
                 }
             }
         }
