@@ -42,6 +42,9 @@ use crate::pace::rate_of;
 use crate::webhooks::CallbackUrl;
 
 mod options;
+mod reserved;
+
+pub(crate) use reserved::Reserved;
 
 /// Decides what a create request becomes. Holds no state of its own that decides anything.
 pub struct Acceptor {

@@ -11,6 +11,7 @@ use postrider_core::settings::{Account, Document, SecondaryToken};
 use postrider_core::sid::AccountSid;
 use postrider_store::DocumentChange;
 
+use crate::settings_lock::SettingsLock;
 use crate::{Engine, secrets};
 
 impl Engine {
@@ -20,7 +21,7 @@ impl Engine {
         &self,
         sid: AccountSid,
     ) -> Result<(SecondaryToken, String), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut account = Account::clone(&*self.account(sid)?);
         if account.secondary_token.is_some() {
             let text = "There is a secondary auth token already; promote or delete it first";
@@ -35,32 +36,32 @@ impl Engine {
             created_ms: self.now_ms(),
         };
         account.secondary_token = Some(token.clone());
-        self.put_account(account).await?;
+        self.put_account(lock, account).await?;
         Ok((token, text))
     }
 
     /// Voids the secondary token.
     pub async fn delete_secondary_token(&self, sid: AccountSid) -> Result<(), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut account = Account::clone(&*self.account(sid)?);
         take(&mut account)?;
-        self.put_account(account).await
+        self.put_account(lock, account).await
     }
 
     /// Makes the secondary token the account's only one.
     pub async fn promote_secondary_token(&self, sid: AccountSid) -> Result<Arc<Account>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut account = Account::clone(&*self.account(sid)?);
         let token = take(&mut account)?;
         account.auth_token_hash = token.hash;
         account.auth_token_sealed = token.sealed;
-        self.put_account(account).await?;
+        self.put_account(lock, account).await?;
         self.account(sid)
     }
 
-    async fn put_account(&self, mut account: Account) -> Result<(), Fault> {
+    async fn put_account(&self, lock: SettingsLock, mut account: Account) -> Result<(), Fault> {
         account.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Account(account))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Account(account))])
             .await
     }
 }

@@ -3,19 +3,20 @@
 //! A flush costs the same for one change and for a thousand, so nobody waits for a timer: while one
 //! batch is being flushed the next one gathers. Above the store, so that every store gets it.
 //!
-//! A failed commit is final: the process can't know what is durable, so the failure is reported
-//! through [`Committer::failure`] and every waiter is refused. The binary then stops.
+//! A failed commit is final: the process can't know what is durable, so the supervisor is told, and
+//! every waiter is refused. The binary then stops.
 
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 use postrider_core::message::Message;
 use postrider_store::{Applied, Change, Store, StoreError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::dispatch::Input;
 use crate::in_hand::Place;
 use crate::metrics::Metrics;
+use crate::supervisor::Supervisor;
 
 /// Changes written in one transaction.
 const BATCH_MAX: usize = 4_096;
@@ -29,7 +30,7 @@ pub struct Committer {
 struct Shared {
     mailbox: Mutex<Mailbox>,
     is_work: Condvar,
-    failure: watch::Sender<Option<String>>,
+    supervisor: Supervisor,
 }
 
 #[derive(Default)]
@@ -75,16 +76,16 @@ impl Committer {
     ///
     /// `committed` tells dispatch what is durable. Its owner must take from it without ever waiting
     /// for this committer, and bounds its own commits on their way.
-    pub fn spawn(
+    pub(crate) fn spawn(
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
         committed: mpsc::Sender<Input>,
+        supervisor: Supervisor,
     ) -> (Self, std::thread::JoinHandle<()>) {
-        let (failure, _) = watch::channel(None);
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
             is_work: Condvar::new(),
-            failure,
+            supervisor,
         });
         let committer = Self {
             shared: shared.clone(),
@@ -149,24 +150,25 @@ impl Committer {
         fail(&self.shared, error);
     }
 
-    /// Tells when the store has failed, and how.
-    pub fn failure(&self) -> watch::Receiver<Option<String>> {
-        self.shared.failure.subscribe()
-    }
-
     /// No more work will come: the thread finishes what there is and ends.
     pub fn close(&self) {
         self.shared.mailbox.lock().is_closed = true;
         self.shared.is_work.notify_one();
     }
 
+    /// Nobody looks into a closed mailbox: its work is dropped, and so its waiter is refused.
     fn push(&self, work: Work) {
-        self.shared.mailbox.lock().work.push_back(work);
-        self.shared.is_work.notify_one();
+        let mut mailbox = self.shared.mailbox.lock();
+        if !mailbox.is_closed {
+            mailbox.work.push_back(work);
+            self.shared.is_work.notify_one();
+        }
     }
 }
 
 fn run(shared: &Shared, store: &dyn Store, metrics: &Metrics, committed: &mpsc::Sender<Input>) {
+    let _alarm = shared.supervisor.alarm("the committing thread");
+    let _closing = Closing(shared);
     while let Some(batch) = next_batch(shared) {
         let mut changes = Vec::with_capacity(batch.iter().map(Work::len).sum());
         let mut waiters = Vec::with_capacity(batch.len());
@@ -302,11 +304,73 @@ fn next_batch(shared: &Shared) -> Option<Vec<Work>> {
     Some(batch)
 }
 
-/// Nothing more is written. Waiters are refused by dropping their channels.
+/// Nothing more is written.
 fn fail(shared: &Shared, error: &StoreError) {
-    tracing::error!(%error, "the message store failed; stopping");
-    shared.failure.send_replace(Some(error.to_string()));
-    let mut mailbox = shared.mailbox.lock();
-    mailbox.work.clear();
-    mailbox.is_closed = true;
+    tracing::error!(%error, "a write to the store failed; stopping");
+    shared.supervisor.fail(error.to_string());
+    drop(Closing(shared));
+    // The thread may be waiting for work.
+    shared.is_work.notify_one();
+}
+
+/// Closes the mailbox on drop, and refuses waiters by dropping their channels: also when the thread
+/// panics.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let mut mailbox = self.0.mailbox.lock();
+        mailbox.work.clear();
+        mailbox.is_closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::sid::Id;
+    use postrider_core::testing::message;
+    use postrider_store::memory::{Fault, MemoryStore};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::testing::START_MS;
+
+    fn change() -> Change {
+        Change::Insert(Box::new(message(Id::new(START_MS, 0, 0))))
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_the_end_is_refused() {
+        let failed = StoreError::Failed("no disk".to_owned());
+        let ends: [&dyn Fn(&Committer); 2] = [&Committer::close, &|it| it.fail(&failed)];
+        for end in ends {
+            let (inputs, _inbox) = mpsc::channel(4);
+            let store = Arc::new(MemoryStore::new());
+            let (_stop, stopping) = watch::channel(None);
+            let supervisor = Supervisor::new(stopping);
+            let (committer, thread) = Committer::spawn(store, Arc::default(), inputs, supervisor);
+            assert_eq!(committer.commit(change()).await, Ok(Applied::Yes));
+            end(&committer);
+            // The thread ends by itself, whatever it was doing.
+            thread.join().unwrap();
+            assert_eq!(committer.commit(change()).await, Err(CommitFailed));
+            assert_eq!(committer.backlog(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_refuses_everybody_and_is_told() {
+        let (inputs, _inbox) = mpsc::channel(4);
+        let store = Arc::new(MemoryStore::new());
+        store.fail_next_commit(Fault::Panic);
+        let (_stop, stopping) = watch::channel(None);
+        let supervisor = Supervisor::new(stopping);
+        let failure = supervisor.failure();
+        let (committer, thread) = Committer::spawn(store, Arc::default(), inputs, supervisor);
+        assert_eq!(committer.commit(change()).await, Err(CommitFailed));
+        thread.join().unwrap_err();
+        let told = failure.borrow().clone();
+        assert_eq!(told.as_deref(), Some("the committing thread has panicked"));
+        assert_eq!(committer.commit(change()).await, Err(CommitFailed));
+    }
 }

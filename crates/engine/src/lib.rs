@@ -28,6 +28,10 @@ pub mod schedule;
 mod scheduled;
 pub mod secrets;
 pub mod settings;
+mod settings_lock;
+mod store_access;
+mod store_watch;
+mod supervisor;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod webhooks;
@@ -35,9 +39,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use postrider_core::clock::{Clock, Millis};
-use postrider_core::error_code::ErrorCode;
-use postrider_core::fault::Fault;
-use postrider_store::{DocumentChange, Store};
+use postrider_store::Store;
 use tokio::sync::mpsc;
 
 pub use accept::Acceptor;
@@ -66,6 +68,7 @@ struct Shared {
     committer: Committer,
     /// Changes of each main account, its subaccounts' included, that wait for the committer.
     waiting: Arc<InHand>,
+    supervisor: supervisor::Supervisor,
     dispatch: mpsc::Sender<Input>,
     /// To the task around dispatch.
     reconfigure: mpsc::Sender<runtime::Reconfigure>,
@@ -73,8 +76,8 @@ struct Shared {
     schedule_changed: tokio::sync::Notify,
     /// See [`Engine::scheduled`].
     scheduled: tokio::sync::OnceCell<scheduled::Scheduled>,
-    /// Settings are written one at a time.
-    settings_lock: tokio::sync::Mutex<()>,
+    /// See [`settings_lock::SettingsLock`].
+    settings_lock: Arc<tokio::sync::Mutex<()>>,
     readiness: Readiness,
     webhooks: webhooks::Handle,
 }
@@ -106,52 +109,5 @@ impl Engine {
 
     pub fn limits(&self) -> &Limits {
         &self.shared.acceptor.limits
-    }
-
-    pub(crate) async fn settings_lock(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.shared.settings_lock.lock().await
-    }
-
-    /// Persists changes of settings, then makes them take effect.
-    pub(crate) async fn write(&self, changes: Vec<DocumentChange>) -> Result<(), Fault> {
-        let store = self.shared.store.clone();
-        let (result, changes) = self
-            .blocking(move || {
-                let result = store.commit_documents(&changes);
-                Ok((result, changes))
-            })
-            .await?;
-        result.map_err(|error| {
-            tracing::error!(%error, "settings can't be written");
-            // What the disk holds is no longer known: the process must not outlive it.
-            self.shared.committer.fail(&error);
-            Fault::new(ErrorCode::Unavailable)
-        })?;
-        self.directory().apply(changes).map_err(|error| {
-            tracing::error!(%error, "settings were written and can't be read");
-            Fault::new(ErrorCode::InternalError)
-        })?;
-        self.shared.acceptor.loads.forget_rates();
-        // A full inbox means dispatch is about to look at everything anyway; it must not be missed.
-        let _ = self.shared.dispatch.send(Input::SettingsChanged).await;
-        Ok(())
-    }
-
-    /// Runs a read of the store where it may block.
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        read: impl FnOnce() -> postrider_store::Result<T> + Send + 'static,
-    ) -> Result<T, Fault> {
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a read of the store failed");
-                Err(Fault::new(ErrorCode::Unavailable))
-            }
-            Err(error) => {
-                tracing::error!(%error, "a read of the store panicked");
-                Err(Fault::new(ErrorCode::InternalError))
-            }
-        }
     }
 }

@@ -12,6 +12,7 @@ use postrider_core::settings::Account;
 use postrider_core::sid::MessageSid;
 use postrider_store::{Applied, Change, Cursor, MessageFilter};
 
+use crate::accept::Reserved;
 use crate::in_hand::Place;
 use crate::metrics::RefusalLabel;
 use crate::{Engine, accept};
@@ -147,37 +148,32 @@ impl Engine {
         sender: SenderAddress,
     ) -> Result<Message, Fault> {
         // Nobody else takes the number meanwhile.
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut changes = Vec::new();
         let no = self.sender_for(account.sid, sender, &mut changes);
         let acceptor = &self.shared.acceptor;
         // Without a service nothing is scheduled, so it does not matter how much is.
         let message = acceptor.prepare(account, request, 0, Some(no))?;
+        // Also given back when the client hangs up before the sender is known.
+        let reserved = Reserved::new(acceptor, message);
         let max = self.limits().alpha_senders_max;
-        let introduced = if changes.is_empty() {
-            Ok(())
-        } else if self.directory().alpha_senders(account.sid) >= max {
-            let text = format!(
-                "This account has sent from {max} alphanumeric senders, the most there may be; \
-                 use one of them, or a Messaging Service that has it in its pool"
-            );
-            Err(Fault::because(ErrorCode::InvalidFrom, text))
-        } else {
-            self.write(changes).await
-        };
-        match introduced {
-            Ok(()) => Ok(message),
-            Err(fault) => {
-                acceptor.abandon(&message);
-                Err(fault)
+        if !changes.is_empty() {
+            if self.directory().alpha_senders(account.sid) >= max {
+                let text = format!(
+                    "This account has sent from {max} alphanumeric senders, the most there may be; \
+                     use one of them, or a Messaging Service that has it in its pool"
+                );
+                return Err(Fault::because(ErrorCode::InvalidFrom, text));
             }
+            self.write_settings(lock, changes).await?;
         }
+        Ok(reserved.keep())
     }
 
     /// The account's message with this SID.
     pub async fn message(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {
         let store = self.shared.store.clone();
-        let message = self.blocking(move || store.message(sid.id)).await?;
+        let message = self.read(move || store.message(sid.id)).await?;
         message
             .filter(|message| message.sid == sid && message.account == account)
             .ok_or_else(|| not_found(sid))
@@ -190,8 +186,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Message>, Fault> {
         let store = self.shared.store.clone();
-        self.blocking(move || store.list(&filter, cursor, limit))
-            .await
+        self.read(move || store.list(&filter, cursor, limit)).await
     }
 
     /// Withdraws a scheduled message.
@@ -377,7 +372,9 @@ mod tests {
                 address: SenderAddress::Alpha(id),
             }))
         };
-        engine.write((1..max).map(sender).collect()).await.unwrap();
+        let lock = engine.settings_lock().await;
+        let senders = (1..max).map(sender).collect();
+        engine.write_settings(lock, senders).await.unwrap();
         // Columns: account, sender, whether it is refused.
         for (account, alpha, is_refused) in [
             (&main, "Last", false),

@@ -15,6 +15,7 @@ use postrider_core::sid::Id;
 use postrider_store::Change;
 use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendError;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Engine;
@@ -60,7 +61,8 @@ pub(crate) async fn run(
                         }
                         Report::WantsRefill { backlog } => {
                             overflowed.lock().remove(&backlog);
-                            // Waits at most for one page to be read; reports wait with it.
+                            // A thousand have room; then it waits for one page to be read, and
+                            // reports wait with it.
                             let _ = wishes.send(backlog).await;
                         }
                     }
@@ -71,16 +73,24 @@ pub(crate) async fn run(
         let done = held.take_due(engine.now_ms());
         if !done.is_empty() {
             let input = Input::CallbacksDone(done);
-            // An error means that dispatch has ended: what is not written is called back again.
-            let _ = engine.shared.dispatch.send(input).await;
+            // In a stop, dispatch ends before the webhooks do.
+            if let Err(SendError(Input::CallbacksDone(done))) =
+                engine.shared.dispatch.send(input).await
+            {
+                write(&engine, done).await;
+            }
         }
     }
-    let rest = held.take_all().into_iter().map(|(id, done)| {
-        let committer = &engine.shared.committer;
-        committer.commit(Change::CallbacksDone { id, done })
-    });
+    write(&engine, held.take_all()).await;
+}
+
+/// Writes without dispatch, which has no use for callbacks that are done.
+async fn write(engine: &Engine, done: Vec<(Id, StatusSet)>) {
+    let committer = &engine.shared.committer;
+    let changes = done.into_iter();
+    let commits = changes.map(|(id, done)| committer.commit(Change::CallbacksDone { id, done }));
     // An error means that the store has failed, and everybody has been told.
-    let _ = join_all(rest).await;
+    let _ = join_all(commits).await;
 }
 
 /// Done callbacks by message, oldest first.
@@ -128,7 +138,7 @@ mod tests {
     use postrider_core::message::Status;
 
     use super::*;
-    use crate::testing::{START_MS, engine};
+    use crate::testing::{START_MS, TestEngine, engine};
     use crate::webhooks::{Finished, Outcome};
 
     fn id(number: u128) -> Id {
@@ -170,27 +180,57 @@ mod tests {
         assert_eq!(held.take_due(0), []);
         assert_eq!(held.take_all().len(), HELD_MAX);
     }
-    #[tokio::test]
-    async fn a_polite_stop_writes_what_is_held() {
+
+    /// An engine whose store has a message with a callback due, and the report that it was made.
+    fn with_callback() -> (TestEngine, Report) {
         let test = engine();
-        let engine = test.engine.clone();
         let mut message = postrider_core::testing::message(Id::new(START_MS, 0, 0));
         message.status = Status::Sent;
         message.callbacks_due = sent();
-        let message_id = message.sid.id;
-        let store = engine.shared.store.clone();
-        store.commit(&[Change::Insert(Box::new(message))]).unwrap();
-        let (reports_to, reports) = mpsc::channel(1);
-        let (wishes_to, _wishes) = mpsc::channel(1);
-        let finished = Report::Finished(Finished {
-            message: message_id,
+        let finished = Finished {
+            message: message.sid.id,
             statuses: sent(),
             outcome: Outcome::Answered { status: 200 },
-        });
+        };
+        let store = &test.engine.shared.store;
+        store.commit(&[Change::Insert(Box::new(message))]).unwrap();
+        (test, Report::Finished(finished))
+    }
+
+    #[tokio::test]
+    async fn a_polite_stop_writes_what_is_held() {
+        let (test, finished) = with_callback();
+        let engine = test.engine.clone();
+        let store = engine.shared.store.clone();
+        let (reports_to, reports) = mpsc::channel(1);
+        let (wishes_to, _wishes) = mpsc::channel(1);
         reports_to.send(vec![finished]).await.unwrap();
         drop(reports_to);
         run(engine, reports, Overflowed::default(), wishes_to).await;
         assert_eq!(store.callbacks_due(None, 1).unwrap(), []);
         test.running.shut_down(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn a_callback_that_is_done_after_dispatch_has_ended_is_written() {
+        let (mut test, finished) = with_callback();
+        let engine = test.engine.clone();
+        let store = engine.shared.store.clone();
+        let (reports_to, reports) = mpsc::channel(1);
+        let (wishes_to, _wishes) = mpsc::channel(1);
+        test.running.end_dispatch(Duration::from_secs(5)).await;
+        let outbox = tokio::spawn(run(engine, reports, Overflowed::default(), wishes_to));
+        reports_to.send(vec![finished]).await.unwrap();
+        // The webhooks, which are not at their end yet, go on for longer than it is held.
+        for _ in 0..500 {
+            if store.callbacks_due(None, 1).unwrap().is_empty() {
+                break;
+            }
+            test.clock.advance(HOLD_MS);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(store.callbacks_due(None, 1).unwrap(), []);
+        drop(reports_to);
+        outbox.await.unwrap();
     }
 }

@@ -4,16 +4,21 @@
 //! memory had overflowed asks for more (a wish); it is offered what is due for it, oldest first, until
 //! it overflows again, and the next wish goes on from there, so that a long backlog is read once and
 //! not each time. Reaching the end, one more pass from the start finds what became due meanwhile for
-//! older messages. Offering twice is harmless: the webhooks know what they have.
+//! older messages. Offering twice is harmless: the webhooks know what they have. All wishes share what
+//! is read, see [`sweep`].
 
-use std::collections::{BTreeMap, BTreeSet};
+mod sweep;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use postrider_core::sid::Id;
+use postrider_core::message::Message;
+use postrider_core::settings::Account;
 use tokio::sync::mpsc;
 
+use self::sweep::Sweep;
 use crate::Engine;
 use crate::dispatch::callback_job;
 use crate::webhooks::{Backlog, Job, authority};
@@ -30,87 +35,75 @@ const PAGE: usize = 500;
 /// Time for the webhooks to take a page in, and to say so if it was too much.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Answers wishes one at a time, until the process stops.
+/// After a read that failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Answers wishes until the process stops.
 pub(crate) async fn run(engine: Engine, overflowed: Overflowed, mut wishes: mpsc::Receiver<Wish>) {
-    let refill = Refill { engine, overflowed };
-    let mut cursors: BTreeMap<Wish, Id> = BTreeMap::new();
+    let mut sweep = Sweep::new();
     // What a former process left.
-    let mut next = Some(Backlog::Everyone);
-    while let Some(wish) = next {
-        match refill.grant(&wish, cursors.get(&wish).copied()).await {
-            Some(cursor) => drop(cursors.insert(wish, cursor)),
-            None => drop(cursors.remove(&wish)),
+    sweep.wish(Backlog::Everyone);
+    loop {
+        while let Ok(wish) = wishes.try_recv() {
+            sweep.wish(wish);
         }
-        next = wishes.recv().await;
+        let Some(from) = sweep.next() else {
+            let Some(wish) = wishes.recv().await else {
+                return;
+            };
+            sweep.wish(wish);
+            continue;
+        };
+        let store = engine.shared.store.clone();
+        let page = engine
+            .read(move || store.callbacks_due(Some(from), PAGE))
+            .await;
+        let Ok(page) = page else {
+            // In the log already. What is not read now would lie until somebody else wishes for it.
+            tokio::time::sleep(RETRY).await;
+            continue;
+        };
+        let last = page.last().map(|message| message.sid.id);
+        let end = last.filter(|_| page.len() == PAGE);
+        let passengers = sweep.passengers(end);
+        let jobs = jobs(&engine, &passengers, &page);
+        if !jobs.is_empty() {
+            engine.shared.webhooks.offer(jobs);
+            tokio::time::sleep(PAUSE).await;
+        }
+        sweep.offered(end, &passengers, &overflowed.lock());
     }
 }
 
-struct Refill {
-    engine: Engine,
-    overflowed: Overflowed,
+/// What a page has for these wishes.
+fn jobs(engine: &Engine, wishes: &BTreeSet<Wish>, page: &[Message]) -> Vec<Job> {
+    let directory = engine.directory();
+    let is_wished = |message: &&Message| {
+        let account = directory.account_by_no(message.account);
+        let url = message.status_callback.as_deref();
+        account.is_some_and(|account| url.is_some_and(|url| is_wished(wishes, &account, url)))
+    };
+    let wished = page.iter().filter(is_wished);
+    let jobs = wished.flat_map(|message| {
+        // Due since then, and not since now: each refill would start the age limit anew.
+        let due_ms = message.updated_ms;
+        let statuses = message.callbacks_due.iter();
+        statuses.filter_map(move |status| callback_job(directory, message, status, due_ms))
+    });
+    jobs.collect()
 }
 
-impl Refill {
-    /// Offers what is due after `cursor`, then all that is due. Returns where to go on when the
-    /// endpoint overflowed again, `None` when everything was offered.
-    async fn grant(&self, wish: &Wish, cursor: Option<Id>) -> Option<Id> {
-        if cursor.is_some()
-            && let Some(next) = self.offer_from(wish, cursor).await
-        {
-            return Some(next);
-        }
-        self.offer_from(wish, None).await
-    }
-
-    async fn offer_from(&self, wish: &Wish, mut cursor: Option<Id>) -> Option<Id> {
-        // The report of an overflow may be one page late: go on from the page before.
-        let mut before = cursor;
-        loop {
-            let store = self.engine.shared.store.clone();
-            let page = self
-                .engine
-                .blocking(move || store.callbacks_due(cursor, PAGE))
-                .await
-                .ok()?;
-            let jobs = self.jobs(wish, &page);
-            if !jobs.is_empty() {
-                self.engine.shared.webhooks.offer(jobs);
-                tokio::time::sleep(PAUSE).await;
-            }
-            if self.overflowed.lock().contains(wish) {
-                return Some(before.unwrap_or(Id::MIN));
-            }
-            if page.len() < PAGE {
-                return None;
-            }
-            before = cursor;
-            cursor = page.last().map(|message| message.sid.id);
-        }
-    }
-
-    fn jobs(&self, wish: &Wish, page: &[postrider_core::message::Message]) -> Vec<Job> {
-        let is_wanted = |url: &str| match wish {
-            Backlog::Everyone | Backlog::Account(_) => true,
-            Backlog::Endpoint { authority: of, .. } => authority(url).as_ref() == Some(of),
-        };
-        let is_wished = |job: &Job| match wish {
-            Backlog::Everyone => true,
-            Backlog::Account(account) | Backlog::Endpoint { account, .. } => {
-                job.account == *account
-            }
-        };
-        let directory = self.engine.directory();
-        page.iter()
-            .filter(|message| message.status_callback.as_deref().is_some_and(is_wanted))
-            .flat_map(|message| {
-                // Due since then, and not since now: each refill would start the age limit anew.
-                let due_ms = message.updated_ms;
-                let statuses = message.callbacks_due.iter();
-                statuses.filter_map(move |status| callback_job(directory, message, status, due_ms))
-            })
-            .filter(is_wished)
-            .collect()
-    }
+fn is_wished(wishes: &BTreeSet<Wish>, account: &Account, url: &str) -> bool {
+    let is_endpoint_wished = || {
+        let endpoint = authority(url).map(|authority| Backlog::Endpoint {
+            account: account.sid,
+            authority,
+        });
+        endpoint.is_some_and(|endpoint| wishes.contains(&endpoint))
+    };
+    wishes.contains(&Backlog::Everyone)
+        || wishes.contains(&Backlog::Account(account.sid))
+        || is_endpoint_wished()
 }
 
 #[cfg(test)]
@@ -118,9 +111,12 @@ mod tests {
     use postrider_core::create::CreateMessage;
     use postrider_core::message::{Status, StatusSet};
     use postrider_core::phone_number::PhoneNumber;
+    use postrider_core::sid::Id;
+    use postrider_store::memory::MemoryStore;
+    use postrider_store::{Change, Store};
 
     use super::*;
-    use crate::testing::{START_MS, engine};
+    use crate::testing::{START_MS, engine, engine_over};
 
     #[tokio::test]
     async fn a_refill_does_not_start_the_age_limit_anew() {
@@ -146,10 +142,6 @@ mod tests {
         let mut message = created.message;
         message.callbacks_due = StatusSet::of(Status::Sent);
         test.clock.advance(3_600_000);
-        let refill = Refill {
-            engine,
-            overflowed: Overflowed::default(),
-        };
         let authority: Arc<str> = "https://a.example:443".into();
         let endpoint = |authority| Backlog::Endpoint {
             account: account.sid,
@@ -161,15 +153,42 @@ mod tests {
             Backlog::Account(account.sid),
             endpoint(authority),
         ] {
-            let jobs = refill.jobs(&wish, &page);
+            let jobs = jobs(&engine, &BTreeSet::from([wish.clone()]), &page);
             assert_eq!(jobs.len(), 1, "{wish:?}");
             assert_eq!(jobs[0].due_ms, START_MS, "{wish:?}");
         }
-        assert!(
-            refill
-                .jobs(&endpoint("https://b.example:443".into()), &page)
-                .is_empty()
-        );
+        let other = BTreeSet::from([endpoint("https://b.example:443".into())]);
+        assert!(jobs(&engine, &other, &page).is_empty());
         test.running.shut_down(Duration::from_secs(5)).await;
+    }
+
+    #[tokio::test]
+    async fn a_first_read_that_fails_is_made_again() {
+        let store = Arc::new(MemoryStore::new());
+        let (account, _) = engine_over(store.clone())
+            .engine
+            .create_main_account(None, None, "Test")
+            .await
+            .unwrap();
+        let mut message = postrider_core::testing::message(Id::new(START_MS, 0, 0));
+        message.account = account.no;
+        message.status = Status::Sent;
+        // Refused at once, as webhooks reach the public only: that is done too.
+        message.status_callback = Some("http://127.0.0.1:9/".into());
+        message.callbacks_due = StatusSet::of(Status::Sent);
+        let id = message.sid.id;
+        let insert = Change::Insert(Box::new(message));
+        store.commit(&[insert]).unwrap();
+        let due = || store.message(id).unwrap().unwrap().callbacks_due;
+        store.fail_next_callbacks_due();
+        let test = engine_over(store.clone());
+        for _ in 0..1_000 {
+            if due().is_empty() {
+                break;
+            }
+            test.clock.advance(1_000);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(due().is_empty());
     }
 }

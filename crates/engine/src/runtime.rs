@@ -33,8 +33,9 @@ use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics};
 use crate::secrets::Vault;
+use crate::supervisor::Supervisor;
 use crate::webhooks;
-use crate::{Engine, Shared, outbox, receive, refill, schedule};
+use crate::{Engine, Shared, outbox, receive, refill, schedule, store_watch};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -76,7 +77,7 @@ pub(crate) type Reconfigure = (Reconfiguration, oneshot::Sender<()>);
 /// A running engine's tasks, to be shut down.
 pub struct Running {
     engine: Engine,
-    /// Told how long carriers may take for their last answers.
+    /// Told how long carriers may take for their last answers. From then on parts may end.
     stop: watch::Sender<Option<Duration>>,
     dispatch: JoinHandle<()>,
     outbox: JoinHandle<()>,
@@ -159,7 +160,14 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let depths = store.queue_depths()?;
     let routes = Arc::new(setup.routes);
     let (inputs, inbox) = mpsc::channel(INBOX);
-    let (committer, thread) = Committer::spawn(store.clone(), metrics.clone(), inputs.clone());
+    let (stop, stopping) = watch::channel(None);
+    let supervisor = Supervisor::new(stopping.clone());
+    let (committer, thread) = Committer::spawn(
+        store.clone(),
+        metrics.clone(),
+        inputs.clone(),
+        supervisor.clone(),
+    );
     let (reports_to, reports) = mpsc::channel(INBOX);
     let (wishes_to, wishes) = mpsc::channel(INBOX);
     let overflowed = refill::Overflowed::default();
@@ -221,30 +229,34 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             store: store.clone(),
             committer,
             waiting: Arc::default(),
+            supervisor: supervisor.clone(),
             dispatch: inputs,
             reconfigure,
             schedule_changed: Notify::new(),
             scheduled: OnceCell::new(),
-            settings_lock: tokio::sync::Mutex::new(()),
+            settings_lock: Arc::default(),
             readiness: Readiness::default(),
             webhooks,
         }),
     };
-    let (stop, stopping) = watch::channel(None);
     let shell = Shell {
         engine: engine.clone(),
         carriers,
         reads: Arc::new(Semaphore::new(READS)),
         inbound: Arc::new(Semaphore::new(INBOUND)),
     };
-    let dispatch = tokio::spawn(shell.run(dispatch, inbox, reconfigurations, stopping));
+    let dispatch = shell.run(dispatch, inbox, reconfigurations, stopping);
+    let dispatch = supervisor.spawn("dispatch", dispatch);
     let outbox = outbox::run(engine.clone(), reports, overflowed.clone(), wishes_to);
-    let outbox = tokio::spawn(outbox);
+    let outbox = supervisor.spawn("the outbox", outbox);
+    let refill = refill::run(engine.clone(), overflowed, wishes);
     let others = vec![
-        tokio::spawn(schedule::run(engine.clone())),
-        tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
+        supervisor.spawn("the scheduler", schedule::run(engine.clone())),
+        supervisor.spawn("the refill", refill),
+        supervisor.spawn("retention", forget_old(engine.clone())),
+        supervisor.spawn("the store's watch", store_watch::run(engine.clone())),
+        // This one ends when it is done.
         tokio::spawn(count_depths(engine.clone(), depths)),
-        tokio::spawn(forget_old(engine.clone())),
     ];
     let running = Running {
         engine: engine.clone(),
@@ -260,24 +272,29 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
 impl Running {
     /// Stops politely: carriers have `grace` for the answers they wait for, and what was decided is
     /// committed. Whatever takes longer is left as a crash would leave it, which is safe.
-    pub async fn shut_down(self, grace: Duration) {
-        for task in &self.others {
-            task.abort();
-        }
-        self.stop.send_replace(Some(grace));
-        let _ = tokio::time::timeout(grace + UNBINDING, self.dispatch).await;
+    pub async fn shut_down(mut self, grace: Duration) {
+        self.end_dispatch(grace).await;
         self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
         let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;
     }
+
+    /// The first part of a stop: carriers are done, nothing new begins, webhooks go on.
+    pub(crate) async fn end_dispatch(&mut self, grace: Duration) {
+        self.stop.send_replace(Some(grace));
+        for task in &self.others {
+            task.abort();
+        }
+        let _ = tokio::time::timeout(grace + UNBINDING, &mut self.dispatch).await;
+    }
 }
 
 impl Engine {
-    /// Tells when the store has failed for good.
-    pub fn store_failure(&self) -> watch::Receiver<Option<String>> {
-        self.shared.committer.failure()
+    /// Tells when the engine can't go on: its store has failed, or a part of it has ended.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.shared.supervisor.failure()
     }
 
     /// Replaces routes and carriers without touching what is in flight; returns once they are in
@@ -334,7 +351,7 @@ impl Shell {
                 self.perform(effect);
             }
             if is_stopping && !has_carriers && dispatch.is_quiet() {
-                return;
+                return self.last_words(dispatch, inbox).await;
             }
             let sleep = dispatch.next_deadline().map_or(SLEEP_MAX, |at| {
                 Duration::from_millis(u64::try_from(at - clock.now_ms()).unwrap_or(0))
@@ -377,6 +394,23 @@ impl Shell {
             for batch in batches.drain(..) {
                 dispatch.handle(Input::Carrier(batch), now_ms, &mut effects);
             }
+        }
+    }
+
+    /// Takes what was sent until now: the webhooks go on for a while, and a callback of theirs that is
+    /// done must not be made again. Whoever sends later is refused, and knows.
+    async fn last_words(&self, mut dispatch: Dispatch, mut inbox: mpsc::Receiver<Input>) {
+        inbox.close();
+        let now_ms = self.engine.now_ms();
+        let mut effects = Vec::new();
+        while let Some(input) = inbox.recv().await {
+            dispatch.handle(input, now_ms, &mut effects);
+        }
+        // Quiet until now, it has room for a commit. Nothing that waits for its answer matters to the
+        // next process.
+        dispatch.poll(now_ms, &mut effects);
+        for effect in effects {
+            self.perform(effect);
         }
     }
 
@@ -514,7 +548,7 @@ impl Shell {
                 return;
             };
             let store = engine.shared.store.clone();
-            let answer = engine.blocking(move || read(&*store)).await;
+            let answer = engine.read(move || read(&*store)).await;
             let input = answer.unwrap_or(Input::ReadFailed { load });
             let _ = engine.shared.dispatch.send(input).await;
         });
@@ -578,7 +612,7 @@ impl Shell {
 
 /// Queue lengths of what a former process left, as they were before the work began.
 async fn count_depths(engine: Engine, count: CountDepths) {
-    let Ok(depths) = engine.blocking(count).await else {
+    let Ok(depths) = engine.read(count).await else {
         return;
     };
     engine.shared.acceptor.loads.with(|table| {
@@ -594,13 +628,78 @@ async fn forget_old(engine: Engine) {
         let days = i64::from(engine.limits().retention_days.clamp(7, 400));
         let before_ms = engine.now_ms() - days * 86_400_000;
         let store = engine.shared.store.clone();
-        match engine
-            .blocking(move || store.forget_before(before_ms))
-            .await
-        {
+        match engine.write(move || store.forget_before(before_ms)).await {
             Ok(0) | Err(_) => {}
             Ok(count) => tracing::info!(count, days, "message records passed their retention"),
         }
         tokio::time::sleep(Duration::from_hours(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_carriers::Event;
+    use postrider_core::message::{Status, StatusSet};
+    use postrider_core::sid::Id;
+    use postrider_core::testing::message;
+    use postrider_store::Change;
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::testing::{START_MS, engine, engine_with};
+
+    #[tokio::test]
+    async fn callbacks_that_are_done_as_dispatch_ends_are_written() {
+        let test = engine();
+        let shared = &test.engine.shared;
+        let sent = StatusSet::of(Status::Sent);
+        let mut message = message(Id::new(START_MS, 0, 0));
+        message.status = Status::Sent;
+        message.callbacks_due = sent;
+        let done = Input::CallbacksDone(vec![(message.sid.id, sent)]);
+        let insert = Change::Insert(Box::new(message));
+        shared.store.commit(&[insert]).unwrap();
+        let shell = Shell {
+            engine: test.engine.clone(),
+            carriers: Carriers::new(),
+            reads: Arc::new(Semaphore::new(READS)),
+            inbound: Arc::new(Semaphore::new(INBOUND)),
+        };
+        let dispatch = Dispatch::new(
+            shared.acceptor.directory.clone(),
+            Arc::default(),
+            Arc::default(),
+            DispatchLimits::default(),
+            PaceSettings::default(),
+            Arc::default(),
+            Vec::new(),
+        );
+        let (inputs, inbox) = mpsc::channel(1);
+        inputs.send(done).await.unwrap();
+        shell.last_words(dispatch, inbox).await;
+        inputs.send(Input::Timer).await.unwrap_err();
+        let store = shared.store.clone();
+        test.running.shut_down(Duration::from_secs(5)).await;
+        assert_eq!(store.callbacks_due(None, 1).unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn an_engine_without_dispatch_has_failed() {
+        let (events_to, events) = mpsc::channel(1);
+        let store = Arc::new(MemoryStore::new());
+        let test = engine_with(store, |setup| setup.events = events);
+        let event = Event::Capacity {
+            segments: 1,
+            health: Health::default(),
+        };
+        // Nobody has this number: a bug, at which dispatch panics.
+        let batch = EventBatch {
+            carrier: CarrierNo(9),
+            events: vec![event],
+        };
+        events_to.send(batch).await.unwrap();
+        let mut failure = test.engine.failure();
+        let failure = failure.wait_for(Option::is_some).await.unwrap();
+        assert_eq!(failure.as_deref(), Some("dispatch has panicked"));
     }
 }

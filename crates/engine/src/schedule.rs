@@ -43,7 +43,7 @@ pub(crate) async fn run(engine: Engine) {
 
 async fn until_next(engine: &Engine) -> Millis {
     let store = engine.shared.store.clone();
-    let next = engine.blocking(move || store.next_scheduled()).await;
+    let next = engine.read(move || store.next_scheduled()).await;
     let wait_ms = match next {
         Ok(Some(at_ms)) => at_ms - engine.now_ms(),
         Ok(None) | Err(_) => SLEEP_MAX_MS,
@@ -68,7 +68,7 @@ async fn due(engine: &Engine, now_ms: Millis) -> Result<Vec<Message>, Fault> {
     let store = engine.shared.store.clone();
     let acceptor = engine.shared.acceptor.clone();
     engine
-        .blocking(move || {
+        .read(move || {
             // `scheduled` gives what is due before an instant: a message is due at its own.
             let due = store.scheduled(now_ms + 1, PAGE)?;
             let released = due.iter().map(|message| acceptor.release(message, now_ms));
@@ -238,7 +238,7 @@ mod tests {
             store.fail_next_commit(fault);
             test.clock.advance(AHEAD_MS);
             test.engine.shared.schedule_changed.notify_one();
-            let mut failure = test.engine.store_failure();
+            let mut failure = test.engine.failure();
             failure.wait_for(Option::is_some).await.unwrap();
 
             let store = Arc::new(disk.open());

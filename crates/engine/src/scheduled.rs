@@ -56,7 +56,7 @@ impl Engine {
     /// The counts, read from the store the first time.
     pub(crate) async fn scheduled(&self) -> Result<&Scheduled, Fault> {
         let store = self.shared.store.clone();
-        let count = || self.blocking(move || store.scheduled_counts());
+        let count = || self.read(move || store.scheduled_counts());
         let scheduled = &self.shared.scheduled;
         scheduled
             .get_or_try_init(|| async { count().await.map(Scheduled::new) })

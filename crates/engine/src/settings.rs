@@ -1,6 +1,6 @@
 //! Operations on settings: validate, persist, then take effect, in that order.
 //!
-//! One at a time (the `settings_lock`), so that what was checked still holds when it is written.
+//! One at a time (see `settings_lock`), so that what was checked still holds when it is written.
 //! Rules about one parameter's spelling live in the HTTP layer; rules about the whole live here.
 
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Engine {
         token: Option<String>,
         friendly_name: &str,
     ) -> Result<(Arc<Account>, String), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let sid = sid.unwrap_or_else(|| AccountSid(self.ids().next()));
         if self.directory().account(sid).is_some() {
             return Err(Fault::because(
@@ -88,7 +88,7 @@ impl Engine {
         }
         let token = token.unwrap_or_else(|| self.ids().auth_token());
         let account = self.new_account(sid, None, friendly_name.to_owned(), &token);
-        self.write(vec![DocumentChange::Put(Document::Account(account))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Account(account))])
             .await?;
         Ok((self.account(sid)?, token))
     }
@@ -98,7 +98,7 @@ impl Engine {
         parent: AccountSid,
         friendly_name: Option<String>,
     ) -> Result<Arc<Account>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let parent_account = self.account(parent)?;
         if parent_account.parent.is_some() {
             let text = "A subaccount can't have subaccounts of its own";
@@ -107,7 +107,7 @@ impl Engine {
         let sid = AccountSid(self.ids().next());
         let name = friendly_name.unwrap_or_else(|| Account::default_name(sid, Some(parent)));
         let account = self.new_account(sid, Some(parent), name, &self.ids().auth_token());
-        self.write(vec![DocumentChange::Put(Document::Account(account))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Account(account))])
             .await?;
         self.account(sid)
     }
@@ -117,7 +117,7 @@ impl Engine {
         sid: AccountSid,
         change: impl FnOnce(&mut Account) + Send,
     ) -> Result<Arc<Account>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut account = Account::clone(&*self.account(sid)?);
         let before = account.status;
         change(&mut account);
@@ -135,7 +135,7 @@ impl Engine {
             AccountStatus::Active | AccountStatus::Suspended => Vec::new(),
         };
         changes.push(DocumentChange::Put(Document::Account(account)));
-        self.write(changes).await?;
+        self.write_settings(lock, changes).await?;
         self.account(sid)
     }
 
@@ -199,7 +199,7 @@ impl Engine {
         account: AccountSid,
         friendly_name: String,
     ) -> Result<(Arc<ApiKey>, String), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let sid = KeySid(self.ids().next());
         let secret = self.ids().key_secret();
         let now_ms = self.now_ms();
@@ -211,7 +211,7 @@ impl Engine {
             created_ms: now_ms,
             updated_ms: now_ms,
         };
-        self.write(vec![DocumentChange::Put(Document::Key(key))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Key(key))])
             .await?;
         Ok((self.key(sid)?, secret))
     }
@@ -221,21 +221,24 @@ impl Engine {
         sid: KeySid,
         change: impl FnOnce(&mut ApiKey) + Send,
     ) -> Result<Arc<ApiKey>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut key = ApiKey::clone(&*self.key(sid)?);
         change(&mut key);
         key.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Key(key))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Key(key))])
             .await?;
         self.key(sid)
     }
 
     pub async fn delete_key(&self, sid: KeySid) -> Result<(), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let key = self.key(sid)?;
-        self.write(vec![DocumentChange::Delete(
-            Document::Key(ApiKey::clone(&key)).key(),
-        )])
+        self.write_settings(
+            lock,
+            vec![DocumentChange::Delete(
+                Document::Key(ApiKey::clone(&key)).key(),
+            )],
+        )
         .await
     }
 
@@ -255,7 +258,7 @@ impl Engine {
         number: PhoneNumber,
         change: impl FnOnce(&mut IncomingNumber) + Send,
     ) -> Result<Arc<IncomingNumber>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let now_ms = self.now_ms();
         let mut changes = Vec::new();
         let mut entry = match self.directory().number_by_digits(number) {
@@ -282,7 +285,7 @@ impl Engine {
         entry.updated_ms = now_ms;
         let sid = entry.sid;
         changes.push(DocumentChange::Put(Document::Number(entry)));
-        self.write(changes).await?;
+        self.write_settings(lock, changes).await?;
         self.number(sid)
     }
 
@@ -291,24 +294,24 @@ impl Engine {
         sid: PhoneNumberSid,
         change: impl FnOnce(&mut IncomingNumber) + Send,
     ) -> Result<Arc<IncomingNumber>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut number = IncomingNumber::clone(&*self.number(sid)?);
         change(&mut number);
         number.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Number(number))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Number(number))])
             .await?;
         self.number(sid)
     }
 
     /// Gives a number up; it leaves its pool with it.
     pub async fn delete_number(&self, sid: PhoneNumberSid) -> Result<(), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let number = self.number(sid)?;
         let mut changes = self.leave_pool(&sid.to_string());
         changes.push(DocumentChange::Delete(
             Document::Number(IncomingNumber::clone(&number)).key(),
         ));
-        self.write(changes).await
+        self.write_settings(lock, changes).await
     }
 
     fn number(&self, sid: PhoneNumberSid) -> Result<Arc<IncomingNumber>, Fault> {
@@ -325,7 +328,7 @@ impl Engine {
         country: Country,
         change: impl FnOnce(&mut ShortCodeEntry) + Send,
     ) -> Result<Arc<ShortCodeEntry>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let now_ms = self.now_ms();
         let mut changes = Vec::new();
         let known = self
@@ -356,7 +359,7 @@ impl Engine {
         entry.updated_ms = now_ms;
         let sid = entry.sid;
         changes.push(DocumentChange::Put(Document::ShortCode(entry)));
-        self.write(changes).await?;
+        self.write_settings(lock, changes).await?;
         self.short_code(sid)
     }
 
@@ -365,24 +368,24 @@ impl Engine {
         sid: ShortCodeSid,
         change: impl FnOnce(&mut ShortCodeEntry) + Send,
     ) -> Result<Arc<ShortCodeEntry>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut code = ShortCodeEntry::clone(&*self.short_code(sid)?);
         change(&mut code);
         code.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::ShortCode(code))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::ShortCode(code))])
             .await?;
         self.short_code(sid)
     }
 
     /// Gives a short code up; it leaves its pool with it.
     pub async fn delete_short_code(&self, sid: ShortCodeSid) -> Result<(), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let code = self.short_code(sid)?;
         let mut changes = self.leave_pool(&sid.to_string());
         changes.push(DocumentChange::Delete(
             Document::ShortCode(ShortCodeEntry::clone(&code)).key(),
         ));
-        self.write(changes).await
+        self.write_settings(lock, changes).await
     }
 
     fn short_code(&self, sid: ShortCodeSid) -> Result<Arc<ShortCodeEntry>, Fault> {
@@ -419,13 +422,13 @@ impl Engine {
         account: AccountSid,
         change: impl FnOnce(&mut Service) + Send,
     ) -> Result<Arc<Service>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let now_ms = self.now_ms();
         let sid = ServiceSid(self.ids().next());
         let validity_period_s = self.limits().max_validity_period;
         let mut service = Service::new(sid, account, validity_period_s, now_ms);
         change(&mut service);
-        self.write(vec![DocumentChange::Put(Document::Service(service))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Service(service))])
             .await?;
         self.service(sid)
     }
@@ -435,18 +438,18 @@ impl Engine {
         sid: ServiceSid,
         change: impl FnOnce(&mut Service) + Send,
     ) -> Result<Arc<Service>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let mut service = Service::clone(&*self.service(sid)?);
         change(&mut service);
         service.updated_ms = self.now_ms();
-        self.write(vec![DocumentChange::Put(Document::Service(service))])
+        self.write_settings(lock, vec![DocumentChange::Put(Document::Service(service))])
             .await?;
         self.service(sid)
     }
 
     /// Frees the senders; messages already queued still go.
     pub async fn delete_service(&self, sid: ServiceSid) -> Result<(), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let service = self.service(sid)?;
         let members = self.directory().pool_members(sid);
         let mut changes: Vec<_> = members
@@ -457,7 +460,7 @@ impl Engine {
         changes.push(DocumentChange::Delete(
             Document::Service(Service::clone(&service)).key(),
         ));
-        self.write(changes).await
+        self.write_settings(lock, changes).await
     }
 
     fn service(&self, sid: ServiceSid) -> Result<Arc<Service>, Fault> {
@@ -471,7 +474,7 @@ impl Engine {
         service: ServiceSid,
         entry: NewPoolEntry,
     ) -> Result<Arc<PoolMember>, Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let account = self.service(service)?.account;
         let members = self.directory().pool_members(service);
         let mut changes = Vec::new();
@@ -540,7 +543,7 @@ impl Engine {
         };
         let sender = member.sender.to_string();
         changes.push(DocumentChange::Put(Document::PoolMember(member)));
-        self.write(changes).await?;
+        self.write_settings(lock, changes).await?;
         self.directory()
             .membership(&sender)
             .ok_or_else(|| not_found("sender", sender))
@@ -551,13 +554,13 @@ impl Engine {
         service: ServiceSid,
         sender_sid: &str,
     ) -> Result<(), Fault> {
-        let _lock = self.settings_lock().await;
+        let lock = self.settings_lock().await;
         let member = self.directory().membership(sender_sid);
         if member.is_none_or(|member| member.service != service) {
             return Err(not_found("sender", sender_sid));
         }
         let changes = self.leave_pool(sender_sid);
-        self.write(changes).await
+        self.write_settings(lock, changes).await
     }
 
     fn leave_pool(&self, sender_sid: &str) -> Vec<DocumentChange> {

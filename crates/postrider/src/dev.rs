@@ -24,10 +24,12 @@ use self::story::Teller;
 use self::world::World;
 use crate::cli::Dev;
 use crate::config::Config;
+use crate::ending::Opened;
 use crate::first_account::FirstAccount;
+use crate::serve::give_up;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
-use crate::{DONE, FAILED, output, sdk_proxy};
+use crate::{DONE, output, sdk_proxy};
 
 /// How often the store is asked what has become of the messages.
 const LOOK_EVERY: Duration = Duration::from_millis(40);
@@ -78,7 +80,7 @@ pub(crate) fn local(mut config: Config) -> Config {
     config
 }
 
-pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
+pub(crate) async fn dev(arguments: &Dev, opened: &Opened) -> anyhow::Result<u8> {
     let first_account = FirstAccount::of_environment()?;
     let temporary = match arguments.data_dir {
         Some(_) => None,
@@ -96,7 +98,7 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
         Ok((follower, world::ensure(engine, first_account).await?))
     };
     let (postrider, (mut follower, world)) =
-        Postrider::start(&config, listener, Some(door), prepare).await?;
+        Postrider::start(&config, listener, Some(door), opened, prepare).await?;
     let mut stop = Stop::listen(&postrider.engine)?;
     if let Some(simulator) = &postrider.simulator {
         let unreachable = PhoneNumber::parse(UNREACHABLE).context("a number of the demo")?;
@@ -126,10 +128,7 @@ pub(crate) async fn dev(arguments: &Dev) -> anyhow::Result<u8> {
     };
     let code = match reason {
         Reason::Signal(_) => DONE,
-        Reason::StoreFailed(reason) => {
-            tracing::error!(%reason, "the store has failed");
-            FAILED
-        }
+        Reason::Failed(reason) => return Ok(give_up(&reason)),
     };
     postrider.stop().await;
     Ok(code)

@@ -11,6 +11,7 @@ mod output;
 mod telemetry;
 
 mod clock;
+mod ending;
 mod first_account;
 mod instance_key;
 mod open_files;
@@ -30,7 +31,6 @@ mod run;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, Common};
@@ -68,20 +68,13 @@ fn run(command: Command, common: &Common) -> anyhow::Result<u8> {
     };
     telemetry::start_log(common, default_level)?;
     match command {
-        Command::Dev(arguments) => runtime()?.block_on(dev::dev(&arguments)),
-        Command::Serve(arguments) => runtime()?.block_on(serve::serve(&arguments)),
+        Command::Dev(arguments) => ending::run(async |opened| dev::dev(&arguments, opened).await),
+        Command::Serve(arguments) => {
+            ending::run(async |opened| serve::serve(&arguments, opened).await)
+        }
         Command::Check(arguments) => check::check(&arguments, common.json),
         Command::Account(arguments) => account::account(&arguments, common.json),
         Command::Receipts(arguments) => receipts::receipts(&arguments, common.json),
-        Command::Run(arguments) => runtime()?.block_on(run::run(&arguments)),
+        Command::Run(arguments) => ending::run(async |opened| run::run(&arguments, opened).await),
     }
-}
-
-/// One worker for each core.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder
-        .enable_all()
-        .build()
-        .context("can't start worker threads")
 }

@@ -11,7 +11,8 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::config::{Carrier, Config};
 
-/// For the store (64 readers of two or three files each, 8 writers of two), the log and the runtime.
+/// For the store (64 readers of two or three files each, which is all there may be; 8 writers of two),
+/// the log and the runtime.
 const RESERVE: u64 = 256;
 
 /// How many connections may be open at a time.

@@ -10,11 +10,13 @@ use tokio::process::Command;
 
 use crate::cli::Run;
 use crate::config::Config;
+use crate::ending::Opened;
+use crate::serve::give_up;
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
 use crate::{FAILED, dev, sdk_proxy};
 
-pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
+pub(crate) async fn run(arguments: &Run, opened: &Opened) -> anyhow::Result<u8> {
     let (program, words) = arguments
         .command
         .split_first()
@@ -28,7 +30,7 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
         made.context("can't make an account")
     };
     let (postrider, (account, token)) =
-        Postrider::start(&config, listener, Some(door), prepare).await?;
+        Postrider::start(&config, listener, Some(door), opened, prepare).await?;
     let mut stop = Stop::listen(&postrider.engine)?;
     let mut child = Command::new(program)
         .args(words)
@@ -46,10 +48,7 @@ pub(crate) async fn run(arguments: &Run) -> anyhow::Result<u8> {
                 // A terminal has sent it to the command too, which ends as it likes.
                 Reason::Signal("SIGINT") => {}
                 Reason::Signal(_) => child.start_kill()?,
-                Reason::StoreFailed(reason) => {
-                    tracing::error!(%reason, "the store has failed");
-                    break FAILED;
-                }
+                Reason::Failed(reason) => return Ok(give_up(&reason)),
             },
         }
     };

@@ -6,12 +6,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Serve, Source};
 use crate::config::{Config, Unusable};
+use crate::ending::Opened;
 use crate::first_account::{FirstAccount, Made};
 use crate::stop::{Reason, Stop};
 use crate::wiring::{Postrider, listen};
 use crate::{DONE, FAILED, output, reload};
 
-pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
+pub(crate) async fn serve(arguments: &Serve, opened: &Opened) -> anyhow::Result<u8> {
     let mut config = read(&arguments.source)?;
     let first_account = FirstAccount::of_environment()?;
     if let Some(address) = &arguments.listen {
@@ -27,7 +28,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         Ok((stop, first_account.ensure(engine).await?))
     };
     let (mut postrider, (mut stop, made)) =
-        Postrider::start(&config, listener, None, prepare).await?;
+        Postrider::start(&config, listener, None, opened, prepare).await?;
     output::line(format!("listening on {}", postrider.url));
     if let Some(account) = made {
         announce(&account);
@@ -41,7 +42,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
         }
     };
     match reason {
-        Reason::StoreFailed(reason) => Ok(give_up(&reason)),
+        Reason::Failed(reason) => Ok(give_up(&reason)),
         Reason::Signal(signal) => {
             tracing::info!(signal, "stopping: finishing what is in flight");
             tokio::select! {
@@ -51,7 +52,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
                 }
                 // What is not finished is redone at the next start.
                 reason = stop.hurry() => match reason {
-                    Reason::StoreFailed(reason) => Ok(give_up(&reason)),
+                    Reason::Failed(reason) => Ok(give_up(&reason)),
                     Reason::Signal(signal) => {
                         tracing::warn!(signal, "stopped at once");
                         Ok(DONE)
@@ -62,8 +63,9 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<u8> {
     }
 }
 
-fn give_up(reason: &str) -> u8 {
-    tracing::error!(%reason, "the store has failed, and nothing more can be kept: stopping");
+/// A polite stop would wait for parts that are gone; one without is as safe as a crash.
+pub(crate) fn give_up(reason: &str) -> u8 {
+    tracing::error!(%reason, "can't go on: stopping at once");
     FAILED
 }
 

@@ -1,4 +1,4 @@
-//! Why a running Postrider ends: the operator says so, or its store has failed.
+//! Why a running Postrider ends: the operator says so, or it can't go on.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ pub(crate) struct Stop {
     clock: Arc<dyn Clock>,
     terminate: Signal,
     interrupt: Signal,
-    store_failure: watch::Receiver<Option<String>>,
+    failure: watch::Receiver<Option<String>>,
 }
 
 /// What happened.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Signal(&'static str),
-    /// Nothing that was not committed before is safe; nothing more may be acknowledged.
-    StoreFailed(String),
+    /// The store, or a part of the engine: nothing more may be acknowledged.
+    Failed(String),
 }
 
 impl Stop {
@@ -36,7 +36,7 @@ impl Stop {
             clock: engine.clock().clone(),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            store_failure: engine.store_failure(),
+            failure: engine.failure(),
         })
     }
 
@@ -45,7 +45,7 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => Reason::Signal("SIGTERM"),
             _ = self.interrupt.recv() => Reason::Signal("SIGINT"),
-            failure = failure(&mut self.store_failure) => Reason::StoreFailed(failure),
+            failure = told(&mut self.failure) => Reason::Failed(failure),
         }
     }
 
@@ -68,11 +68,11 @@ async fn hurry(clock: &dyn Clock, mut next: impl AsyncFnMut() -> Reason) -> Reas
     }
 }
 
-async fn failure(store_failure: &mut watch::Receiver<Option<String>>) -> String {
-    let failed = store_failure.wait_for(Option::is_some).await;
+async fn told(failure: &mut watch::Receiver<Option<String>>) -> String {
+    let failed = failure.wait_for(Option::is_some).await;
     match failed {
         Ok(reason) => reason.clone().unwrap_or_default(),
-        Err(_) => "its committing thread has ended".to_owned(),
+        Err(_) => "the engine has ended".to_owned(),
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
     const SIGNAL: Reason = Reason::Signal("SIGTERM");
 
     fn failed() -> Reason {
-        Reason::StoreFailed("no disk".to_owned())
+        Reason::Failed("no disk".to_owned())
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
+use crate::ending::Opened;
 use crate::simulator_control::Control;
 use crate::{instance_key, open_files, telemetry};
 
@@ -128,6 +129,7 @@ impl Postrider {
         config: &Config,
         listener: TcpListener,
         door: Option<Door>,
+        opened: &Opened,
         prepare: impl AsyncFnOnce(&Engine) -> anyhow::Result<T>,
     ) -> anyhow::Result<(Self, T)> {
         let open_files = open_files::raise();
@@ -148,6 +150,8 @@ impl Postrider {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let (directory, store, instance_key) = open_store(config, clock.clone())?;
         tracing::info!(directory = %directory.display(), "store is open");
+        // Empty until now: a command opens one.
+        let _ = opened.set(store.clone());
         let metrics = Arc::new(Metrics::default());
         let registry = telemetry::registry(&metrics);
         let (events_to, events) = mpsc::channel(EVENTS);
@@ -268,12 +272,12 @@ pub(crate) fn start_carriers(
     Ok(carriers)
 }
 
-/// Ready to take messages: the store writes and has room, and a carrier is bound.
+/// Ready to take messages: nothing has failed, the store has room, and a carrier is bound.
 fn readiness(engine: Engine, store: Arc<dyn Store>) -> impl Fn() -> Result<(), String> {
-    let failure = engine.store_failure();
+    let failure = engine.failure();
     move || {
         if let Some(reason) = &*failure.borrow() {
-            return Err(format!("the store has failed: {reason}"));
+            return Err(reason.clone());
         }
         store.room().map_err(|error| error.to_string())?;
         if !engine.readiness().has_carrier() {

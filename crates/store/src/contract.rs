@@ -270,6 +270,10 @@ pub trait Store: Send + Sync {
     /// accept. `Err(Full)` while only the reserve is left.
     fn room(&self) -> Result<()>;
 
+    /// An error once a write has failed: also one that nobody asked for and that nobody was told of,
+    /// like the copying of a log. Cheap.
+    fn check(&self) -> Result<()>;
+
     /// Bytes that may still be written. As cheap as [`Store::room`].
     fn free_bytes(&self) -> Result<u64>;
 

@@ -38,6 +38,7 @@ impl MemoryDisk {
             is_dead: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             next_fault: Mutex::new(None),
+            is_next_read_failing: AtomicBool::new(false),
         }
     }
 }
@@ -52,6 +53,8 @@ pub enum Fault {
     /// Power went between two files: the changes of the older half of the messages concerned are
     /// there, the others and the parked receipts are not. No message is ever half changed.
     Split,
+    /// The store panics, as one with a bug would.
+    Panic,
 }
 
 /// One store on a [`MemoryDisk`].
@@ -61,6 +64,7 @@ pub struct MemoryStore {
     is_dead: AtomicBool,
     is_full: AtomicBool,
     next_fault: Mutex<Option<Fault>>,
+    is_next_read_failing: AtomicBool,
 }
 
 impl Default for MemoryStore {
@@ -83,6 +87,11 @@ impl MemoryStore {
     /// The next write, of messages or of documents, fails in this way.
     pub fn fail_next_commit(&self, fault: Fault) {
         *self.next_fault.lock() = Some(fault);
+    }
+
+    /// The next [`Store::callbacks_due`] fails, and nothing else does.
+    pub fn fail_next_callbacks_due(&self) {
+        self.is_next_read_failing.store(true, Ordering::SeqCst);
     }
 
     /// Ends this store as a power cut would: whoever still holds it gets errors only.
@@ -109,6 +118,7 @@ impl MemoryStore {
         if fault.is_some() {
             self.crash();
         }
+        assert!(fault != Some(Fault::Panic), "injected panic");
         fault
     }
 }
@@ -122,7 +132,7 @@ impl Store for MemoryStore {
         let mut records = self.records()?;
         match self.take_fault() {
             None => Ok(changes.iter().map(|change| records.apply(change)).collect()),
-            Some(Fault::Lost) => Err(injected()),
+            Some(Fault::Lost | Fault::Panic) => Err(injected()),
             Some(Fault::Kept) => {
                 for change in changes {
                     records.apply(change);
@@ -140,6 +150,10 @@ impl Store for MemoryStore {
                 Err(injected())
             }
         }
+    }
+
+    fn check(&self) -> Result<()> {
+        self.records().map(drop)
     }
 
     fn room(&self) -> Result<()> {
@@ -269,6 +283,9 @@ impl Store for MemoryStore {
     }
 
     fn callbacks_due(&self, from: Option<Id>, limit: usize) -> Result<Vec<Message>> {
+        if self.is_next_read_failing.swap(false, Ordering::SeqCst) {
+            return Err(injected());
+        }
         let records = self.records()?;
         let rows = records.due.range(after(from)..);
         Ok(records.load(rows.copied(), limit))

@@ -341,6 +341,11 @@ impl Carrier {
         }
     }
 
+    /// It owes no answer to a submission.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// A receipt was not answered yet.
     pub(crate) fn awaits_us(&self) -> bool {
         !self.unacknowledged.is_empty()

@@ -16,6 +16,7 @@ use crate::customer::Customer;
 pub struct Report {
     pub messages: usize,
     pub crashes: usize,
+    pub stops: usize,
     pub statuses: BTreeMap<&'static str, usize>,
     pub duplicates: usize,
     /// Messages that ended as another one did, because nobody could tell their receipts apart.

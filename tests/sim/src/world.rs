@@ -3,34 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use postrider_carriers::{CarrierNo, Event, EventBatch, UnknownOutcome};
 use postrider_core::clock::{Clock, ManualClock, Millis};
 use postrider_core::create::CreateMessage;
 use postrider_core::message::{Message, Status, StatusSet};
-use postrider_core::pacing::PaceSettings;
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
-use postrider_engine::dispatch::{Dispatch, DispatchLimits, Effect, Input, callback_job};
+use postrider_engine::dispatch::{Dispatch, Effect, Input, callback_job};
 use postrider_engine::ids::IdGenerator;
-use postrider_engine::loads::Loads;
-use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{
     self, Attempt, AttemptFailure, AttemptId, AttemptResult, Report as WebhookReport, Scheduler,
 };
-use postrider_engine::{Directory, Hourly, Limits, Metrics};
 use postrider_store::memory::{Fault, MemoryDisk, MemoryStore};
 use postrider_store::{Applied, Change, Store};
 use rand::rngs::StdRng;
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{Rng, SeedableRng};
 
 use crate::carrier::Carrier;
 use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
 
+mod life;
 mod reads;
 mod reload;
 mod settings;
+mod stop;
 
 /// 2026-01-01T00:00:00Z.
 const START_MS: Millis = 1_767_225_600_000;
@@ -68,6 +65,7 @@ pub fn run(seed: u64) -> Report {
 }
 
 struct World {
+    seed: u64,
     rng: StdRng,
     clock: Arc<ManualClock>,
     disk: MemoryDisk,
@@ -104,6 +102,8 @@ struct Process {
     mailbox: VecDeque<Work>,
     is_flushing: bool,
     inputs: Vec<Input>,
+    /// It was told to stop: nothing is asked of it any more.
+    is_stopping: bool,
 }
 
 enum Work {
@@ -130,6 +130,10 @@ enum Action {
     Reload,
     FailCommit(Fault),
     Crash,
+    /// The process is to end politely.
+    Stop,
+    /// Carriers had their time for the last answers of the process that is stopping.
+    GraceOver,
     Restart,
     Heal,
 }
@@ -150,6 +154,7 @@ impl World {
         let has_few_handsets = seed % 8 == 2;
         let ids = IdGenerator::new(clock.clone(), [3; 32]);
         let mut world = Self {
+            seed,
             service: ServiceSid(ids.next()),
             account: AccountSid(ids.next()),
             rng,
@@ -203,6 +208,7 @@ impl World {
             let fault = [Fault::Lost, Fault::Kept, Fault::Split][self.rng.random_range(0..3)];
             self.plan(START_MS + at_ms, Action::FailCommit(fault));
         }
+        self.plan_stops();
         self.plan(START_MS + TROUBLE_MS, Action::Heal);
     }
 
@@ -248,6 +254,7 @@ impl World {
             self.act(action);
         }
         self.turn();
+        self.end_when_quiet();
         true
     }
 
@@ -333,122 +340,12 @@ impl World {
                 }
             }
             Action::Crash => self.crash(),
+            Action::Stop => self.stop(),
+            Action::GraceOver => self.grace_over(),
             Action::Restart => self.start_process(),
             Action::Heal => {
                 for carrier in &mut self.carriers {
                     carrier.is_hostile = false;
-                }
-            }
-        }
-    }
-
-    /// Everything in memory is gone; what was being written may or may not have been.
-    fn crash(&mut self) {
-        let Some(process) = self.process.take() else {
-            return;
-        };
-        self.report.crashes += 1;
-        process.store.crash();
-        let now_ms = self.clock.now_ms();
-        for carrier in &mut self.carriers {
-            carrier.forget_client(now_ms);
-        }
-        self.plan.retain(|_, action| {
-            !matches!(
-                action,
-                Action::Flush | Action::Answer(_) | Action::AttemptDone(..) | Action::Scheduler
-            )
-        });
-        self.plan_in(100..5_000, Action::Restart);
-    }
-
-    fn start_process(&mut self) {
-        if self.process.is_some() {
-            return;
-        }
-        let now_ms = self.clock.now_ms();
-        self.starts.push(now_ms);
-        let store = Arc::new(self.disk.open());
-        let mut seed = [0; 32];
-        self.rng.fill_bytes(&mut seed);
-        let ids = Arc::new(IdGenerator::new(self.clock.clone(), seed));
-        let last = store.last_id().expect("the store reads");
-        if let Some(last) = last {
-            ids.start_after(last);
-        }
-        let documents = store.documents().expect("the store reads");
-        let directory = Arc::new(
-            Directory::load(documents, Vault::new(&[9; 32])).expect("the instance key opens"),
-        );
-        let loads = Arc::new(Loads::default());
-        let metrics = Arc::new(Metrics::default());
-        let routes = self.routes();
-        // Small windows and pages, so that few messages reach every path.
-        let limits = DispatchLimits {
-            window: 6,
-            page: 4,
-            awaiting_receipt: 5,
-            commits: 2,
-        };
-        let mut dispatch = Dispatch::new(
-            directory.clone(),
-            loads.clone(),
-            metrics.clone(),
-            limits,
-            PaceSettings::default(),
-            routes.clone(),
-            self.policies(),
-        );
-        let waiting = store.queued_senders().expect("the store reads");
-        dispatch.start(
-            last,
-            waiting,
-            store.parked().expect("the store reads"),
-            now_ms,
-        );
-        let acceptor = Acceptor {
-            clock: self.clock.clone(),
-            ids,
-            directory,
-            loads,
-            metrics,
-            limits: Limits::default(),
-            paces: PaceSettings::default(),
-            routes: ArcSwap::new(routes),
-            warned: Hourly::default(),
-        };
-        self.process = Some(Process {
-            store,
-            acceptor,
-            dispatch,
-            scheduler: Scheduler::new(webhooks::Config::default().limits()),
-            attempts: BTreeMap::new(),
-            mailbox: VecDeque::new(),
-            is_flushing: false,
-            inputs: Vec::new(),
-        });
-        for index in 0..self.carriers.len() {
-            let hello = self.carriers[index].hello();
-            self.tell(index, vec![hello]);
-        }
-        self.offer_due_callbacks();
-        self.plan(now_ms, Action::Scheduler);
-    }
-
-    fn offer_due_callbacks(&mut self) {
-        let now_ms = self.clock.now_ms();
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let due = process
-            .store
-            .callbacks_due(None, usize::MAX)
-            .expect("the store reads");
-        for message in &due {
-            for status in message.callbacks_due.iter() {
-                let directory = &process.acceptor.directory;
-                if let Some(job) = callback_job(directory, message, status, now_ms) {
-                    process.scheduler.offer(job, now_ms);
                 }
             }
         }
@@ -482,13 +379,14 @@ impl World {
             let ahead_ms = self.rng.random_range(301_000..600_000);
             request.send_at = Some(iso(self.clock.now_ms() + ahead_ms));
         }
-        let Some(process) = &mut self.process else {
+        let account = self.account;
+        let Some(process) = self.serving() else {
             return;
         };
         let account = process
             .acceptor
             .directory
-            .account(self.account)
+            .account(account)
             .expect("the account is there");
         match process.acceptor.prepare(&account, &request, 0, None) {
             Ok(message) => process.mailbox.push_back(Work::Insert(Box::new(message))),
@@ -497,7 +395,7 @@ impl World {
     }
 
     fn cancel_some(&mut self) {
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.serving() else {
             return;
         };
         let scheduled = process
@@ -506,15 +404,16 @@ impl World {
             .expect("the store reads");
         if !scheduled.is_empty() {
             let which = self.rng.random_range(0..scheduled.len());
-            process
-                .mailbox
-                .push_back(Work::Cancel(scheduled[which].sid.id));
+            let cancel = Work::Cancel(scheduled[which].sid.id);
+            if let Some(process) = &mut self.process {
+                process.mailbox.push_back(cancel);
+            }
         }
     }
 
     fn release_due(&mut self) {
         let now_ms = self.clock.now_ms();
-        let Some(process) = &mut self.process else {
+        let Some(process) = self.serving() else {
             return;
         };
         for scheduled in process
@@ -593,6 +492,10 @@ impl World {
                 assert!(
                     !self.retired.contains(&carrier),
                     "a retired carrier gets more"
+                );
+                assert!(
+                    !process.is_stopping,
+                    "a carrier gets more while the process stops"
                 );
                 let index = usize::from(carrier.0);
                 let mut events = Vec::new();

@@ -24,6 +24,7 @@ fn every_promise_holds_on_every_seed() {
     let mut failed = Vec::new();
     let mut duplicates = 0;
     let mut crashes = 0;
+    let mut stops = 0;
     let mut messages = 0;
     let mut confused = 0;
     for seed in 0..seeds {
@@ -34,12 +35,13 @@ fn every_promise_holds_on_every_seed() {
         };
         duplicates += report.duplicates;
         crashes += report.crashes;
+        stops += report.stops;
         messages += report.messages;
         confused += report.confused;
     }
     println!(
-        "{seeds} seeds: {messages} messages, {crashes} crashes, {duplicates} declared duplicates, \
-         {confused} confused"
+        "{seeds} seeds: {messages} messages, {crashes} crashes, {stops} stops, {duplicates} declared \
+         duplicates, {confused} confused"
     );
     assert_eq!(failed, Vec::<u64>::new(), "seeds that broke a promise");
     // What can't be told apart is rare, or it is guessed badly.

@@ -5,7 +5,7 @@
 //! does not read is given up after the write timeout.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
 };
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tracing::{error, info, warn};
@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 use super::carrier::{Answer, Pull, Shared, Standing};
 use super::command_status::{Fault, describe};
 use super::config::{Config, ConfigError};
+use super::connect::connect;
 use super::pdu::BindMode;
 use super::reconnect::Reconnect;
 use super::session::{self, Alarm, Cause, CloseReason, Readiness, Session, Setup};
@@ -168,7 +169,8 @@ impl Link {
     }
 
     async fn connect(&self, endpoint: &Endpoint) -> io::Result<Box<dyn Stream>> {
-        let stream = self.connect_tcp(endpoint).await?;
+        let addresses = lookup_host((&*endpoint.host, endpoint.port)).await?;
+        let stream = connect(addresses, self.source_address, self.connect_timeout).await?;
         stream.set_nodelay(true)?;
         let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE);
         socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
@@ -184,27 +186,6 @@ impl Link {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let connector = TlsConnector::from(tls.client.clone());
         Ok(Box::new(connector.connect(name, stream).await?))
-    }
-
-    async fn connect_tcp(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {
-        let mut last_error = io::Error::from(io::ErrorKind::NotFound);
-        for address in lookup_host((&*endpoint.host, endpoint.port)).await? {
-            let socket = match address {
-                SocketAddr::V4(_) => TcpSocket::new_v4()?,
-                SocketAddr::V6(_) => TcpSocket::new_v6()?,
-            };
-            if let Some(source) = self.source_address {
-                if source.is_ipv4() != address.is_ipv4() {
-                    continue;
-                }
-                socket.bind(SocketAddr::new(source, 0))?;
-            }
-            match socket.connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last_error = error,
-            }
-        }
-        Err(last_error)
     }
 }
 

@@ -26,6 +26,7 @@ pub mod session;
 
 mod carrier;
 mod client;
+mod connect;
 mod reconnect;
 mod tls;
 mod watchdog;

@@ -86,8 +86,9 @@ impl Dispatch {
             // It expired, or an earlier submit was answered after all, while the intent was written.
             return self.give_back(hand_over);
         }
-        if self.carriers[usize::from(carrier.0)].is_retired {
-            // It was retired while the intent was written.
+        if self.is_stopping || self.carriers[usize::from(carrier.0)].is_retired {
+            // The process stops or it was retired while the intent was written: it may have ended, and
+            // would never answer.
             self.give_back(hand_over);
             return self.came_back(id, now_ms);
         }

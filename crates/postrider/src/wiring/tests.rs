@@ -29,7 +29,8 @@ async fn a_request_that_comes_before_the_first_account_is_answered_by_it() {
         let made = engine.create_main_account(Some(sid), Some(token), "main");
         Ok(made.await?)
     };
-    let started = Postrider::start(&config, listener, None, prepare).await;
+    let opened = Opened::new();
+    let started = Postrider::start(&config, listener, None, &opened, prepare).await;
     let (postrider, _) = started.unwrap();
     let mut answer = String::new();
     early.read_to_string(&mut answer).await.unwrap();

@@ -13,7 +13,6 @@ use rusqlite::Connection;
 
 use crate::contract::{CountDepths, QueueDepth, Result};
 use crate::sqlite::Shared;
-use crate::sqlite::connection::{CacheKib, open_reader};
 use crate::sqlite::failure::About;
 use crate::sqlite::shard::{Shard, Work};
 use crate::sqlite::work;
@@ -30,7 +29,7 @@ pub(super) fn queue_depths(shared: &Shared) -> Result<CountDepths> {
         if shard.has_none(Work::Queue, writes) {
             continue;
         }
-        let conn = hold(shared, shard).about(&shard.path)?;
+        let conn = hold(shared, shard)?;
         if !work::has(&conn, Work::Queue).about(&shard.path)? {
             shard.note_none(Work::Queue, writes);
         } else if held.len() < HELD_MAX {
@@ -44,9 +43,8 @@ pub(super) fn queue_depths(shared: &Shared) -> Result<CountDepths> {
 
 /// A transaction of its own: its state is that of the first read in it.
 fn hold(shared: &Shared, shard: &Shard) -> Result<Connection> {
-    shard.make_current(shared.options.page_size)?;
-    let conn = open_reader(&shard.path, CacheKib(shared.options.reader_cache_kib))?;
-    conn.execute_batch("BEGIN")?;
+    let conn = shared.readers.open(shard)?;
+    conn.execute_batch("BEGIN").about(&shard.path)?;
     Ok(conn)
 }
 

@@ -72,7 +72,8 @@ pub struct Options {
     pub writer_cache_kib: u32,
     /// Memory for pages of each connection that reads.
     pub reader_cache_kib: u32,
-    /// Reading connections kept open; each takes two or three open files.
+    /// Reading connections at once, in use or at rest; each takes two or three open files. Who finds
+    /// none waits.
     pub readers: usize,
     /// Below this much free space new messages are refused ([`Store::room`]).
     pub reserve_bytes: u64,
@@ -215,6 +216,10 @@ impl Store for SqliteStore {
     fn commit(&self, changes: &[Change]) -> Result<Vec<Applied>> {
         let mut writer = self.writer.lock();
         self.write(|| writer.commit(changes))
+    }
+
+    fn check(&self) -> Result<()> {
+        self.shared.check()
     }
 
     fn room(&self) -> Result<()> {

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 
 use crate::contract::Result;
 use crate::sqlite::Shared;
-use crate::sqlite::shard::{Work, last_ms};
+use crate::sqlite::failure::About;
+use crate::sqlite::shard::{Shard, Work, last_ms};
 use crate::sqlite::work;
 use crate::sqlite::writer::Writer;
 
@@ -48,6 +49,15 @@ fn left(shared: &Shared, conn: &Connection) -> Result<Left> {
     Ok(left)
 }
 
+/// What is left in a shard, and how many messages it stores. On a connection of its own: commits wait
+/// for this, so it must not wait for somebody's listing.
+fn look(shared: &Shared, shard: &Shard) -> Result<(Left, i64)> {
+    let conn = shared.readers.open(shard)?;
+    let stored = conn.query_row("SELECT stored FROM totals", (), |row| row.get(0));
+    let stored = stored.about(&shard.path)?;
+    Ok((left(shared, &conn).about(&shard.path)?, stored))
+}
+
 /// Deletes the files of shards that are old enough and have nothing left to do. The newest shard
 /// stays, whatever its age: it knows the newest id and the next file's number.
 pub(super) fn forget_before(
@@ -62,10 +72,7 @@ pub(super) fn forget_before(
         if !is_old {
             break;
         }
-        let (left, stored) = shared.readers.with(shard, |conn| {
-            let stored: i64 = conn.query_row("SELECT stored FROM totals", (), |row| row.get(0))?;
-            Ok((left(shared, conn)?, stored))
-        })?;
+        let (left, stored) = look(shared, shard)?;
         match left {
             Left::Work => continue,
             Left::Unreadable => tracing::error!(

@@ -185,6 +185,7 @@ fn after_a_failed_commit_everything_is_refused() {
         Err(StoreError::Failed(_))
     ));
     assert!(matches!(store.message(id(0)), Err(StoreError::Failed(_))));
+    assert!(matches!(store.check(), Err(StoreError::Failed(_))));
     assert!(matches!(store.room(), Err(StoreError::Failed(_))));
     assert!(matches!(store.documents(), Err(StoreError::Failed(_))));
     assert!(matches!(
