@@ -17,6 +17,7 @@ mod matching;
 mod outcome;
 mod read_again;
 mod receipt;
+mod refill;
 #[cfg(test)]
 mod reload_tests;
 mod ring;
