@@ -1,8 +1,13 @@
 //! Queues: one per sender, divided into lanes by carrier, each a bounded window over the backlog.
 //!
 //! The sender owns the pace; the lanes keep a dead carrier from blocking what goes elsewhere. What
-//! does not fit a lane's window stays on disk: the sender's *scan* walks the stored queue once, in
-//! order, and a lane that was full when the scan passed remembers where it must *catch up*.
+//! does not fit a lane's window stays on disk, and each lane has a walk of its own over the rows that
+//! it left there. Which lane a row belongs to is known when it is accepted. Where it is not, because a
+//! former process accepted it or the routes changed, the sender's *scan* goes over the rows first, and
+//! leaves to the lanes what they have no room for (`refill.rs`).
+//!
+//! Of each lane this holds: a row on disk that is not in memory is ahead of the scan, or of its lane's
+//! walk.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,6 +21,7 @@ use postrider_core::sender::SenderAddress;
 use postrider_core::sid::Id;
 
 use super::live::Stage;
+use super::walk::Walk;
 use super::{Dispatch, Effect, Read, Timer, callback_job};
 use crate::pace::rate_of;
 
@@ -25,17 +31,8 @@ pub(super) struct SenderQueue {
     pace: Pace,
     pace_version: u64,
     pub(super) lanes: BTreeMap<CarrierNo, Lane>,
-    pub(super) scan: Scan,
-}
-
-/// The walk over the sender's stored queue.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
-    /// The last message looked at.
-    pub(super) cursor: Option<Id>,
-    /// Something is stored beyond the cursor.
-    pub(super) has_more: bool,
-    pub(super) is_reading: bool,
+    /// Over rows of which it is not known yet to which lane they belong.
+    pub(super) scan: Walk,
 }
 
 /// One sender's messages for one carrier.
@@ -43,35 +40,34 @@ pub(super) struct Scan {
 pub(super) struct Lane {
     /// Messages in turn. May name messages that left meanwhile.
     pub(super) waiting: VecDeque<Id>,
-    /// Rows after this one were passed over while the lane was full.
-    pub(super) skipped_after: Option<Id>,
-    pub(super) is_reading: bool,
+    /// Over rows that were left on disk because of this lane.
+    pub(super) walk: Walk,
 }
 
 impl SenderQueue {
-    /// A former process left messages here.
-    pub(super) fn scan_from_start(&mut self) {
-        self.scan.has_more = true;
-    }
-
-    /// The read of the scan, or of a lane, has come to nothing and may be begun again.
-    pub(super) fn read_is_over(&mut self, lane: Option<CarrierNo>) {
-        match lane {
-            None => self.scan.is_reading = false,
-            Some(carrier) => {
-                if let Some(lane) = self.lanes.get_mut(&carrier) {
-                    lane.is_reading = false;
-                }
-            }
-        }
-    }
-
     pub(super) fn has_disk(&self) -> bool {
-        self.scan.has_more || self.lanes.values().any(|lane| lane.skipped_after.is_some())
+        self.scan.is_open() || self.lanes.values().any(|lane| lane.walk.is_open())
     }
 
     pub(super) fn is_backlogged(&self, window: usize) -> bool {
         self.has_disk() || self.lanes.values().any(|lane| lane.waiting.len() >= window)
+    }
+
+    /// Whether what is new has to wait on disk: there is no room for it, or it would get ahead of
+    /// older messages that wait there for the same carrier.
+    fn waits_on_disk(&self, lane: CarrierNo, window: usize) -> bool {
+        let lane = self.lanes.get(&lane);
+        let has_to_wait = |lane: &Lane| lane.walk.is_open() || lane.waiting.len() >= window;
+        self.scan.is_open() || lane.is_some_and(has_to_wait)
+    }
+
+    /// A row stays on disk, for its lane to find when it has room.
+    fn leave(&mut self, id: Id, lane: CarrierNo) {
+        if self.scan.comes_to(id) {
+            self.scan.leave(id);
+        } else {
+            self.lanes.entry(lane).or_default().walk.leave(id);
+        }
     }
 }
 
@@ -95,7 +91,7 @@ impl Dispatch {
                 pace: Pace::new(Rate::UNLIMITED),
                 pace_version: u64::MAX,
                 lanes: BTreeMap::new(),
-                scan: Scan::default(),
+                scan: Walk::default(),
             }
         })
     }
@@ -121,12 +117,9 @@ impl Dispatch {
         };
         let window = self.limits.window;
         let queue = self.queue_mut(sender);
-        let is_full = queue
-            .lanes
-            .get(&lane)
-            .is_some_and(|lane| lane.waiting.len() >= window);
-        if message.is_backlog && (is_full || queue.has_disk()) {
-            queue.scan.has_more = true;
+        if message.is_backlog && queue.waits_on_disk(lane, window) {
+            queue.leave(id, lane);
+            self.on_disk.insert(sender);
             return;
         }
         self.adopt(message, lane);
@@ -191,13 +184,11 @@ impl Dispatch {
         let mut waiting = Vec::new();
         for (&sender, queue) in &mut self.queues {
             for (carrier, lane) in std::mem::take(&mut queue.lanes) {
-                if let Some(after) = lane.skipped_after {
-                    // Some other lane may want these rows now: the scan goes over them again. What
-                    // it is being shown belongs to the old routes.
-                    let scan = &mut queue.scan;
-                    scan.cursor = scan.cursor.map(|cursor| cursor.min(after));
-                    scan.has_more = true;
-                    scan.is_reading = false;
+                if let Some(after) = lane.walk.after() {
+                    // Some other lane may want these rows now: the scan goes over them. Pages that
+                    // are on their way belong to walks that are no more.
+                    let scan = queue.scan.after().map_or(after, |scan| scan.min(after));
+                    queue.scan = Walk::from(scan);
                     self.reads.retain(|_, read| match read {
                         Read::Scan(other) | Read::CatchUp(other, _) => *other != sender,
                         Read::Expiring | Read::Unshelved | Read::Find(_) => true,
@@ -229,7 +220,11 @@ impl Dispatch {
     pub(super) fn lane_for(&self, message: &Message, tried: &[CarrierNo]) -> Option<CarrierNo> {
         let from = SenderAddress::parse(message.from.as_deref()?)?;
         let to = PhoneNumber::parse(&message.to).ok()?;
-        let carriers = self.routes.find(&from, to);
+        self.first_of(self.routes.find(&from, to), tried)
+    }
+
+    /// The first of a route's carriers that is at work and not in `tried`.
+    pub(super) fn first_of(&self, carriers: &[u16], tried: &[CarrierNo]) -> Option<CarrierNo> {
         carriers.iter().map(|&no| CarrierNo(no)).find(|no| {
             let state = self.carriers.get(usize::from(no.0));
             state.is_some_and(|state| !state.is_retired) && !tried.contains(no)
@@ -310,7 +305,7 @@ impl Dispatch {
             }
             return Head::Go(id);
         }
-        if !queue.has_disk() {
+        if !lane.walk.is_open() {
             queue.lanes.remove(&carrier);
         }
         Head::Empty

@@ -26,6 +26,7 @@ mod shelve;
 mod tests;
 mod timer;
 mod track_record;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use self::matching::{Receipted, find_receipted};
 use self::receipt::Receipts;
 use self::shelve::Shelving;
 use self::timer::Timer;
+use self::walk::Walk;
 use crate::directory::Directory;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
@@ -224,6 +226,8 @@ pub struct Dispatch {
 
     live: LiveMessages,
     queues: BTreeMap<SenderNo, SenderQueue>,
+    /// Senders whose queue may have rows on disk to be looked at.
+    on_disk: BTreeSet<SenderNo>,
     shelving: Shelving,
     carriers: Vec<CarrierState>,
     tickets: FxHashMap<Ticket, HandOver>,
@@ -254,9 +258,9 @@ pub struct Dispatch {
 /// What a read of the store was for.
 #[derive(Debug)]
 enum Read {
-    /// The sender's queue from its scan cursor on.
+    /// The sender's queue as a former process left it, or as it was before the routes changed.
     Scan(SenderNo),
-    /// Rows of one lane that were left on disk while it was full.
+    /// Rows of one lane that were left on disk.
     CatchUp(SenderNo, CarrierNo),
     Expiring,
     Unshelved,
@@ -285,6 +289,7 @@ impl Dispatch {
             boot_last: None,
             live: LiveMessages::default(),
             queues: BTreeMap::new(),
+            on_disk: BTreeSet::new(),
             shelving: Shelving::default(),
             carriers,
             tickets: FxHashMap::default(),
@@ -317,7 +322,8 @@ impl Dispatch {
     ) {
         self.boot_last = boot_last;
         for &sender in &waiting {
-            self.queue_mut(sender).scan_from_start();
+            self.queue_mut(sender).scan = Walk::from(Id::MIN);
+            self.on_disk.insert(sender);
             self.loads
                 .with(|table| table.get_mut(sender).is_backlogged = true);
         }
@@ -362,7 +368,7 @@ impl Dispatch {
     pub fn poll(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         self.run_timers(now_ms, effects);
         self.tell_health(effects);
-        self.read_more(effects);
+        self.read_more(now_ms, effects);
         self.find_unshelved(now_ms, effects);
         self.find_unknown(now_ms, effects);
         if !self.is_stopping {

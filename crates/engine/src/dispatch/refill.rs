@@ -8,46 +8,70 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Event;
 use postrider_core::message::{Message, SenderNo, Status};
 use postrider_core::sid::Id;
+use smallvec::{SmallVec, smallvec};
 
+use super::walk::Walk;
 use super::{Dispatch, Effect, Read};
 
 impl Dispatch {
-    /// Begins the reads that lanes with room wait for.
-    pub(super) fn read_more(&mut self, effects: &mut Vec<Effect>) {
+    /// Asks for the pages that lanes have room for.
+    pub(super) fn read_more(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         let low = self.limits.window / 2;
-        let mut wanted = Vec::new();
-        for (&sender, queue) in &mut self.queues {
-            if !queue.has_disk() {
+        let senders: Vec<_> = self.on_disk.iter().copied().collect();
+        for sender in senders {
+            let carriers = self.carriers_of(sender);
+            let Some(queue) = self
+                .queues
+                .get_mut(&sender)
+                .filter(|queue| queue.has_disk())
+            else {
+                self.on_disk.remove(&sender);
                 continue;
-            }
+            };
+            let mut wanted = Vec::new();
+            let scan_after = queue.scan.after();
             for (&carrier, lane) in &mut queue.lanes {
-                if let Some(after) = lane.skipped_after
-                    && !lane.is_reading
-                    && lane.waiting.len() <= low
-                {
-                    lane.is_reading = true;
-                    wanted.push((Read::CatchUp(sender, carrier), sender, Some(after)));
+                let is_next = is_behind(&lane.walk, scan_after);
+                if lane.waiting.len() <= low && is_next && lane.walk.may_read(now_ms) {
+                    let after = lane.walk.begin_page();
+                    wanted.push((Read::CatchUp(sender, carrier), after));
                 }
             }
-            let scan = &mut queue.scan;
-            let has_low_lane = queue
-                .lanes
-                .values()
-                .any(|lane| lane.skipped_after.is_none() && lane.waiting.len() <= low);
-            if scan.has_more && !scan.is_reading && (has_low_lane || queue.lanes.is_empty()) {
-                scan.is_reading = true;
-                wanted.push((Read::Scan(sender), sender, scan.cursor));
+            // What a full lane has no room for must not hide what goes elsewhere behind it.
+            let wants_scan = |carrier: &Option<CarrierNo>| {
+                let lane = carrier.and_then(|carrier| queue.lanes.get(&carrier));
+                lane.is_none_or(|lane| {
+                    lane.waiting.len() <= low && !is_behind(&lane.walk, scan_after)
+                })
+            };
+            if queue.scan.may_read(now_ms) && carriers.iter().any(wants_scan) {
+                let after = queue.scan.begin_page();
+                wanted.push((Read::Scan(sender), after));
+            }
+            for (read, after) in wanted {
+                let load = self.begin_read(read);
+                effects.push(Effect::Refill {
+                    load,
+                    sender,
+                    after,
+                    limit: self.limits.page,
+                });
             }
         }
-        for (read, sender, after) in wanted {
-            let load = self.begin_read(read);
-            effects.push(Effect::Refill {
-                load,
-                sender,
-                after,
-                limit: self.limits.page,
-            });
+    }
+
+    /// The carriers that a sender's messages may go to, whomever they are for; `None` where they may
+    /// find no route.
+    fn carriers_of(&self, sender: SenderNo) -> SmallVec<[Option<CarrierNo>; 4]> {
+        let Some(sender) = self.directory.sender(sender) else {
+            return smallvec![None];
+        };
+        let routes = self.routes.of_sender(&sender.address);
+        let mut carriers: SmallVec<_> = routes.map(|route| self.first_of(route, &[])).collect();
+        if carriers.is_empty() {
+            carriers.push(None);
         }
+        carriers
     }
 
     /// A page of a stored queue arrived.
@@ -64,14 +88,11 @@ impl Dispatch {
     }
 
     fn scanned(&mut self, sender: SenderNo, messages: Vec<Message>, load: u64, now_ms: Millis) {
-        let is_last_page = messages.len() < self.limits.page;
-        let queue = self.queue_mut(sender);
-        queue.scan.is_reading = false;
-        queue.scan.has_more = !is_last_page;
+        let is_last = messages.len() < self.limits.page;
+        let seen = messages.last().map(|message| message.sid.id);
         let window = self.limits.window;
         for message in messages {
             let id = message.sid.id;
-            let before = self.queue_mut(sender).scan.cursor.replace(id);
             if self.live.shadows(id, load) {
                 continue;
             }
@@ -81,15 +102,16 @@ impl Dispatch {
                 continue;
             };
             let entry = self.queue_mut(sender).lanes.entry(lane).or_default();
-            if entry.skipped_after.is_some() {
+            if entry.walk.comes_to(id) {
                 continue;
             }
             if entry.waiting.len() >= window {
-                entry.skipped_after = Some(before.unwrap_or(Id::MIN));
+                entry.walk.leave(id);
                 continue;
             }
             self.take_from_disk(message, sender, lane, now_ms);
         }
+        self.queue_mut(sender).scan.end_page(seen, is_last);
         self.tell_backlog(sender);
     }
 
@@ -100,16 +122,15 @@ impl Dispatch {
         load: u64,
         now_ms: Millis,
     ) {
-        let is_last_page = messages.len() < self.limits.page;
         let window = self.limits.window;
-        let scan_cursor = self.queue_mut(sender).scan.cursor;
-        let mut is_done = is_last_page;
-        let mut last = None;
+        let scan_after = self.queue_mut(sender).scan.after();
+        let mut is_last = messages.len() < self.limits.page;
+        let mut seen = None;
         for message in messages {
             let id = message.sid.id;
-            if scan_cursor.is_some_and(|cursor| id > cursor) {
+            if scan_after.is_some_and(|after| id > after) {
                 // From here on the scan sees to it.
-                is_done = true;
+                is_last = true;
                 break;
             }
             let is_ours =
@@ -117,20 +138,15 @@ impl Dispatch {
             if is_ours {
                 let entry = self.queue_mut(sender).lanes.entry(lane).or_default();
                 if entry.waiting.len() >= window {
-                    is_done = false;
+                    is_last = false;
                     break;
                 }
                 self.take_from_disk(message, sender, lane, now_ms);
             }
-            last = Some(id);
+            seen = Some(id);
         }
         let entry = self.queue_mut(sender).lanes.entry(lane).or_default();
-        entry.is_reading = false;
-        if is_done {
-            entry.skipped_after = None;
-        } else if let Some(last) = last {
-            entry.skipped_after = Some(last);
-        }
+        entry.walk.end_page(seen, is_last);
         self.tell_backlog(sender);
     }
 
@@ -164,4 +180,10 @@ impl Dispatch {
         self.loads
             .with(|table| table.get_mut(sender).is_backlogged = is_backlogged);
     }
+}
+
+/// The walk has rows to look at that the scan has passed.
+fn is_behind(walk: &Walk, scan_after: Option<Id>) -> bool {
+    walk.after()
+        .is_some_and(|after| scan_after.is_none_or(|scan| after < scan))
 }

@@ -28,6 +28,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::secrets::Vault;
 
+mod disk;
 mod matching;
 
 const START_MS: Millis = 1_767_225_600_000;
@@ -49,12 +50,22 @@ struct Bench {
     applied: Applied,
     /// While there is a list here, commits are not durable yet.
     slow_commits: Option<Vec<Input>>,
+    /// While there is a list here, what was read from the queue has not arrived yet.
+    slow_reads: Option<Vec<Input>>,
     /// The stored queue of the one sender, oldest first.
     stored: Vec<Message>,
 }
 
 impl Bench {
     fn new(policy: UnknownOutcome) -> Self {
+        let route = Route {
+            carriers: vec![0, 1],
+            ..Route::default()
+        };
+        Self::with(policy, DispatchLimits::default(), vec![route])
+    }
+
+    fn with(policy: UnknownOutcome, limits: DispatchLimits, routes: Vec<Route>) -> Self {
         let directory = Arc::new(Directory::load(documents(), Vault::new(&[9; 32])).unwrap());
         let policies = ["a", "b"].map(|name| CarrierPolicy {
             name: name.into(),
@@ -68,12 +79,9 @@ impl Bench {
                 directory.clone(),
                 Arc::default(),
                 Arc::default(),
-                DispatchLimits::default(),
+                limits,
                 PaceSettings::default(),
-                Arc::new(Routes(vec![Route {
-                    carriers: vec![0, 1],
-                    ..Route::default()
-                }])),
+                Arc::new(Routes(routes)),
                 policies.to_vec(),
             ),
             directory,
@@ -85,6 +93,7 @@ impl Bench {
             calls: 0,
             applied: Applied::Yes,
             slow_commits: None,
+            slow_reads: None,
             stored: Vec::new(),
         };
         for carrier in [0, 1] {
@@ -215,7 +224,11 @@ impl Bench {
                 let is_beyond = |message: &&Message| Some(message.sid.id) > after;
                 let messages = self.stored.iter().filter(is_beyond).take(limit);
                 let messages = messages.cloned().collect();
-                return Some(Input::Refilled { load, messages });
+                let refilled = Input::Refilled { load, messages };
+                let Some(slow_reads) = &mut self.slow_reads else {
+                    return Some(refilled);
+                };
+                slow_reads.push(refilled);
             }
             Effect::Unshelved {
                 load, after, limit, ..

@@ -32,8 +32,8 @@ pub(super) enum Timer {
     Expiry,
     /// Look after parked receipts.
     SweepParked,
-    /// A read of the sender's queue (of one lane, if named) failed: begin it again.
-    ReadAgain(SenderNo, Option<CarrierNo>),
+    /// A read of a queue failed: begin it again.
+    ReadAgain,
     /// A lookup failed: go on with them.
     FindAgain,
     /// Begin to shelve, or go on.
@@ -54,9 +54,8 @@ impl Dispatch {
                 Timer::Probe(carrier) => self.probe(carrier),
                 Timer::Silence(id) => self.apply(id, &Event::OthersSilent, now_ms),
                 Timer::Expiry => self.look_for_expired(now_ms, effects),
-                Timer::ReadAgain(sender, lane) => self.read_again(sender, lane),
                 // The poll that runs this begins them.
-                Timer::FindAgain | Timer::Shelve => {}
+                Timer::ReadAgain | Timer::FindAgain | Timer::Shelve => {}
                 Timer::SweepParked => {
                     self.sweep_parked(now_ms);
                     self.timers
