@@ -38,7 +38,7 @@ pub(super) struct SenderQueue {
 /// One sender's messages for one carrier.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    /// Messages in turn. May name messages that left meanwhile.
+    /// Messages in turn, each of which waits here ([`Stage::Waiting`]) and nowhere else.
     pub(super) waiting: VecDeque<Id>,
     /// Over rows that were left on disk because of this lane.
     pub(super) walk: Walk,
@@ -142,6 +142,37 @@ impl Dispatch {
         }
     }
 
+    /// A message that ends, or turns out to be with its carrier, while it waits for its turn gives its
+    /// place in the lane away: nobody else would while the carrier is down, and the lane would seem
+    /// to be full. Those that expire are mostly at its head.
+    pub(super) fn leave_lane(&mut self, id: Id) {
+        let Some(live) = self
+            .live
+            .get(id)
+            .filter(|live| live.stage == Stage::Waiting)
+        else {
+            return;
+        };
+        let (sender, carrier) = (live.message.sender, live.lane);
+        let Some(sender) = sender else { return };
+        let queue = self.queues.get_mut(&sender);
+        let Some(lane) = queue.and_then(|queue| queue.lanes.get_mut(&carrier)) else {
+            return;
+        };
+        if let Some(place) = lane.waiting.iter().position(|other| *other == id) {
+            lane.waiting.remove(place);
+            let left = lane.waiting.len();
+            self.tell_if_shorter(sender, left);
+        }
+    }
+
+    /// After a message left a lane with `left` others.
+    fn tell_if_shorter(&mut self, sender: SenderNo, left: usize) {
+        if left + 1 == self.limits.window / 2 || left == 0 {
+            self.tell_backlog(sender);
+        }
+    }
+
     /// Puts a live message back at the head of its lane, among others that came back in the order
     /// in which all of them were accepted: a conversation keeps its order. The lane is the one that
     /// the routes name now.
@@ -183,7 +214,7 @@ impl Dispatch {
     pub(super) fn reroute(&mut self, now_ms: Millis) {
         let mut waiting = Vec::new();
         for (&sender, queue) in &mut self.queues {
-            for (carrier, lane) in std::mem::take(&mut queue.lanes) {
+            for lane in std::mem::take(&mut queue.lanes).into_values() {
                 if let Some(after) = lane.walk.after() {
                     // Some other lane may want these rows now: the scan goes over them. Pages that
                     // are on their way belong to walks that are no more.
@@ -194,16 +225,10 @@ impl Dispatch {
                         Read::Expiring | Read::Unshelved | Read::Find(_) => true,
                     });
                 }
-                let waits_here = |id: &Id| {
-                    let live = self.live.get(*id);
-                    live.is_some_and(|live| live.stage == Stage::Waiting && live.lane == carrier)
-                };
-                let ids = lane.waiting.into_iter().filter(waits_here);
-                waiting.extend(ids.map(|id| (id, sender)));
+                waiting.extend(lane.waiting.into_iter().map(|id| (id, sender)));
             }
         }
         waiting.sort_unstable();
-        waiting.dedup();
         for (id, sender) in waiting {
             match self.turn_to_lane(id) {
                 Some(lane) => self.join(id, sender, lane),
@@ -277,38 +302,31 @@ impl Dispatch {
         if self.queue_mut(sender).pace_version != pace_version {
             self.refresh_pace(sender, now_ms);
         }
-        let window = self.limits.window;
         let Some(queue) = self.queues.get_mut(&sender) else {
             return Head::Empty;
         };
         let Some(lane) = queue.lanes.get_mut(&carrier) else {
             return Head::Empty;
         };
-        // What expired, failed or moved to another lane is still named here.
-        while let Some(&id) = lane.waiting.front() {
-            let waits_here = self
-                .live
-                .get(id)
-                .filter(|live| live.stage == Stage::Waiting && live.lane == carrier);
-            let Some(live) = waits_here else {
-                lane.waiting.pop_front();
-                continue;
-            };
-            if let Err(until) = queue.pace.take(now_ms, live.message.num_segments.max(1)) {
-                return Head::Paced(until);
+        let Some(&id) = lane.waiting.front() else {
+            if !lane.walk.is_open() {
+                queue.lanes.remove(&carrier);
             }
-            lane.waiting.pop_front();
-            if lane.waiting.len() + 1 == window / 2 || lane.waiting.is_empty() {
-                let is_backlogged = queue.is_backlogged(window);
-                self.loads
-                    .with(|table| table.get_mut(sender).is_backlogged = is_backlogged);
-            }
-            return Head::Go(id);
+            return Head::Empty;
+        };
+        let live = self.live.get(id);
+        debug_assert!(
+            live.is_some_and(|live| live.stage == Stage::Waiting && live.lane == carrier),
+            "{id} does not wait in this lane"
+        );
+        let segments = live.map_or(1, |live| live.message.num_segments.max(1));
+        if let Err(until) = queue.pace.take(now_ms, segments) {
+            return Head::Paced(until);
         }
-        if !lane.walk.is_open() {
-            queue.lanes.remove(&carrier);
-        }
-        Head::Empty
+        lane.waiting.pop_front();
+        let left = lane.waiting.len();
+        self.tell_if_shorter(sender, left);
+        Head::Go(id)
     }
 
     fn refresh_pace(&mut self, sender: SenderNo, now_ms: Millis) {

@@ -490,6 +490,7 @@ impl Dispatch {
         } else {
             Stage::Done
         };
+        self.leave_lane(id);
         self.live.set_stage(id, stage);
         if let Some(live) = self.live.get_mut(id) {
             live.message.body = "".into();

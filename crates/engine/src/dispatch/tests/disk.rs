@@ -161,3 +161,23 @@ fn a_dead_carrier_blocks_nothing_that_a_former_process_left_for_others() {
     bench.capacity(0, 100);
     assert_eq!(bench.drain(0), bodies(0..30));
 }
+/// What has expired takes no place: what is valid for longer comes into memory, where it is ready
+/// when the carrier is, and memory keeps to the window.
+#[test]
+fn the_expired_leave_their_lane() {
+    let mut bench = bench(PAGE);
+    bench.capacity(0, 0);
+    for number in 0..20 {
+        let mut message = message(number, START_MS);
+        if number < 10 {
+            message.deadline_ms = START_MS + 5_000;
+        }
+        bench.accept_stored(vec![message]);
+    }
+    bench.advance(7_000);
+    let waiting = bench.dispatch.live.len();
+    assert!((WINDOW / 2..=WINDOW).contains(&waiting), "{waiting}");
+    bench.advance(100_000);
+    bench.capacity(0, 100);
+    assert_eq!(bench.drain(0), bodies(10..20));
+}
