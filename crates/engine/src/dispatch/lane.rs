@@ -99,12 +99,13 @@ impl Dispatch {
     /// A message was accepted and is durable: it joins its lane, or waits on disk.
     pub(super) fn accepted(&mut self, message: Message, now_ms: Millis) {
         let id = message.sid.id;
-        if self.live.get(id).is_some() {
-            return;
-        }
         for status in message.callbacks_due.iter() {
             self.ready_jobs
                 .extend(callback_job(&self.directory, &message, status, now_ms));
+        }
+        if self.live.get(id).is_some() {
+            // A page that was read after the commit was faster than the news of it.
+            return;
         }
         let Some(sender) = message.sender.filter(|_| message.status == Status::Queued) else {
             // It failed before it could wait (no sender, no room): only the callback was to be made.

@@ -181,3 +181,25 @@ fn the_expired_leave_their_lane() {
     bench.capacity(0, 100);
     assert_eq!(bench.drain(0), bodies(10..20));
 }
+
+/// A page that was read right after its commit may arrive before the news of it.
+#[test]
+fn what_was_read_before_its_acceptance_was_heard_of_calls_back_all_the_same() {
+    let mut bench = bench(PAGE);
+    bench.capacity(0, 0);
+    let message = Message {
+        status_callback: Some("https://customer.example/".into()),
+        callbacks_due: StatusSet::of(Status::Queued),
+        ..message(1, START_MS)
+    };
+    bench.store(message.clone());
+    bench
+        .dispatch
+        .start(None, vec![SenderNo(1)], Vec::new(), START_MS);
+    bench.turn(vec![Input::Timer]);
+    assert_eq!(bench.dispatch.live.len(), 1);
+    bench.turn(vec![Input::Accepted(vec![message])]);
+    assert_eq!(bench.calls, 1);
+    bench.capacity(0, 100);
+    assert_eq!(bench.drain(0), bodies([1]));
+}
