@@ -431,10 +431,11 @@ impl Shell {
             Effect::Expiring {
                 load,
                 before_ms,
+                after,
                 limit,
             } => self.read(load, move |store| {
                 store
-                    .expiring(before_ms, limit)
+                    .expiring(before_ms, after, limit)
                     .map(|messages| Input::Expiring { load, messages })
             }),
             Effect::Unshelved {

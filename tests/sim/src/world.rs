@@ -610,9 +610,12 @@ impl World {
             Effect::Expiring {
                 load,
                 before_ms,
+                after,
                 limit,
             } => {
-                let messages = store.expiring(before_ms, limit).expect("the store reads");
+                let messages = store
+                    .expiring(before_ms, after, limit)
+                    .expect("the store reads");
                 self.answer_read(load, Input::Expiring { load, messages });
             }
             Effect::Unshelved {

@@ -347,22 +347,4 @@ impl Dispatch {
                 .enter(account, sender);
         }
     }
-
-    /// Backlog rows whose deadline passed.
-    pub(super) fn expired_on_disk(&mut self, load: u64, messages: Vec<Message>, now_ms: Millis) {
-        self.reads.remove(&load);
-        let is_full_page = messages.len() >= self.limits.page;
-        for message in messages {
-            let id = message.sid.id;
-            if self.live.shadows(id, load) {
-                continue;
-            }
-            self.adopt(message, CarrierNo(0));
-            self.give_up(id, ErrorCode::ValidityPeriodExpired, now_ms);
-        }
-        if is_full_page {
-            self.timers.insert((now_ms, Timer::Expiry));
-        }
-        self.end_read(load);
-    }
 }

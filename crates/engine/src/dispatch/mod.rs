@@ -11,6 +11,7 @@
 //! wait in [`Deferred`] until then. See `docs/message-lifecycle.md`.
 
 mod carrier;
+mod expiry;
 mod lane;
 mod live;
 mod matching;
@@ -43,6 +44,7 @@ use rustc_hash::FxHashMap;
 
 pub use self::carrier::CarrierPolicy;
 use self::carrier::{CarrierState, HandOver};
+use self::expiry::Expiry;
 use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
 pub use self::matching::{Receipted, find_receipted};
@@ -164,6 +166,8 @@ pub enum Effect {
     Expiring {
         load: u64,
         before_ms: Millis,
+        /// Deadline and id of the last row of the page before.
+        after: Option<(Millis, Id)>,
         limit: usize,
     },
     /// Read which messages of the sender's queue are not marked as backlog.
@@ -229,6 +233,7 @@ pub struct Dispatch {
     /// Senders whose queue may have rows on disk to be looked at.
     on_disk: BTreeSet<SenderNo>,
     shelving: Shelving,
+    expiry: Expiry,
     carriers: Vec<CarrierState>,
     tickets: FxHashMap<Ticket, HandOver>,
     next_ticket: u64,
@@ -291,6 +296,7 @@ impl Dispatch {
             queues: BTreeMap::new(),
             on_disk: BTreeSet::new(),
             shelving: Shelving::default(),
+            expiry: Expiry::default(),
             carriers,
             tickets: FxHashMap::default(),
             next_ticket: 1,
@@ -329,7 +335,6 @@ impl Dispatch {
         }
         self.shelve_former(waiting, now_ms);
         self.receipts.restore(parked);
-        self.timers.insert((now_ms, Timer::Expiry));
         self.timers
             .insert((now_ms + receipt::SWEEP_MS, Timer::SweepParked));
     }
@@ -366,9 +371,10 @@ impl Dispatch {
 
     /// Runs what is due, moves what may move, and says what is to be done.
     pub fn poll(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
-        self.run_timers(now_ms, effects);
+        self.run_timers(now_ms);
         self.tell_health(effects);
         self.read_more(now_ms, effects);
+        self.find_expired(now_ms, effects);
         self.find_unshelved(now_ms, effects);
         self.find_unknown(now_ms, effects);
         if !self.is_stopping {

@@ -32,8 +32,8 @@ impl Dispatch {
                 self.timers.insert((again_ms, Timer::FindAgain));
             }
             Some(Read::Unshelved) => self.pause_shelving(now_ms),
-            // The next tick looks again.
-            Some(Read::Expiring) | None => {}
+            Some(Read::Expiring) => self.pause_expiry(now_ms),
+            None => {}
         }
     }
 }

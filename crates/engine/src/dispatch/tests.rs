@@ -29,6 +29,7 @@ use super::*;
 use crate::secrets::Vault;
 
 mod disk;
+mod expiry;
 mod matching;
 
 const START_MS: Millis = 1_767_225_600_000;
@@ -52,6 +53,8 @@ struct Bench {
     slow_commits: Option<Vec<Input>>,
     /// While there is a list here, what was read from the queue has not arrived yet.
     slow_reads: Option<Vec<Input>>,
+    /// Pages of expired backlog that were asked for.
+    looks: usize,
     /// The stored queue of the one sender, oldest first.
     stored: Vec<Message>,
 }
@@ -94,6 +97,7 @@ impl Bench {
             applied: Applied::Yes,
             slow_commits: None,
             slow_reads: None,
+            looks: 0,
             stored: Vec::new(),
         };
         for carrier in [0, 1] {
@@ -193,7 +197,9 @@ impl Bench {
                             let record =
                                 (update.status, update.error, update.is_possible_duplicate);
                             self.records.insert(update.id, record);
-                            self.stored.retain(|message| message.sid.id != update.id);
+                            if self.slow_commits.is_none() {
+                                self.stored.retain(|message| message.sid.id != update.id);
+                            }
                         }
                         Change::Shelve { id } => {
                             let mut stored = self.stored.iter_mut();
@@ -242,11 +248,17 @@ impl Bench {
             Effect::Expiring {
                 load,
                 before_ms,
+                after,
                 limit,
             } => {
-                let is_due = |message: &&Message| message.deadline_ms < before_ms;
-                let backlog = self.stored.iter().filter(|message| message.is_backlog);
-                let messages = backlog.filter(is_due).take(limit).cloned().collect();
+                self.looks += 1;
+                let place = |message: &Message| Some((message.deadline_ms, message.sid.id));
+                let is_due = |message: &&Message| {
+                    message.is_backlog && message.deadline_ms < before_ms && place(message) > after
+                };
+                let mut messages: Vec<_> = self.stored.iter().filter(is_due).cloned().collect();
+                messages.sort_by_key(place);
+                messages.truncate(limit);
                 return Some(Input::Expiring { load, messages });
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),

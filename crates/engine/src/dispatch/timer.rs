@@ -8,10 +8,7 @@ use postrider_core::message::SenderNo;
 use postrider_core::sid::Id;
 
 use super::live::Stage;
-use super::{Dispatch, Effect, Read, receipt};
-
-/// How often the backlog on disk is asked for expired messages.
-const EXPIRY_MS: Millis = 1_000;
+use super::{Dispatch, receipt};
 
 /// What a timer is for. The order only breaks ties between equal instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +38,7 @@ pub(super) enum Timer {
 }
 
 impl Dispatch {
-    pub(super) fn run_timers(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
+    pub(super) fn run_timers(&mut self, now_ms: Millis) {
         while let Some(&(at, timer)) = self.timers.first()
             && at <= now_ms
         {
@@ -53,9 +50,8 @@ impl Dispatch {
                 Timer::ForgetTicket(ticket) => drop(self.receipts.take_unanswered(ticket)),
                 Timer::Probe(carrier) => self.probe(carrier),
                 Timer::Silence(id) => self.apply(id, &Event::OthersSilent, now_ms),
-                Timer::Expiry => self.look_for_expired(now_ms, effects),
                 // The poll that runs this begins them.
-                Timer::ReadAgain | Timer::FindAgain | Timer::Shelve => {}
+                Timer::ReadAgain | Timer::FindAgain | Timer::Expiry | Timer::Shelve => {}
                 Timer::SweepParked => {
                     self.sweep_parked(now_ms);
                     self.timers
@@ -76,22 +72,5 @@ impl Dispatch {
         {
             self.rejoin(id, now_ms);
         }
-    }
-
-    fn look_for_expired(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
-        let is_reading = self
-            .reads
-            .values()
-            .any(|read| matches!(read, Read::Expiring));
-        if !is_reading {
-            let load = self.begin_read(Read::Expiring);
-            let limit = self.limits.page;
-            effects.push(Effect::Expiring {
-                load,
-                before_ms: now_ms,
-                limit,
-            });
-        }
-        self.timers.insert((now_ms + EXPIRY_MS, Timer::Expiry));
     }
 }
