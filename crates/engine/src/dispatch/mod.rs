@@ -11,6 +11,7 @@
 //! wait in [`Deferred`] until then. See `docs/message-lifecycle.md`.
 
 mod carrier;
+mod commits;
 mod expiry;
 mod lane;
 mod live;
@@ -44,6 +45,7 @@ use rustc_hash::FxHashMap;
 
 pub use self::carrier::CarrierPolicy;
 use self::carrier::{CarrierState, HandOver};
+use self::commits::Deferred;
 use self::expiry::Expiry;
 use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
@@ -202,19 +204,6 @@ pub enum Effect {
         carrier: CarrierNo,
         health: postrider_carriers::Health,
     },
-}
-
-/// What waits for a commit.
-#[derive(Debug)]
-enum Deferred {
-    Ack(CarrierNo, AckToken),
-    /// If the change at this place of the commit was applied: a message that was deleted meanwhile
-    /// calls nobody.
-    CallBack(Box<Job>, usize),
-    /// The intent to submit is on record: now submit.
-    Submit(HandOver),
-    /// The message's change is durable.
-    Saved(Id),
 }
 
 /// The owner of all queues. See the module.
@@ -434,80 +423,6 @@ impl Dispatch {
                     state.limit = segments;
                     state.note_health(health);
                 }
-            }
-        }
-    }
-
-    /// Records a change of a live message, to be acted on once durable.
-    fn save(&mut self, id: Id, change: Change) {
-        self.changes.push(change);
-        if let Some(live) = self.live.get_mut(id) {
-            live.unsaved += 1;
-            self.after.push(Deferred::Saved(id));
-        }
-    }
-
-    /// Sends gathered changes off as one commit, unless enough are on their way.
-    fn flush(&mut self, effects: &mut Vec<Effect>) {
-        if !self.ready_jobs.is_empty() {
-            effects.push(Effect::CallBack(std::mem::take(&mut self.ready_jobs)));
-        }
-        if (self.changes.is_empty() && self.after.is_empty())
-            || self.commits.len() >= self.limits.commits
-        {
-            return;
-        }
-        let commit = self.next_commit;
-        self.next_commit += 1;
-        self.commits.insert(commit, std::mem::take(&mut self.after));
-        effects.push(Effect::Commit {
-            commit,
-            changes: std::mem::take(&mut self.changes),
-        });
-    }
-
-    fn committed(
-        &mut self,
-        commit: u64,
-        applied: &[Applied],
-        now_ms: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        let stale = applied
-            .iter()
-            .filter(|applied| **applied != Applied::Yes)
-            .count();
-        self.metrics.stale_changes.inc_by(stale as u64);
-        let mut jobs = Vec::new();
-        let mut acks: BTreeMap<CarrierNo, Vec<AckToken>> = BTreeMap::new();
-        for deferred in self.commits.remove(&commit).unwrap_or_default() {
-            match deferred {
-                Deferred::Ack(carrier, token) => acks.entry(carrier).or_default().push(token),
-                Deferred::CallBack(job, change) => {
-                    if applied.get(change) == Some(&Applied::Yes) {
-                        jobs.push(*job);
-                    }
-                }
-                Deferred::Submit(hand_over) => {
-                    self.submit_intended(hand_over, now_ms, effects);
-                }
-                Deferred::Saved(id) => self.saved(id),
-            }
-        }
-        if !jobs.is_empty() {
-            effects.push(Effect::CallBack(jobs));
-        }
-        for (carrier, tokens) in acks {
-            effects.push(Effect::Acknowledge { carrier, tokens });
-        }
-    }
-
-    /// A change of the message is durable; forget the message if that was the last of it.
-    fn saved(&mut self, id: Id) {
-        if let Some(live) = self.live.get_mut(id) {
-            live.unsaved -= 1;
-            if live.is_done() {
-                self.forget(id);
             }
         }
     }
