@@ -384,6 +384,7 @@ impl World {
             page: 4,
             awaiting_receipt: 5,
             commits: 2,
+            batch: 8,
         };
         let mut dispatch = Dispatch::new(
             directory.clone(),

@@ -1,6 +1,9 @@
 //! Commits: changes gather while others are written, and nothing is acted on before it is durable.
 //!
-//! What is decided in one round goes into one commit, and only a few are on their way at once.
+//! What is decided in one round goes into one commit, up to a limit. Only a few commits are on their
+//! way at once; while a full one waits for its turn, nothing more is handed to carriers and none of
+//! their events is taken. So a disk that stands still stops everything: what a crash would make us
+//! send again, or ask the carriers for again, is bounded, and so is memory.
 
 use std::collections::BTreeMap;
 
@@ -36,23 +39,43 @@ impl Dispatch {
         }
     }
 
-    /// Sends gathered changes off as one commit, unless enough are on their way.
+    /// Closes the commit that changes gather in when it is large enough. To be called between the
+    /// steps of two messages: a step's changes are durable together.
+    pub(super) fn close_full_commit(&mut self) {
+        // Some steps change nothing and have something to be done after those before them.
+        if self.changes.len().max(self.after.len() / 2) >= self.limits.batch {
+            let after = std::mem::take(&mut self.after);
+            self.full_commits
+                .push_back((std::mem::take(&mut self.changes), after));
+        }
+    }
+
+    /// A full commit waits for its turn: the disk is slower than what happens.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.full_commits.is_empty()
+    }
+
+    /// Sends gathered changes off, unless enough are on their way.
     pub(super) fn flush(&mut self, effects: &mut Vec<Effect>) {
         if !self.ready_jobs.is_empty() {
             effects.push(Effect::CallBack(std::mem::take(&mut self.ready_jobs)));
         }
-        if (self.changes.is_empty() && self.after.is_empty())
-            || self.commits.len() >= self.limits.commits
-        {
-            return;
+        self.close_full_commit();
+        while self.commits.len() < self.limits.commits {
+            let (changes, after) = self.full_commits.pop_front().unwrap_or_else(|| {
+                (
+                    std::mem::take(&mut self.changes),
+                    std::mem::take(&mut self.after),
+                )
+            });
+            if changes.is_empty() && after.is_empty() {
+                return;
+            }
+            let commit = self.next_commit;
+            self.next_commit += 1;
+            self.commits.insert(commit, after);
+            effects.push(Effect::Commit { commit, changes });
         }
-        let commit = self.next_commit;
-        self.next_commit += 1;
-        self.commits.insert(commit, std::mem::take(&mut self.after));
-        effects.push(Effect::Commit {
-            commit,
-            changes: std::mem::take(&mut self.changes),
-        });
     }
 
     pub(super) fn committed(

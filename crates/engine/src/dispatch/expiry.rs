@@ -29,8 +29,9 @@ impl Dispatch {
     /// Asks for the next page. It waits for its turn to commit, so that changes don't pile up.
     pub(super) fn find_expired(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         let limit = self.limits.page;
+        let has_to_wait = self.is_behind() || self.changes.len() >= limit;
         let expiry = &mut self.expiry;
-        if expiry.is_reading || now_ms < expiry.from_ms || self.changes.len() >= limit {
+        if expiry.is_reading || now_ms < expiry.from_ms || has_to_wait {
             return;
         }
         expiry.is_reading = true;

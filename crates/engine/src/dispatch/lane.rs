@@ -257,12 +257,12 @@ impl Dispatch {
         })
     }
 
-    /// Hands over whatever may go: fair turns, as long as a carrier has room.
+    /// Hands over whatever may go: fair turns, as long as a carrier has room and the disk keeps up.
     pub(super) fn pump(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         for index in 0..self.carriers.len() {
             let carrier = CarrierNo(u16::try_from(index).expect("the configuration is small"));
             let mut batch = Vec::new();
-            while self.carriers[index].has_room() {
+            while self.carriers[index].has_room() && !self.is_behind() {
                 let Some((account, sender)) = self.carriers[index].ready.front() else {
                     break;
                 };
@@ -274,6 +274,7 @@ impl Dispatch {
                     }
                     Head::Go(id) if !self.is_of_sending_account(id) => {
                         self.give_up(id, ErrorCode::AccountSuspended, now_ms);
+                        self.close_full_commit();
                     }
                     Head::Go(id) => {
                         let segments = self
@@ -282,6 +283,7 @@ impl Dispatch {
                             .map_or(1, |live| live.message.num_segments);
                         self.carriers[index].ready.spend(account, segments);
                         self.hand_over(id, carrier, now_ms, &mut batch);
+                        self.close_full_commit();
                     }
                 }
             }

@@ -70,6 +70,8 @@ pub struct DispatchLimits {
     pub awaiting_receipt: usize,
     /// Commits on their way at once.
     pub commits: usize,
+    /// Changes in one commit. While that many wait for a commit, nothing more is sent or heard.
+    pub batch: usize,
 }
 
 impl Default for DispatchLimits {
@@ -79,6 +81,8 @@ impl Default for DispatchLimits {
             page: 1_000,
             awaiting_receipt: 100_000,
             commits: 4,
+            // What the committing thread writes in one transaction.
+            batch: 4_096,
         }
     }
 }
@@ -242,8 +246,11 @@ pub struct Dispatch {
 
     /// Callbacks of messages that were durable when they came.
     ready_jobs: Vec<Job>,
+    /// The commit that is gathering, and what waits for it.
     changes: Vec<Change>,
     after: Vec<Deferred>,
+    /// Commits as large as they may be that wait for their turn, in order.
+    full_commits: VecDeque<(Vec<Change>, Vec<Deferred>)>,
     commits: BTreeMap<u64, Vec<Deferred>>,
     next_commit: u64,
     is_stopping: bool,
@@ -300,6 +307,7 @@ impl Dispatch {
             ready_jobs: Vec::new(),
             changes: Vec::new(),
             after: Vec::new(),
+            full_commits: VecDeque::new(),
             commits: BTreeMap::new(),
             next_commit: 1,
             is_stopping: false,
@@ -389,20 +397,23 @@ impl Dispatch {
         }
     }
 
-    /// Whether more of the carriers' events may be taken. While many receipts wait for the store
-    /// the carriers have to wait too, so that memory does not grow with what they bring.
+    /// Whether more of the carriers' events may be taken. While many receipts wait for the store, or
+    /// many changes for the disk, the carriers have to wait too, so that memory does not grow with what
+    /// they bring.
     pub fn takes_events(&self) -> bool {
-        self.unfinished_finds.len() < receipt::FINDS_WAITING_MAX
+        !self.is_behind() && self.unfinished_finds.len() < receipt::FINDS_WAITING_MAX
     }
 
     /// Nothing is in a carrier's hands, being committed, or waiting for a commit.
     pub fn is_quiet(&self) -> bool {
-        self.tickets.is_empty() && self.commits.is_empty() && self.changes.is_empty()
+        let is_saved = self.commits.is_empty() && self.changes.is_empty() && !self.is_behind();
+        is_saved && self.tickets.is_empty()
     }
 
     fn carrier_events(&mut self, batch: EventBatch, now_ms: Millis, effects: &mut Vec<Effect>) {
         let carrier = batch.carrier;
         for event in batch.events {
+            self.close_full_commit();
             match event {
                 Event::Outcome { ticket, outcome } => {
                     self.outcome(carrier, ticket, outcome, now_ms);

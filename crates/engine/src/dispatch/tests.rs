@@ -28,6 +28,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::secrets::Vault;
 
+mod commits;
 mod disk;
 mod expiry;
 mod matching;
@@ -53,6 +54,10 @@ struct Bench {
     slow_commits: Option<Vec<Input>>,
     /// While there is a list here, what was read from the queue has not arrived yet.
     slow_reads: Option<Vec<Input>>,
+    /// What a carrier was given and could not answer, because it is not heard.
+    unheard: Vec<(u16, Submission)>,
+    /// Changes in the largest commit.
+    largest_commit: usize,
     /// Pages of expired backlog that were asked for.
     looks: usize,
     /// The stored queue of the one sender, oldest first.
@@ -97,6 +102,8 @@ impl Bench {
             applied: Applied::Yes,
             slow_commits: None,
             slow_reads: None,
+            unheard: Vec::new(),
+            largest_commit: 0,
             looks: 0,
             stored: Vec::new(),
         };
@@ -191,6 +198,7 @@ impl Bench {
     fn perform(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Commit { commit, changes } => {
+                self.largest_commit = self.largest_commit.max(changes.len());
                 for change in &changes {
                     match change {
                         Change::Update(update) => {

@@ -61,6 +61,7 @@ impl Dispatch {
         }
         while let Some(id) = self.live.expired(now_ms) {
             self.give_up(id, ErrorCode::ValidityPeriodExpired, now_ms);
+            self.close_full_commit();
         }
     }
 
