@@ -34,7 +34,7 @@ const LATE_MS: Millis = 600_000;
 const RESENDS_MAX: u8 = 1;
 
 /// After one segment was reported delivered, the others' receipts are waited for this long.
-const SILENCE_MS: Millis = 600_000;
+pub(super) const SILENCE_MS: Millis = 600_000;
 
 impl Dispatch {
     /// Moves a message from its lane into the carrier's hands.

@@ -23,8 +23,9 @@ use smallvec::{SmallVec, smallvec};
 
 use super::live::{Live, Stage};
 use super::matching::{Fit, Match, Question, Receipted};
+use super::outcome::SILENCE_MS;
 use super::track_record::TrackRecord;
-use super::{Deferred, Dispatch, Read};
+use super::{Deferred, Dispatch, Read, Timer};
 
 /// How often parked receipts are looked after.
 pub(super) const SWEEP_MS: Millis = 60_000;
@@ -345,7 +346,7 @@ impl Dispatch {
             if let Some(message) = message
                 && self.live.get(best.id).is_none()
             {
-                self.adopt_sent(message, carrier);
+                self.adopt_sent(message, carrier, now_ms);
             }
             if has_waited == HasWaited::Yes {
                 self.receipts.unpark(report.parked);
@@ -382,11 +383,17 @@ impl Dispatch {
     }
 
     /// A message that was sent long ago comes back for its receipt.
-    fn adopt_sent(&mut self, message: Box<Message>, carrier: CarrierNo) {
+    fn adopt_sent(&mut self, message: Box<Message>, carrier: CarrierNo, now_ms: Millis) {
         let id = message.sid.id;
         let mut live = Live::new(*message, carrier);
         live.stage = Stage::Sent;
         live.message.body = "".into();
+        if live.waits_for_silence() {
+            // Whoever knew how long it has waited is gone; it was last heard of then.
+            let silent_ms = live.message.updated_ms + SILENCE_MS;
+            self.timers
+                .insert((silent_ms.max(now_ms), Timer::Silence(id)));
+        }
         self.live.insert(live);
         self.live.set_stage(id, Stage::Sent);
     }
