@@ -418,6 +418,7 @@ impl Shell {
             Effect::Acknowledge { carrier, tokens } => {
                 self.carriers.get(carrier).acknowledge(tokens);
             }
+            Effect::Decline { carrier, tokens } => self.carriers.get(carrier).decline(tokens),
             Effect::Refill {
                 load,
                 sender,

@@ -312,6 +312,13 @@ impl Carrier {
         self.unacknowledged.remove(&token.sequence);
     }
 
+    /// It comes again later.
+    pub(crate) fn decline(&mut self, token: AckToken, now_ms: Millis) {
+        if let Some(receipt) = self.unacknowledged.remove(&token.sequence) {
+            self.plan(now_ms + RESEND_MS, Planned::Receipt(receipt));
+        }
+    }
+
     /// The link breaks: what was in flight is unknown, and nothing is taken for a while.
     pub(crate) fn disconnect(&mut self, now_ms: Millis, rng: &mut StdRng, events: &mut Vec<Event>) {
         if !self.is_up {

@@ -383,6 +383,7 @@ impl World {
             window: 6,
             page: 4,
             awaiting_receipt: 5,
+            lookups: 3,
             commits: 2,
             batch: 8,
         };
@@ -597,6 +598,11 @@ impl World {
             Effect::Acknowledge { carrier, tokens } => {
                 for token in tokens {
                     self.carriers[usize::from(carrier.0)].acknowledge(token);
+                }
+            }
+            Effect::Decline { carrier, tokens } => {
+                for token in tokens {
+                    self.carriers[usize::from(carrier.0)].decline(token, now_ms);
                 }
             }
             Effect::Refill {

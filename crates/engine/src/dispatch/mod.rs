@@ -68,6 +68,9 @@ pub struct DispatchLimits {
     pub page: usize,
     /// Sent messages kept in memory for their receipts; older ones are looked up in the store.
     pub awaiting_receipt: usize,
+    /// Receipts of one group of carriers that wait for the store to find their message; beyond, the
+    /// carrier has to bring them again.
+    pub lookups: usize,
     /// Commits on their way at once.
     pub commits: usize,
     /// Changes in one commit. While that many wait for a commit, nothing more is sent or heard.
@@ -80,6 +83,7 @@ impl Default for DispatchLimits {
             window: 5_000,
             page: 1_000,
             awaiting_receipt: 100_000,
+            lookups: 4_096,
             commits: 4,
             // What the committing thread writes in one transaction.
             batch: 4_096,
@@ -158,6 +162,11 @@ pub enum Effect {
         batch: Vec<Submission>,
     },
     Acknowledge {
+        carrier: CarrierNo,
+        tokens: Vec<AckToken>,
+    },
+    /// The carrier is to bring these events again: there is no room for them now.
+    Decline {
         carrier: CarrierNo,
         tokens: Vec<AckToken>,
     },
@@ -397,11 +406,10 @@ impl Dispatch {
         }
     }
 
-    /// Whether more of the carriers' events may be taken. While many receipts wait for the store, or
-    /// many changes for the disk, the carriers have to wait too, so that memory does not grow with what
-    /// they bring.
+    /// Whether more of the carriers' events may be taken. While many changes wait for the disk the
+    /// carriers have to wait too, so that memory does not grow with what they bring.
     pub fn takes_events(&self) -> bool {
-        !self.is_behind() && self.unfinished_finds.len() < receipt::FINDS_WAITING_MAX
+        !self.is_behind()
     }
 
     /// Nothing is in a carrier's hands, being committed, or waiting for a commit.
@@ -421,7 +429,11 @@ impl Dispatch {
                 Event::LateOutcome { ticket, outcome } => {
                     self.late_outcome(carrier, ticket, outcome, now_ms);
                 }
-                Event::Receipt { receipt, ack } => self.receipt(carrier, receipt, ack, now_ms),
+                Event::Receipt { receipt, ack } => {
+                    if !self.receipt(carrier, receipt, ack, now_ms) {
+                        decline(carrier, ack, effects);
+                    }
+                }
                 Event::Inbound { inbound, ack } => {
                     effects.push(Effect::Inbound {
                         carrier,
@@ -482,6 +494,20 @@ impl Dispatch {
         live.is_recovered = self.boot_last.is_some_and(|last| id <= last);
         self.live.insert(live);
         id
+    }
+}
+
+/// Beside those that it has to bring again for the same reason.
+fn decline(carrier: CarrierNo, ack: AckToken, effects: &mut Vec<Effect>) {
+    match effects.last_mut() {
+        Some(Effect::Decline {
+            carrier: last,
+            tokens,
+        }) if *last == carrier => tokens.push(ack),
+        _ => effects.push(Effect::Decline {
+            carrier,
+            tokens: vec![ack],
+        }),
     }
 }
 

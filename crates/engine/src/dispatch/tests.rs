@@ -31,6 +31,7 @@ use crate::secrets::Vault;
 mod commits;
 mod disk;
 mod expiry;
+mod lookups;
 mod matching;
 mod silence;
 
@@ -57,6 +58,11 @@ struct Bench {
     slow_reads: Option<Vec<Input>>,
     /// What a carrier was given and could not answer, because it is not heard.
     unheard: Vec<(u16, Submission)>,
+    /// While there is a list here, lookups are not answered yet.
+    slow_finds: Option<Vec<u64>>,
+    /// Events that were answered, and those that are to come again.
+    acknowledged: usize,
+    declined: Vec<u16>,
     /// What the store knows of the next receipt that it is asked about.
     found: Option<Receipted>,
     /// Changes in the largest commit.
@@ -106,6 +112,9 @@ impl Bench {
             slow_commits: None,
             slow_reads: None,
             unheard: Vec::new(),
+            slow_finds: None,
+            acknowledged: 0,
+            declined: Vec::new(),
             found: None,
             largest_commit: 0,
             looks: 0,
@@ -234,6 +243,10 @@ impl Bench {
                 self.submitted.extend(batch);
             }
             Effect::Find { load, .. } => {
+                if let Some(slow_finds) = &mut self.slow_finds {
+                    slow_finds.push(load);
+                    return None;
+                }
                 let found = self.found.take();
                 return Some(Input::Found { load, found });
             }
@@ -276,7 +289,11 @@ impl Bench {
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),
             Effect::Health { health, .. } => self.health.push(health),
-            Effect::Acknowledge { .. } | Effect::Inbound { .. } | Effect::Retire(_) => {}
+            Effect::Acknowledge { tokens, .. } => self.acknowledged += tokens.len(),
+            Effect::Decline { carrier, tokens } => {
+                self.declined.extend(tokens.iter().map(|_| carrier.0));
+            }
+            Effect::Inbound { .. } | Effect::Retire(_) => {}
         }
         None
     }
