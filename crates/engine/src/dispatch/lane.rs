@@ -49,6 +49,13 @@ impl SenderQueue {
         self.scan.is_open() || self.lanes.values().any(|lane| lane.walk.is_open())
     }
 
+    fn is_idle(&self, now_ms: Millis) -> bool {
+        let mut lanes = self.lanes.values();
+        !self.has_disk()
+            && lanes.all(|lane| lane.waiting.is_empty())
+            && self.pace.is_settled(now_ms)
+    }
+
     pub(super) fn is_backlogged(&self, window: usize) -> bool {
         self.has_disk() || self.lanes.values().any(|lane| lane.waiting.len() >= window)
     }
@@ -77,6 +84,8 @@ enum Head {
     /// Not before this instant.
     Paced(Millis),
     Go(Id),
+    /// Its account may not send any more.
+    Suspended(Id),
 }
 
 impl Dispatch {
@@ -272,7 +281,7 @@ impl Dispatch {
                         self.carriers[index].ready.leave(account);
                         self.timers.insert((until, Timer::Pace(sender, carrier)));
                     }
-                    Head::Go(id) if !self.is_of_sending_account(id) => {
+                    Head::Suspended(id) => {
                         self.give_up(id, ErrorCode::AccountSuspended, now_ms);
                         self.close_full_commit();
                     }
@@ -301,6 +310,10 @@ impl Dispatch {
 
     /// Takes the head of a lane, if the sender's pace allows it now.
     fn head(&mut self, sender: SenderNo, carrier: CarrierNo, now_ms: Millis) -> Head {
+        let queue = self.queues.get(&sender);
+        let lane = queue.and_then(|queue| queue.lanes.get(&carrier));
+        let front = lane.and_then(|lane| lane.waiting.front().copied());
+        let is_suspended = front.is_some_and(|id| !self.is_of_sending_account(id));
         let pace_version = self.pace_version;
         if self.queue_mut(sender).pace_version != pace_version {
             self.refresh_pace(sender, now_ms);
@@ -323,13 +336,18 @@ impl Dispatch {
             "{id} does not wait in this lane"
         );
         let segments = live.map_or(1, |live| live.message.num_segments.max(1));
-        if let Err(until) = queue.pace.take(now_ms, segments) {
+        // What only fails pays no pace.
+        if !is_suspended && let Err(until) = queue.pace.take(now_ms, segments) {
             return Head::Paced(until);
         }
         lane.waiting.pop_front();
         let left = lane.waiting.len();
         self.tell_if_shorter(sender, left);
-        Head::Go(id)
+        if is_suspended {
+            Head::Suspended(id)
+        } else {
+            Head::Go(id)
+        }
     }
 
     fn refresh_pace(&mut self, sender: SenderNo, now_ms: Millis) {
@@ -338,6 +356,27 @@ impl Dispatch {
         let queue = self.queue_mut(sender);
         queue.pace.set_rate(now_ms, rate);
         queue.pace_version = version;
+    }
+
+    /// Settings changed: whoever waits for the pace asks again, for it may be another.
+    pub(super) fn ask_paces_again(&mut self) {
+        self.pace_version += 1;
+        let mut paced = Vec::new();
+        self.timers.retain(|(_, timer)| {
+            if let Timer::Pace(sender, carrier) = *timer {
+                paced.push((sender, carrier));
+                return false;
+            }
+            true
+        });
+        for (sender, carrier) in paced {
+            self.unpause(sender, carrier);
+        }
+    }
+
+    /// Forgets the queues of senders that have nothing to send and owe their pace nothing.
+    pub(super) fn forget_idle_queues(&mut self, now_ms: Millis) {
+        self.queues.retain(|_, queue| !queue.is_idle(now_ms));
     }
 
     /// A paced lane may go on.

@@ -52,7 +52,7 @@ use self::live::{Live, LiveMessages};
 pub use self::matching::{Receipted, find_receipted};
 use self::receipt::Receipts;
 use self::shelve::Shelving;
-use self::timer::Timer;
+use self::timer::{IDLE_MS, Timer};
 use self::walk::Walk;
 use crate::directory::Directory;
 use crate::loads::Loads;
@@ -343,6 +343,8 @@ impl Dispatch {
         self.receipts.restore(parked);
         self.timers
             .insert((now_ms + receipt::SWEEP_MS, Timer::SweepParked));
+        self.timers
+            .insert((now_ms + IDLE_MS, Timer::ForgetIdleQueues));
     }
 
     /// Takes one input. Effects come from [`Dispatch::poll`], so that inputs can be taken in batches.
@@ -368,7 +370,7 @@ impl Dispatch {
                     .map(|(id, done)| Change::CallbacksDone { id, done });
                 self.changes.extend(changes);
             }
-            Input::SettingsChanged => self.pace_version += 1,
+            Input::SettingsChanged => self.ask_paces_again(),
             Input::Reconfigured(reconfigured) => self.reconfigure(reconfigured, now_ms, effects),
             Input::Stop => self.is_stopping = true,
             Input::Timer => {}

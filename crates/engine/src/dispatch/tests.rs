@@ -33,6 +33,7 @@ mod disk;
 mod expiry;
 mod lookups;
 mod matching;
+mod pace;
 mod silence;
 
 const START_MS: Millis = 1_767_225_600_000;
@@ -315,9 +316,19 @@ fn documents() -> Vec<Document> {
         account: account.sid,
         address: SenderAddress::Number(number),
     };
-    let entry = IncomingNumber {
+    vec![
+        Document::Account(account),
+        Document::Sender(sender),
+        Document::Number(number_at(0.0)),
+    ]
+}
+
+/// The sender's number, at a pace.
+fn number_at(per_second: f64) -> IncomingNumber {
+    let number = PhoneNumber::parse(FROM).unwrap();
+    IncomingNumber {
         sid: PhoneNumberSid(Id::new(START_MS, 0, 2)),
-        account: account.sid,
+        account: account(AccountStatus::Active).sid,
         sender: SenderNo(1),
         number,
         friendly_name: FROM.to_owned(),
@@ -328,15 +339,10 @@ fn documents() -> Vec<Document> {
         },
         webhooks: SenderWebhooks::default(),
         voice: Box::default(),
-        pace: Some(0.0),
+        pace: Some(per_second),
         created_ms: START_MS,
         updated_ms: START_MS,
-    };
-    vec![
-        Document::Account(account),
-        Document::Sender(sender),
-        Document::Number(entry),
-    ]
+    }
 }
 
 fn handset(number: u32) -> String {
@@ -578,20 +584,6 @@ fn a_refused_message_that_waits_is_not_in_doubt() {
             .map(|live| live.message.segments.is_empty()),
     );
     assert_eq!(states, [true], "the intent was taken back");
-}
-
-#[test]
-fn messages_of_a_suspended_account_end_when_their_turn_comes() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    bench.capacity(0, 0);
-    let id = bench.accept(1);
-    let suspended = Document::Account(account(AccountStatus::Suspended));
-    let change = postrider_store::DocumentChange::Put(suspended);
-    bench.directory.apply(vec![change]).unwrap();
-    bench.capacity(0, 100);
-    assert_eq!(bench.take_submitted().len(), 0);
-    let code = Some(ErrorCode::AccountSuspended);
-    assert_eq!(bench.records[&id], (Status::Failed, code, false));
 }
 
 #[test]

@@ -10,6 +10,9 @@ use postrider_core::sid::Id;
 use super::live::Stage;
 use super::{Dispatch, receipt};
 
+/// How often queues are forgotten that nobody uses.
+pub(super) const IDLE_MS: Millis = 60_000;
+
 /// What a timer is for. The order only breaks ties between equal instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -29,6 +32,8 @@ pub(super) enum Timer {
     Expiry,
     /// Look after parked receipts.
     SweepParked,
+    /// Look for queues that nobody uses.
+    ForgetIdleQueues,
     /// A read of a queue failed: begin it again.
     ReadAgain,
     /// A lookup failed: go on with them.
@@ -52,6 +57,11 @@ impl Dispatch {
                 Timer::Silence(id) => self.apply(id, &Event::OthersSilent, now_ms),
                 // The poll that runs this begins them.
                 Timer::ReadAgain | Timer::FindAgain | Timer::Expiry | Timer::Shelve => {}
+                Timer::ForgetIdleQueues => {
+                    self.forget_idle_queues(now_ms);
+                    self.timers
+                        .insert((now_ms + IDLE_MS, Timer::ForgetIdleQueues));
+                }
                 Timer::SweepParked => {
                     self.sweep_parked(now_ms);
                     self.timers
