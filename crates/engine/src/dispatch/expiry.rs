@@ -4,7 +4,6 @@
 //! nothing: they may be with a carrier, or their end not durable yet. So the pages are counted on by
 //! place, and there is one look at a time.
 
-use postrider_carriers::CarrierNo;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::Message;
@@ -56,8 +55,7 @@ impl Dispatch {
             if self.live.shadows(id, load) {
                 continue;
             }
-            self.adopt(message, CarrierNo(0));
-            self.give_up(id, ErrorCode::ValidityPeriodExpired, now_ms);
+            self.end_from_disk(message, ErrorCode::ValidityPeriodExpired, now_ms);
         }
         if is_last {
             self.expiry.after = None;

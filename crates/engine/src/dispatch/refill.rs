@@ -97,8 +97,7 @@ impl Dispatch {
                 continue;
             }
             let Some(lane) = self.lane_for(&message, &[]) else {
-                self.adopt(message, CarrierNo(0));
-                self.give_up(id, ErrorCode::NoRoute, now_ms);
+                self.end_from_disk(message, ErrorCode::NoRoute, now_ms);
                 continue;
             };
             let entry = self.queue_mut(sender).lanes.entry(lane).or_default();
@@ -158,19 +157,26 @@ impl Dispatch {
         lane: CarrierNo,
         now_ms: Millis,
     ) {
-        let was_submitting = message.status == Status::Sending && !message.segments.is_empty();
+        if was_submitting(&message) {
+            self.end_from_disk(message, ErrorCode::UnknownFailure, now_ms);
+        } else {
+            let id = self.adopt(message, lane);
+            self.join(id, sender, lane);
+        }
+    }
+
+    /// A stored message ends, for this reason unless a former process may have submitted it: its intent
+    /// was on record then, so its carrier forbids a second try, and all that is known is that nobody
+    /// knows.
+    pub(super) fn end_from_disk(&mut self, message: Message, code: ErrorCode, now_ms: Millis) {
+        let lane = self.lane_for(&message, &[]).unwrap_or(CarrierNo(0));
+        let was_submitting = was_submitting(&message);
         let id = self.adopt(message, lane);
         if was_submitting {
-            // Its intent was on record, so its carrier forbids a second try.
-            self.apply(
-                id,
-                &Event::OutcomeUnknown {
-                    code: ErrorCode::UnknownFailure,
-                },
-                now_ms,
-            );
+            let code = ErrorCode::UnknownFailure;
+            self.apply(id, &Event::OutcomeUnknown { code }, now_ms);
         } else {
-            self.join(id, sender, lane);
+            self.give_up(id, code, now_ms);
         }
     }
 
@@ -186,4 +192,9 @@ impl Dispatch {
 fn is_behind(walk: &Walk, scan_after: Option<Id>) -> bool {
     walk.after()
         .is_some_and(|after| scan_after.is_none_or(|scan| after < scan))
+}
+
+/// Its intent was on record when the process ended.
+fn was_submitting(message: &Message) -> bool {
+    message.status == Status::Sending && !message.segments.is_empty()
 }

@@ -1,5 +1,7 @@
 //! Messages that expire on disk, whatever stands before them in the index of deadlines.
 
+use postrider_core::lifecycle::Segments;
+
 use super::*;
 
 const PAGE: usize = 4;
@@ -77,4 +79,29 @@ fn pages_whose_ends_are_not_durable_yet_are_not_read_again_and_again() {
     bench.turn(commits);
     bench.advance(10_000);
     assert_eq!(bench.records.len(), 100);
+}
+
+/// The carrier may have it: that its time is over says nothing.
+#[test]
+fn what_a_former_process_was_submitting_is_unknown_whichever_read_finds_it() {
+    for senders in [vec![], vec![SenderNo(1)]] {
+        let mut bench = Bench::new(UnknownOutcome::Fail);
+        let message = Message {
+            status: Status::Sending,
+            segments: Segments::from_bytes(&[0]),
+            is_backlog: true,
+            deadline_ms: START_MS - 1,
+            ..message(1, START_MS)
+        };
+        let id = message.sid.id;
+        bench.stored.push(message);
+        bench
+            .dispatch
+            .start(Some(id), senders, Vec::new(), START_MS);
+        bench.turn(vec![Input::Timer]);
+        bench.advance(2_000);
+        let (status, error, _) = bench.records[&id];
+        let end = (Status::Undelivered, Some(ErrorCode::UnknownFailure));
+        assert_eq!((status, error), end);
+    }
 }
