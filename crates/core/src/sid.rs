@@ -34,6 +34,7 @@ impl Id {
     pub const MIN: Self = Self(0);
 
     /// The place just before it: of all ids that are made, it is the first to come after this.
+    #[must_use]
     pub fn before(self) -> Self {
         match self.key() {
             0 => Self::MIN,

@@ -63,6 +63,8 @@ pub fn run(seed: u64) -> Report {
         policy: world.policy,
         rates: &world.rates,
         starts: &world.starts,
+        upheavals: &world.upheavals,
+        routes: &world.routed_since,
     };
     oracle::check(&evidence, &mut report);
     report
@@ -86,6 +88,10 @@ struct World {
     process: Option<Process>,
     /// When each process started, in order.
     starts: Vec<Millis>,
+    /// Ends and starts of processes, and reloads.
+    upheavals: Vec<Millis>,
+    /// Which carrier messages went to since when, by destination.
+    routed_since: Vec<(Millis, [CarrierNo; 2])>,
     plan: BTreeMap<(Millis, u64), Action>,
     planned: u64,
     bodies: u64,
@@ -118,6 +124,8 @@ enum Work {
 
 enum Action {
     Request,
+    /// A request whose message was made earlier comes to its commit.
+    Insert(Box<Message>),
     CancelSome,
     /// The committing thread's batch reaches the disk.
     Flush,
@@ -125,7 +133,8 @@ enum Action {
     Answer(Box<Input>),
     AttemptDone(AttemptId, AttemptResult),
     Scheduler,
-    Disconnect(usize),
+    /// Which carrier, and for how long.
+    Disconnect(usize, Millis),
     Reload,
     FailCommit(Fault),
     Crash,
@@ -166,12 +175,15 @@ impl World {
             customer: Customer::default(),
             process: None,
             starts: Vec::new(),
+            upheavals: Vec::new(),
+            routed_since: Vec::new(),
             plan: BTreeMap::new(),
             planned: 0,
             bodies: 0,
             report: Report::default(),
         };
         world.write_settings(&ids);
+        world.note_routes();
         world
     }
 
@@ -180,14 +192,24 @@ impl World {
             let at_ms = self.rng.random_range(0..TROUBLE_MS);
             self.plan(START_MS + at_ms, Action::Request);
         }
+        // Some come together, so that queues grow.
+        for _ in 0..self.rng.random_range(0..3) {
+            let at_ms = self.rng.random_range(0..TROUBLE_MS);
+            for _ in 0..self.rng.random_range(10..40) {
+                let after_ms = self.rng.random_range(0..2_000);
+                self.plan(START_MS + at_ms + after_ms, Action::Request);
+            }
+        }
         for _ in 0..self.rng.random_range(0..4) {
             let at_ms = self.rng.random_range(0..TROUBLE_MS);
             self.plan(START_MS + at_ms, Action::CancelSome);
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            let which = self.rng.random_range(0..self.carriers.len());
-            self.plan(START_MS + at_ms, Action::Disconnect(which));
+            self.plan_disconnect(100..20_000);
             let at_ms = self.rng.random_range(0..TROUBLE_MS);
             self.plan(START_MS + at_ms, Action::Crash);
+        }
+        // Now and then one stays away.
+        if self.rng.random_bool(0.5) {
+            self.plan_disconnect(60_000..TROUBLE_MS);
         }
         for _ in 0..self.rng.random_range(0..5) {
             let at_ms = self.rng.random_range(0..TROUBLE_MS);
@@ -199,6 +221,13 @@ impl World {
             self.plan(START_MS + at_ms, Action::FailCommit(fault));
         }
         self.plan(START_MS + TROUBLE_MS, Action::Heal);
+    }
+
+    fn plan_disconnect(&mut self, for_ms: std::ops::Range<Millis>) {
+        let at_ms = self.rng.random_range(0..TROUBLE_MS);
+        let which = self.rng.random_range(0..self.carriers.len());
+        let for_ms = self.rng.random_range(for_ms);
+        self.plan(START_MS + at_ms, Action::Disconnect(which, for_ms));
     }
 
     fn plan(&mut self, at_ms: Millis, action: Action) {
@@ -307,6 +336,11 @@ impl World {
         let now_ms = self.clock.now_ms();
         match action {
             Action::Request => self.request(),
+            Action::Insert(message) => {
+                if let Some(process) = &mut self.process {
+                    process.mailbox.push_back(Work::Insert(message));
+                }
+            }
             Action::CancelSome => self.cancel_some(),
             Action::Flush => self.flush(),
             Action::Answer(input) => {
@@ -316,9 +350,9 @@ impl World {
             }
             Action::AttemptDone(id, result) => self.attempt_done(id, result),
             Action::Scheduler => self.release_due(),
-            Action::Disconnect(index) => {
+            Action::Disconnect(index, for_ms) => {
                 let mut events = Vec::new();
-                self.carriers[index].disconnect(now_ms, &mut self.rng, &mut events);
+                self.carriers[index].disconnect(for_ms, now_ms, &mut events);
                 self.tell(index, events);
             }
             Action::Reload => self.reload(),
@@ -345,13 +379,18 @@ impl World {
         self.report.crashes += 1;
         process.store.crash();
         let now_ms = self.clock.now_ms();
+        self.upheavals.push(now_ms);
         for carrier in &mut self.carriers {
             carrier.forget_client(now_ms);
         }
         self.plan.retain(|_, action| {
             !matches!(
                 action,
-                Action::Flush | Action::Answer(_) | Action::AttemptDone(..) | Action::Scheduler
+                Action::Flush
+                    | Action::Answer(_)
+                    | Action::AttemptDone(..)
+                    | Action::Scheduler
+                    | Action::Insert(_)
             )
         });
         self.plan_in(100..5_000, Action::Restart);
@@ -363,6 +402,7 @@ impl World {
         }
         let now_ms = self.clock.now_ms();
         self.starts.push(now_ms);
+        self.upheavals.push(now_ms);
         let store = Arc::new(self.disk.open());
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
@@ -409,7 +449,10 @@ impl World {
             directory,
             loads,
             metrics,
-            limits: Limits::default(),
+            limits: Limits {
+                schedule_min_seconds: 5,
+                ..Limits::default()
+            },
             paces: PaceSettings::default(),
             routes: ArcSwap::new(routes),
         };
@@ -455,8 +498,14 @@ impl World {
         self.bodies += 1;
         let long = "x".repeat(self.rng.random_range(0..400));
         let number = self.bodies;
+        let handset = self.rng.random_range(200..999);
+        let to = if self.rng.random_bool(0.7) {
+            format!("+1415555{handset:04}")
+        } else {
+            format!("+447700900{handset:03}")
+        };
         let mut request = CreateMessage {
-            to: Some(format!("+1415555{:04}", self.rng.random_range(200..999))),
+            to: Some(to),
             body: Some(format!("message {number} {long}")),
             status_callback: Some(CALLBACK_URL.to_owned()),
             ..CreateMessage::default()
@@ -472,8 +521,9 @@ impl World {
         }
         if request.messaging_service.is_some() && self.rng.random_bool(0.1) {
             request.schedule_type = Some("fixed".to_owned());
-            let ahead_ms = self.rng.random_range(301_000..600_000);
-            request.send_at = Some(iso(self.clock.now_ms() + ahead_ms));
+            // Many are due at the same time.
+            let earliest_ms = self.clock.now_ms() + self.rng.random_range(6_000..60_000);
+            request.send_at = Some(iso(earliest_ms - earliest_ms % 30_000 + 30_000));
         }
         let Some(process) = &mut self.process else {
             return;
@@ -484,6 +534,10 @@ impl World {
             .account(self.account)
             .expect("the account is there");
         match process.acceptor.prepare(&account, &request, 0, None) {
+            // Those of others that were made later may be committed first.
+            Ok(message) if self.rng.random_bool(0.2) => {
+                self.plan_in(1..1_000, Action::Insert(Box::new(message)));
+            }
             Ok(message) => process.mailbox.push_back(Work::Insert(Box::new(message))),
             Err(fault) => panic!("an ordinary request is refused: {fault}"),
         }
@@ -529,7 +583,8 @@ impl World {
             .next_scheduled()
             .expect("the store reads")
             .is_some();
-        let is_over = now_ms > START_MS + TROUBLE_MS && !has_scheduled;
+        // The last requests may still be on their way to their commit.
+        let is_over = now_ms > START_MS + TROUBLE_MS + 10_000 && !has_scheduled;
         if !is_over {
             self.plan(now_ms + 500, Action::Scheduler);
         }
@@ -708,11 +763,12 @@ impl World {
             match work {
                 Work::Insert(message) => {
                     applied.next();
-                    self.customer.was_answered(&message);
+                    self.customer.was_answered(&message, now_ms);
                     accepted.push(*message);
                 }
                 Work::Release(message) => {
                     if applied.next() == Some(Applied::Yes) {
+                        self.customer.was_released(&message, now_ms);
                         accepted.push(*message);
                     } else {
                         process.acceptor.abandon(&message);
