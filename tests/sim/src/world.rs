@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use postrider_carriers::{CarrierNo, Event, EventBatch, UnknownOutcome};
 use postrider_core::clock::{Clock, ManualClock, Millis};
-use postrider_core::create::CreateMessage;
 use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
@@ -31,6 +30,7 @@ use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
 
 mod reload;
+mod requests;
 mod settings;
 
 /// 2026-01-01T00:00:00Z.
@@ -45,7 +45,6 @@ const END_MS: Millis = TROUBLE_MS + 12 * 3_600_000;
 /// After this no parked receipt is expected to find its message any more.
 const PARKED_MS: Millis = 300_000;
 
-const CALLBACK_URL: &str = "https://customer.example/status";
 const STEPS_MAX: u64 = 400_000;
 
 /// Runs the seed to its end and checks every promise. Panics with the promise that was broken.
@@ -185,49 +184,6 @@ impl World {
         world.write_settings(&ids);
         world.note_routes();
         world
-    }
-
-    fn plan_customer(&mut self) {
-        for _ in 0..self.rng.random_range(20..120) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::Request);
-        }
-        // Some come together, so that queues grow.
-        for _ in 0..self.rng.random_range(0..3) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            for _ in 0..self.rng.random_range(10..40) {
-                let after_ms = self.rng.random_range(0..2_000);
-                self.plan(START_MS + at_ms + after_ms, Action::Request);
-            }
-        }
-        for _ in 0..self.rng.random_range(0..4) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::CancelSome);
-            self.plan_disconnect(100..20_000);
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::Crash);
-        }
-        // Now and then one stays away.
-        if self.rng.random_bool(0.5) {
-            self.plan_disconnect(60_000..TROUBLE_MS);
-        }
-        for _ in 0..self.rng.random_range(0..5) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::Reload);
-        }
-        if self.rng.random_bool(0.4) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            let fault = [Fault::Lost, Fault::Kept, Fault::Split][self.rng.random_range(0..3)];
-            self.plan(START_MS + at_ms, Action::FailCommit(fault));
-        }
-        self.plan(START_MS + TROUBLE_MS, Action::Heal);
-    }
-
-    fn plan_disconnect(&mut self, for_ms: std::ops::Range<Millis>) {
-        let at_ms = self.rng.random_range(0..TROUBLE_MS);
-        let which = self.rng.random_range(0..self.carriers.len());
-        let for_ms = self.rng.random_range(for_ms);
-        self.plan(START_MS + at_ms, Action::Disconnect(which, for_ms));
     }
 
     fn plan(&mut self, at_ms: Millis, action: Action) {
@@ -490,72 +446,6 @@ impl World {
                     process.scheduler.offer(job, now_ms);
                 }
             }
-        }
-    }
-
-    /// The customer asks for a message.
-    fn request(&mut self) {
-        self.bodies += 1;
-        let long = "x".repeat(self.rng.random_range(0..400));
-        let number = self.bodies;
-        let handset = self.rng.random_range(200..999);
-        let to = if self.rng.random_bool(0.7) {
-            format!("+1415555{handset:04}")
-        } else {
-            format!("+447700900{handset:03}")
-        };
-        let mut request = CreateMessage {
-            to: Some(to),
-            body: Some(format!("message {number} {long}")),
-            status_callback: Some(CALLBACK_URL.to_owned()),
-            ..CreateMessage::default()
-        };
-        if self.rng.random_bool(0.8) {
-            request.messaging_service = Some(self.service.to_string());
-        } else {
-            let which = self.rng.random_range(0..self.numbers.len());
-            request.from = Some(self.numbers[which].clone());
-        }
-        if self.rng.random_bool(0.2) {
-            request.validity_period = Some(self.rng.random_range(1..60).to_string());
-        }
-        if request.messaging_service.is_some() && self.rng.random_bool(0.1) {
-            request.schedule_type = Some("fixed".to_owned());
-            // Many are due at the same time.
-            let earliest_ms = self.clock.now_ms() + self.rng.random_range(6_000..60_000);
-            request.send_at = Some(iso(earliest_ms - earliest_ms % 30_000 + 30_000));
-        }
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let account = process
-            .acceptor
-            .directory
-            .account(self.account)
-            .expect("the account is there");
-        match process.acceptor.prepare(&account, &request, 0, None) {
-            // Those of others that were made later may be committed first.
-            Ok(message) if self.rng.random_bool(0.2) => {
-                self.plan_in(1..1_000, Action::Insert(Box::new(message)));
-            }
-            Ok(message) => process.mailbox.push_back(Work::Insert(Box::new(message))),
-            Err(fault) => panic!("an ordinary request is refused: {fault}"),
-        }
-    }
-
-    fn cancel_some(&mut self) {
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let scheduled = process
-            .store
-            .scheduled(Millis::MAX, 100)
-            .expect("the store reads");
-        if !scheduled.is_empty() {
-            let which = self.rng.random_range(0..scheduled.len());
-            process
-                .mailbox
-                .push_back(Work::Cancel(scheduled[which].sid.id));
         }
     }
 
@@ -847,11 +737,4 @@ impl World {
             process.scheduler.on_result(id, result, now_ms);
         }
     }
-}
-
-/// ISO 8601, whole seconds, UTC.
-fn iso(at_ms: Millis) -> String {
-    jiff::Timestamp::from_second(at_ms / 1_000)
-        .expect("a time of this century")
-        .to_string()
 }
