@@ -230,7 +230,7 @@ pub trait Carrier: Send + Sync {
     fn acknowledge(&self, tokens: Vec<AckToken>);
 
     /// Answers the carrier that it should bring these events again later, because they cannot be
-    /// kept now (a full disk). A carrier that has no such answer leaves them unanswered.
+    /// kept now (a full disk, too many at once). A carrier that has no such answer leaves them unanswered.
     fn decline(&self, tokens: Vec<AckToken>) {
         let _ = tokens;
     }

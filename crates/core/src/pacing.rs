@@ -116,6 +116,13 @@ impl Pace {
         self.rate
     }
 
+    /// Nothing is owed any more: a new pace at the same rate is no different.
+    pub fn is_settled(&self, now_ms: Millis) -> bool {
+        let mut now = *self;
+        now.settle(now_ms);
+        now.debt == 0 || now.rate.is_unlimited()
+    }
+
     fn settle(&mut self, now_ms: Millis) {
         let elapsed_ms = u64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(0);
         self.debt = self
@@ -215,6 +222,8 @@ mod tests {
         assert_eq!(pace.take(5_099, 1), Err(5_100));
         assert_eq!(pace.take(5_100, 1), Ok(()));
         assert_eq!(pace.take(5_100, 1), Err(5_200));
+        assert!(!pace.is_settled(6_099));
+        assert!(pace.is_settled(6_100));
     }
 
     #[test]

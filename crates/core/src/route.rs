@@ -31,6 +31,14 @@ impl Routes {
             .find(matches)
             .map_or(&[], |route| &route.carriers)
     }
+
+    /// Every answer that [`Routes::find`] may give for messages of this sender.
+    pub fn of_sender(&self, sender: &SenderAddress) -> impl Iterator<Item = &[u16]> {
+        let kind = kind_of(sender);
+        let matching = self.0.iter();
+        let matching = matching.filter(move |route| route.sender.is_none_or(|it| it == kind));
+        matching.map(|route| &*route.carriers)
+    }
 }
 
 /// The kind of a sender as far as routes and paces tell senders apart.
@@ -80,5 +88,11 @@ mod tests {
         assert_eq!(find("+14155550101", "+14155550199"), [2, 0]);
         assert_eq!(find("ACME", "+447700900199"), [3]);
         assert!(find("ACME", "+33700000001").is_empty());
+        let of_sender = |from: &str| {
+            let from = SenderAddress::parse(from).unwrap();
+            routes.of_sender(&from).collect::<Vec<_>>().concat()
+        };
+        assert_eq!(of_sender("55501"), [1, 2, 0, 3]);
+        assert_eq!(of_sender("ACME"), [2, 0, 3]);
     }
 }

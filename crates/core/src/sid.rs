@@ -33,6 +33,15 @@ impl Id {
     /// Smaller than every id that is made.
     pub const MIN: Self = Self(0);
 
+    /// The place just before it: of all ids that are made, it is the first to come after this.
+    #[must_use]
+    pub fn before(self) -> Self {
+        match self.key() {
+            0 => Self::MIN,
+            key => Self::from_key(key - 1, i64::MAX),
+        }
+    }
+
     pub fn from_u128(bits: u128) -> Self {
         Self(bits)
     }

@@ -176,7 +176,6 @@ impl Acceptor {
                 status: Status::Failed,
                 error: Some(code),
                 updated_ms: now_ms,
-                deadline_ms,
                 ..scheduled.clone()
             },
         };

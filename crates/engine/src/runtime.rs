@@ -455,6 +455,7 @@ impl Shell {
             Effect::Acknowledge { carrier, tokens } => {
                 self.carriers.get(carrier).acknowledge(tokens);
             }
+            Effect::Decline { carrier, tokens } => self.carriers.get(carrier).decline(tokens),
             Effect::Refill {
                 load,
                 sender,
@@ -468,10 +469,11 @@ impl Shell {
             Effect::Expiring {
                 load,
                 before_ms,
+                after,
                 limit,
             } => self.read(load, move |store| {
                 store
-                    .expiring(before_ms, limit)
+                    .expiring(before_ms, after, limit)
                     .map(|messages| Input::Expiring { load, messages })
             }),
             Effect::Unshelved {

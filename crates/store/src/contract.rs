@@ -324,8 +324,14 @@ pub trait Store: Send + Sync {
     /// Senders with something waiting; cheaper than their depths, for the start.
     fn queued_senders(&self) -> Result<Vec<SenderNo>>;
 
-    /// Waiting messages marked `is_backlog` whose deadline is before the given instant, by deadline.
-    fn expiring(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>>;
+    /// Waiting messages marked `is_backlog` whose deadline is before the given instant, by deadline
+    /// and then by id, after the given one.
+    fn expiring(
+        &self,
+        before_ms: Millis,
+        after: Option<(Millis, Id)>,
+        limit: usize,
+    ) -> Result<Vec<Message>>;
 
     /// Scheduled messages due before the given instant, by their time.
     fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>>;

@@ -257,9 +257,16 @@ impl Store for MemoryStore {
         Ok(depths.into_iter().map(|depth| depth.sender).collect())
     }
 
-    fn expiring(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+    fn expiring(
+        &self,
+        before_ms: Millis,
+        from: Option<(Millis, Id)>,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
         let records = self.records()?;
-        let rows = records.deadlines.range(..(before_ms, i64::MIN));
+        let from = from.map_or((i64::MIN, i64::MIN), |(at_ms, id)| (at_ms, after(Some(id))));
+        let rows = records.deadlines.range(from..);
+        let rows = rows.take_while(|(deadline_ms, _)| *deadline_ms < before_ms);
         Ok(records.load(rows.map(|(_, row)| *row), limit))
     }
 

@@ -18,6 +18,9 @@ use smallvec::smallvec;
 /// Segments a carrier takes at once.
 const CAPACITY: u32 = 40;
 
+/// With so many messages of up to three segments it may have no room for another.
+const NEARLY_FULL: usize = 12;
+
 /// How long a submission may stay unanswered before its outcome is unknown.
 const RESPONSE_TIMEOUT_MS: Millis = 30_000;
 
@@ -41,8 +44,22 @@ pub(crate) struct Carrier {
     /// Receipts not yet acknowledged, by token.
     unacknowledged: BTreeMap<u32, Receipt>,
     next_token: u32,
+    /// It said that it has something against us, and nothing better since.
+    is_held: bool,
+    /// When it could not be expected to take anything: it was down, held, or nearly full.
+    pub(crate) closed: Vec<Range<Millis>>,
+    closed_from: Option<Millis>,
+    /// Every submission that it was given: when, from whom, and the message's body.
+    pub(crate) offered: Vec<Offer>,
     /// Every submission the SMSC took: the message's body (unique in a run), when, and its fate.
     pub(crate) taken: Vec<Taken>,
+}
+
+/// A submission, whatever became of it.
+pub(crate) struct Offer {
+    pub(crate) at_ms: Millis,
+    pub(crate) from: String,
+    pub(crate) body: String,
 }
 
 /// One message as the SMSC saw it.
@@ -104,6 +121,10 @@ impl Carrier {
             next_id: 1,
             unacknowledged: BTreeMap::new(),
             next_token: 1,
+            is_held: false,
+            closed: Vec::new(),
+            closed_from: None,
+            offered: Vec::new(),
             taken: Vec::new(),
         }
     }
@@ -130,8 +151,24 @@ impl Carrier {
         rng: &mut StdRng,
         events: &mut Vec<Event>,
     ) {
+        self.offered.push(Offer {
+            at_ms: now_ms,
+            from: submission.from.to_string(),
+            body: submission.body.to_string(),
+        });
+        self.open.insert(submission.ticket);
+        self.deal_with(submission, now_ms, rng, events);
+        self.note_room(now_ms);
+    }
+
+    fn deal_with(
+        &mut self,
+        submission: &Submission,
+        now_ms: Millis,
+        rng: &mut StdRng,
+        events: &mut Vec<Event>,
+    ) {
         let ticket = submission.ticket;
-        self.open.insert(ticket);
         if !self.is_up {
             self.answer(ticket, Outcome::Returned, events);
             return;
@@ -312,8 +349,15 @@ impl Carrier {
         self.unacknowledged.remove(&token.sequence);
     }
 
-    /// The link breaks: what was in flight is unknown, and nothing is taken for a while.
-    pub(crate) fn disconnect(&mut self, now_ms: Millis, rng: &mut StdRng, events: &mut Vec<Event>) {
+    /// It comes again later.
+    pub(crate) fn decline(&mut self, token: AckToken, now_ms: Millis) {
+        if let Some(receipt) = self.unacknowledged.remove(&token.sequence) {
+            self.plan(now_ms + RESEND_MS, Planned::Receipt(receipt));
+        }
+    }
+
+    /// The link breaks: what was in flight is unknown, and nothing is taken for as long.
+    pub(crate) fn disconnect(&mut self, for_ms: Millis, now_ms: Millis, events: &mut Vec<Event>) {
         if !self.is_up {
             return;
         }
@@ -327,12 +371,40 @@ impl Carrier {
         self.plan
             .retain(|_, planned| !matches!(planned, Planned::Answer { .. }));
         events.push(self.capacity());
-        self.plan(now_ms + rng.random_range(100..20_000), Planned::Up);
+        self.plan(now_ms + for_ms, Planned::Up);
+        self.note_room(now_ms);
+    }
+
+    /// Our process tries it again with its new settings.
+    pub(crate) fn lift(&mut self, now_ms: Millis) {
+        self.is_held = false;
+        self.note_room(now_ms);
+    }
+
+    fn note_room(&mut self, now_ms: Millis) {
+        let is_closed = !self.is_up || self.is_held || self.open.len() >= NEARLY_FULL;
+        match self.closed_from {
+            None if is_closed => self.closed_from = Some(now_ms),
+            Some(from_ms) if !is_closed => {
+                self.closed.push(from_ms..now_ms);
+                self.closed_from = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it could be expected to take something all the time.
+    pub(crate) fn had_room(&self, times: &Range<Millis>) -> bool {
+        let mut closed = self.closed.iter();
+        let is_apart =
+            |closed: &Range<Millis>| closed.end < times.start || closed.start > times.end;
+        closed.all(is_apart) && self.closed_from.is_none_or(|from_ms| from_ms > times.end)
     }
 
     /// Our process died: nobody waits for answers any more. The SMSC and its receipts live on.
     pub(crate) fn forget_client(&mut self, now_ms: Millis) {
         self.open.clear();
+        self.lift(now_ms);
         self.plan.retain(|_, planned| {
             !matches!(planned, Planned::Answer { .. } | Planned::LateAnswer { .. })
         });
@@ -386,10 +458,16 @@ impl Carrier {
                 }
             }
         }
+        self.note_room(now_ms);
     }
 
     fn answer(&mut self, ticket: Ticket, outcome: Outcome, events: &mut Vec<Event>) {
         if self.open.remove(&ticket) {
+            match &outcome {
+                Outcome::Accepted { .. } => self.is_held = false,
+                Outcome::Refused(refusal) => self.is_held = refusal.class == RefusalClass::Config,
+                Outcome::Throttled | Outcome::Returned | Outcome::Unknown => {}
+            }
             events.push(Event::Outcome { ticket, outcome });
         }
     }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postrider_carriers::UnknownOutcome;
+use postrider_carriers::{CarrierNo, UnknownOutcome};
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::{Message, Status};
 use postrider_store::Store;
 
-use crate::carrier::{Carrier, Fate, Taken};
-use crate::customer::Customer;
+use crate::carrier::{Carrier, Fate, Offer, Taken};
+use crate::customer::{Created, Customer};
 
 /// What happened in a run, for the curious and for comparing two runs of one seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub(crate) struct Evidence<'a> {
     pub(crate) rates: &'a BTreeMap<String, f64>,
     /// When each process started, in order.
     pub(crate) starts: &'a [Millis],
+    /// Ends and starts of processes, and reloads.
+    pub(crate) upheavals: &'a [Millis],
+    /// Which carriers messages to +1 and to +44 went to, since when.
+    pub(crate) routes: &'a [(Millis, [CarrierNo; 2])],
 }
 
 /// Panics with the broken promise.
@@ -61,6 +65,7 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
         check_duplicates(&message, taken, evidence, report);
         check_callbacks(&message, created, evidence.customer, report);
         check_deadline(&message, taken, evidence.starts);
+        check_expired(&message, body, created, evidence);
     }
     check_pace(evidence);
     assert!(evidence.store.parked().expect("the store reads").len() <= report.messages);
@@ -158,12 +163,7 @@ fn check_duplicates(
 }
 
 /// Every status the message went through was called back at least once, none that it did not.
-fn check_callbacks(
-    message: &Message,
-    created: &crate::customer::Created,
-    customer: &Customer,
-    report: &mut Report,
-) {
+fn check_callbacks(message: &Message, created: &Created, customer: &Customer, report: &mut Report) {
     let heard = customer
         .heard
         .get(&message.sid.id)
@@ -230,6 +230,42 @@ fn check_deadline(message: &Message, taken: &[&Taken], starts: &[Millis]) {
             );
         }
     }
+}
+
+/// A sender that does nothing for so long could have sent another message: its pace is one segment a
+/// second at least, and reads of the store fail now and then.
+const IDLE_MS: Millis = 10_000;
+
+/// What expired waited for something: for its carrier, for others in its sender's queue, or for a
+/// process. In particular no trouble lasts as long as the usual validity period.
+fn check_expired(message: &Message, body: &str, created: &Created, evidence: &Evidence<'_>) {
+    if message.error != Some(ErrorCode::ValidityPeriodExpired) {
+        return;
+    }
+    let sid = message.sid;
+    assert!(!created.is_patient, "{sid} expired though it had all day");
+    let end_ms = message.deadline_ms;
+    let times = end_ms - IDLE_MS..end_ms;
+    let is_within = |at_ms: &Millis| times.contains(at_ms);
+    let is_queued = created.queued_ms.is_some_and(|at_ms| at_ms < times.start);
+    if !is_queued || evidence.upheavals.iter().any(is_within) {
+        return;
+    }
+    let did_something = |offer: &Offer| {
+        let is_from = Some(&*offer.from) == message.from.as_deref();
+        offer.body == body || is_from && is_within(&offer.at_ms)
+    };
+    let mut offers = evidence.carriers.iter().flat_map(|it| &it.offered);
+    let mut routes = evidence.routes.iter();
+    let (_, carriers) = routes
+        .rfind(|(since_ms, _)| *since_ms <= times.start)
+        .expect("there are routes from the first");
+    let carrier = carriers[usize::from(message.to.starts_with("+44"))];
+    let carrier = &evidence.carriers[usize::from(carrier.0)];
+    assert!(
+        offers.any(did_something) || !carrier.had_room(&times),
+        "{sid} expired though its sender was idle and its carrier had room"
+    );
 }
 
 /// No sender is faster than its pace: in any window, at most rate x time plus one second's burst

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use postrider_carriers::{CarrierNo, Event, EventBatch, UnknownOutcome};
 use postrider_core::clock::{Clock, ManualClock, Millis};
-use postrider_core::create::CreateMessage;
 use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
@@ -26,6 +25,7 @@ use crate::oracle::{self, Evidence, Report};
 mod life;
 mod reads;
 mod reload;
+mod requests;
 mod settings;
 mod stop;
 
@@ -41,7 +41,6 @@ const END_MS: Millis = TROUBLE_MS + 12 * 3_600_000;
 /// After this no parked receipt is expected to find its message any more.
 const PARKED_MS: Millis = 300_000;
 
-const CALLBACK_URL: &str = "https://customer.example/status";
 const STEPS_MAX: u64 = 400_000;
 
 /// Runs the seed to its end and checks every promise. Panics with the promise that was broken.
@@ -59,6 +58,8 @@ pub fn run(seed: u64) -> Report {
         policy: world.policy,
         rates: &world.rates,
         starts: &world.starts,
+        upheavals: &world.upheavals,
+        routes: &world.routed_since,
     };
     oracle::check(&evidence, &mut report);
     report
@@ -85,6 +86,10 @@ struct World {
     process: Option<Process>,
     /// When each process started, in order.
     starts: Vec<Millis>,
+    /// Ends and starts of processes, and reloads.
+    upheavals: Vec<Millis>,
+    /// Which carrier messages went to since when, by destination.
+    routed_since: Vec<(Millis, [CarrierNo; 2])>,
     plan: BTreeMap<(Millis, u64), Action>,
     planned: u64,
     bodies: u64,
@@ -119,6 +124,8 @@ enum Work {
 
 enum Action {
     Request,
+    /// A request whose message was made earlier comes to its commit.
+    Insert(Box<Message>),
     CancelSome,
     /// The committing thread's batch reaches the disk.
     Flush,
@@ -126,7 +133,8 @@ enum Action {
     Answer(Box<Input>),
     AttemptDone(AttemptId, AttemptResult),
     Scheduler,
-    Disconnect(usize),
+    /// Which carrier, and for how long.
+    Disconnect(usize, Millis),
     Reload,
     FailCommit(Fault),
     Crash,
@@ -176,40 +184,16 @@ impl World {
             customer: Customer::default(),
             process: None,
             starts: Vec::new(),
+            upheavals: Vec::new(),
+            routed_since: Vec::new(),
             plan: BTreeMap::new(),
             planned: 0,
             bodies: 0,
             report: Report::default(),
         };
         world.write_settings(&ids);
+        world.note_routes();
         world
-    }
-
-    fn plan_customer(&mut self) {
-        for _ in 0..self.rng.random_range(20..120) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::Request);
-        }
-        for _ in 0..self.rng.random_range(0..4) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::CancelSome);
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            let which = self.rng.random_range(0..self.carriers.len());
-            self.plan(START_MS + at_ms, Action::Disconnect(which));
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::Crash);
-        }
-        for _ in 0..self.rng.random_range(0..5) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            self.plan(START_MS + at_ms, Action::Reload);
-        }
-        if self.rng.random_bool(0.4) {
-            let at_ms = self.rng.random_range(0..TROUBLE_MS);
-            let fault = [Fault::Lost, Fault::Kept, Fault::Split][self.rng.random_range(0..3)];
-            self.plan(START_MS + at_ms, Action::FailCommit(fault));
-        }
-        self.plan_stops();
-        self.plan(START_MS + TROUBLE_MS, Action::Heal);
     }
 
     fn plan(&mut self, at_ms: Millis, action: Action) {
@@ -319,6 +303,11 @@ impl World {
         let now_ms = self.clock.now_ms();
         match action {
             Action::Request => self.request(),
+            Action::Insert(message) => {
+                if let Some(process) = &mut self.process {
+                    process.mailbox.push_back(Work::Insert(message));
+                }
+            }
             Action::CancelSome => self.cancel_some(),
             Action::Flush => self.flush(),
             Action::Answer(input) => {
@@ -328,9 +317,9 @@ impl World {
             }
             Action::AttemptDone(id, result) => self.attempt_done(id, result),
             Action::Scheduler => self.release_due(),
-            Action::Disconnect(index) => {
+            Action::Disconnect(index, for_ms) => {
                 let mut events = Vec::new();
-                self.carriers[index].disconnect(now_ms, &mut self.rng, &mut events);
+                self.carriers[index].disconnect(for_ms, now_ms, &mut events);
                 self.tell(index, events);
             }
             Action::Reload => self.reload(),
@@ -347,66 +336,6 @@ impl World {
                 for carrier in &mut self.carriers {
                     carrier.is_hostile = false;
                 }
-            }
-        }
-    }
-
-    /// The customer asks for a message.
-    fn request(&mut self) {
-        self.bodies += 1;
-        let long = "x".repeat(self.rng.random_range(0..400));
-        let number = self.bodies;
-        let mut request = CreateMessage {
-            to: Some(format!(
-                "+1415555{:04}",
-                self.rng.random_range(self.handsets.clone())
-            )),
-            body: Some(format!("message {number} {long}")),
-            status_callback: Some(CALLBACK_URL.to_owned()),
-            ..CreateMessage::default()
-        };
-        if self.rng.random_bool(0.8) {
-            request.messaging_service = Some(self.service.to_string());
-        } else {
-            let which = self.rng.random_range(0..self.numbers.len());
-            request.from = Some(self.numbers[which].clone());
-        }
-        if self.rng.random_bool(0.2) {
-            request.validity_period = Some(self.rng.random_range(1..60).to_string());
-        }
-        if request.messaging_service.is_some() && self.rng.random_bool(0.1) {
-            request.schedule_type = Some("fixed".to_owned());
-            let ahead_ms = self.rng.random_range(301_000..600_000);
-            request.send_at = Some(iso(self.clock.now_ms() + ahead_ms));
-        }
-        let account = self.account;
-        let Some(process) = self.serving() else {
-            return;
-        };
-        let account = process
-            .acceptor
-            .directory
-            .account(account)
-            .expect("the account is there");
-        match process.acceptor.prepare(&account, &request, 0, None) {
-            Ok(message) => process.mailbox.push_back(Work::Insert(Box::new(message))),
-            Err(fault) => panic!("an ordinary request is refused: {fault}"),
-        }
-    }
-
-    fn cancel_some(&mut self) {
-        let Some(process) = self.serving() else {
-            return;
-        };
-        let scheduled = process
-            .store
-            .scheduled(Millis::MAX, 100)
-            .expect("the store reads");
-        if !scheduled.is_empty() {
-            let which = self.rng.random_range(0..scheduled.len());
-            let cancel = Work::Cancel(scheduled[which].sid.id);
-            if let Some(process) = &mut self.process {
-                process.mailbox.push_back(cancel);
             }
         }
     }
@@ -435,7 +364,8 @@ impl World {
             .next_scheduled()
             .expect("the store reads")
             .is_some();
-        let is_over = now_ms > START_MS + TROUBLE_MS && !has_scheduled;
+        // The last requests may still be on their way to their commit.
+        let is_over = now_ms > START_MS + TROUBLE_MS + 10_000 && !has_scheduled;
         if !is_over {
             self.plan(now_ms + 500, Action::Scheduler);
         }
@@ -509,6 +439,11 @@ impl World {
                     self.carriers[usize::from(carrier.0)].acknowledge(token);
                 }
             }
+            Effect::Decline { carrier, tokens } => {
+                for token in tokens {
+                    self.carriers[usize::from(carrier.0)].decline(token, now_ms);
+                }
+            }
             read @ (Effect::Refill { .. }
             | Effect::Expiring { .. }
             | Effect::Unshelved { .. }
@@ -564,11 +499,12 @@ impl World {
             match work {
                 Work::Insert(message) => {
                     applied.next();
-                    self.customer.was_answered(&message);
+                    self.customer.was_answered(&message, now_ms);
                     accepted.push(*message);
                 }
                 Work::Release(message) => {
                     if applied.next() == Some(Applied::Yes) {
+                        self.customer.was_released(&message, now_ms);
                         accepted.push(*message);
                     } else {
                         process.acceptor.abandon(&message);
@@ -647,11 +583,4 @@ impl World {
             process.scheduler.on_result(id, result, now_ms);
         }
     }
-}
-
-/// ISO 8601, whole seconds, UTC.
-fn iso(at_ms: Millis) -> String {
-    jiff::Timestamp::from_second(at_ms / 1_000)
-        .expect("a time of this century")
-        .to_string()
 }

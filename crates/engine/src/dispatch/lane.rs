@@ -1,8 +1,13 @@
 //! Queues: one per sender, divided into lanes by carrier, each a bounded window over the backlog.
 //!
 //! The sender owns the pace; the lanes keep a dead carrier from blocking what goes elsewhere. What
-//! does not fit a lane's window stays on disk: the sender's *scan* walks the stored queue once, in
-//! order, and a lane that was full when the scan passed remembers where it must *catch up*.
+//! does not fit a lane's window stays on disk, and each lane has a walk of its own over the rows that
+//! it left there. Which lane a row belongs to is known when it is accepted. Where it is not, because a
+//! former process accepted it or the routes changed, the sender's *scan* goes over the rows first, and
+//! leaves to the lanes what they have no room for (`refill.rs`).
+//!
+//! Of each lane this holds: a row on disk that is not in memory is ahead of the scan, or of its lane's
+//! walk.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,6 +22,7 @@ use postrider_core::sender_rate::{Cost, Reach, SenderRate};
 use postrider_core::sid::Id;
 
 use super::live::Stage;
+use super::walk::Walk;
 use super::{Dispatch, Effect, Read, Timer, callback_job};
 use crate::pace::rate_of;
 
@@ -27,54 +33,51 @@ pub(super) struct SenderQueue {
     /// What a message takes of it.
     rate: SenderRate,
     pace_version: u64,
-    lanes: BTreeMap<CarrierNo, Lane>,
-    scan: Scan,
-}
-
-/// The walk over the sender's stored queue.
-#[derive(Debug, Default)]
-struct Scan {
-    /// The last message looked at.
-    cursor: Option<Id>,
-    /// Something is stored beyond the cursor.
-    has_more: bool,
-    is_reading: bool,
+    pub(super) lanes: BTreeMap<CarrierNo, Lane>,
+    /// Over rows of which it is not known yet to which lane they belong.
+    pub(super) scan: Walk,
 }
 
 /// One sender's messages for one carrier.
 #[derive(Debug, Default)]
-struct Lane {
-    /// Messages in turn. May name messages that left meanwhile.
-    waiting: VecDeque<Id>,
-    /// Rows after this one were passed over while the lane was full.
-    skipped_after: Option<Id>,
-    is_reading: bool,
+pub(super) struct Lane {
+    /// Messages in turn, each of which waits here ([`Stage::Waiting`]) and nowhere else.
+    pub(super) waiting: VecDeque<Id>,
+    /// Over rows that were left on disk because of this lane.
+    pub(super) walk: Walk,
 }
 
 impl SenderQueue {
-    /// A former process left messages here.
-    pub(super) fn scan_from_start(&mut self) {
-        self.scan.has_more = true;
+    pub(super) fn has_disk(&self) -> bool {
+        self.scan.is_open() || self.lanes.values().any(|lane| lane.walk.is_open())
     }
 
-    /// The read of the scan, or of a lane, has come to nothing and may be begun again.
-    pub(super) fn read_is_over(&mut self, lane: Option<CarrierNo>) {
-        match lane {
-            None => self.scan.is_reading = false,
-            Some(carrier) => {
-                if let Some(lane) = self.lanes.get_mut(&carrier) {
-                    lane.is_reading = false;
-                }
-            }
-        }
+    fn is_idle(&self, now_ms: Millis) -> bool {
+        let mut lanes = self.lanes.values();
+        !self.has_disk()
+            && lanes.all(|lane| lane.waiting.is_empty())
+            && self.pace.is_settled(now_ms)
     }
 
-    fn has_disk(&self) -> bool {
-        self.scan.has_more || self.lanes.values().any(|lane| lane.skipped_after.is_some())
-    }
-
-    fn is_backlogged(&self, window: usize) -> bool {
+    pub(super) fn is_backlogged(&self, window: usize) -> bool {
         self.has_disk() || self.lanes.values().any(|lane| lane.waiting.len() >= window)
+    }
+
+    /// Whether what is new has to wait on disk: there is no room for it, or it would get ahead of
+    /// older messages that wait there for the same carrier.
+    fn waits_on_disk(&self, lane: CarrierNo, window: usize) -> bool {
+        let lane = self.lanes.get(&lane);
+        let has_to_wait = |lane: &Lane| lane.walk.is_open() || lane.waiting.len() >= window;
+        self.scan.is_open() || lane.is_some_and(has_to_wait)
+    }
+
+    /// A row stays on disk, for its lane to find when it has room.
+    fn leave(&mut self, id: Id, lane: CarrierNo) {
+        if self.scan.comes_to(id) {
+            self.scan.leave(id);
+        } else {
+            self.lanes.entry(lane).or_default().walk.leave(id);
+        }
     }
 }
 
@@ -95,6 +98,8 @@ enum Head {
     /// Not before this instant.
     Paced(Millis),
     Go(Id),
+    /// Its account may not send any more.
+    Suspended(Id),
 }
 
 impl Dispatch {
@@ -110,7 +115,7 @@ impl Dispatch {
                 rate: SenderRate::UNLIMITED,
                 pace_version: u64::MAX,
                 lanes: BTreeMap::new(),
-                scan: Scan::default(),
+                scan: Walk::default(),
             }
         })
     }
@@ -118,9 +123,6 @@ impl Dispatch {
     /// A message was accepted and is durable: it joins its lane, or waits on disk.
     pub(super) fn accepted(&mut self, message: Message, now_ms: Millis) {
         let id = message.sid.id;
-        if self.live.get(id).is_some() {
-            return;
-        }
         tracing::debug!(
             message_sid = %message.sid,
             status = message.status.as_str(),
@@ -131,6 +133,10 @@ impl Dispatch {
         for status in message.callbacks_due.iter() {
             self.ready_jobs
                 .extend(callback_job(&self.directory, &message, status, now_ms));
+        }
+        if self.live.get(id).is_some() {
+            // A page that was read after the commit was faster than the news of it.
+            return;
         }
         let Some(sender) = message.sender.filter(|_| message.status == Status::Queued) else {
             // It failed before it could wait (no sender, no room): nothing is left but to tell.
@@ -146,12 +152,9 @@ impl Dispatch {
         };
         let window = self.limits.window;
         let queue = self.queue_mut(sender);
-        let is_full = queue
-            .lanes
-            .get(&lane)
-            .is_some_and(|lane| lane.waiting.len() >= window);
-        if message.is_backlog && (is_full || queue.has_disk()) {
-            queue.scan.has_more = true;
+        if message.is_backlog && queue.waits_on_disk(lane, window) {
+            queue.leave(id, lane);
+            self.on_disk.insert(sender);
             return;
         }
         self.adopt(message, lane);
@@ -159,7 +162,7 @@ impl Dispatch {
     }
 
     /// Puts a live message at the end of its lane.
-    fn join(&mut self, id: Id, sender: SenderNo, lane: CarrierNo) {
+    pub(super) fn join(&mut self, id: Id, sender: SenderNo, lane: CarrierNo) {
         let window = self.limits.window;
         let queue = self.queue_mut(sender);
         queue.lanes.entry(lane).or_default().waiting.push_back(id);
@@ -171,6 +174,37 @@ impl Dispatch {
         if is_backlogged {
             self.loads
                 .with(|table| table.get_mut(sender).is_backlogged = true);
+        }
+    }
+
+    /// A message that ends, or turns out to be with its carrier, while it waits for its turn gives its
+    /// place in the lane away: nobody else would while the carrier is down, and the lane would seem
+    /// to be full. Those that expire are mostly at its head.
+    pub(super) fn leave_lane(&mut self, id: Id) {
+        let Some(live) = self
+            .live
+            .get(id)
+            .filter(|live| live.stage == Stage::Waiting)
+        else {
+            return;
+        };
+        let (sender, carrier) = (live.message.sender, live.lane);
+        let Some(sender) = sender else { return };
+        let queue = self.queues.get_mut(&sender);
+        let Some(lane) = queue.and_then(|queue| queue.lanes.get_mut(&carrier)) else {
+            return;
+        };
+        if let Some(place) = lane.waiting.iter().position(|other| *other == id) {
+            lane.waiting.remove(place);
+            let left = lane.waiting.len();
+            self.tell_if_shorter(sender, left);
+        }
+    }
+
+    /// After a message left a lane with `left` others.
+    fn tell_if_shorter(&mut self, sender: SenderNo, left: usize) {
+        if left + 1 == self.limits.window / 2 || left == 0 {
+            self.tell_backlog(sender);
         }
     }
 
@@ -215,29 +249,21 @@ impl Dispatch {
     pub(super) fn reroute(&mut self, now_ms: Millis) {
         let mut waiting = Vec::new();
         for (&sender, queue) in &mut self.queues {
-            for (carrier, lane) in std::mem::take(&mut queue.lanes) {
-                if let Some(after) = lane.skipped_after {
-                    // Some other lane may want these rows now: the scan goes over them again. What
-                    // it is being shown belongs to the old routes.
-                    let scan = &mut queue.scan;
-                    scan.cursor = scan.cursor.map(|cursor| cursor.min(after));
-                    scan.has_more = true;
-                    scan.is_reading = false;
+            for lane in std::mem::take(&mut queue.lanes).into_values() {
+                if let Some(after) = lane.walk.after() {
+                    // Some other lane may want these rows now: the scan goes over them. Pages that
+                    // are on their way belong to walks that are no more.
+                    let scan = queue.scan.after().map_or(after, |scan| scan.min(after));
+                    queue.scan = Walk::from(scan);
                     self.reads.retain(|_, read| match read {
                         Read::Scan(other) | Read::CatchUp(other, _) => *other != sender,
                         Read::Expiring | Read::Unshelved | Read::Find(_) | Read::Others(_) => true,
                     });
                 }
-                let waits_here = |id: &Id| {
-                    let live = self.live.get(*id);
-                    live.is_some_and(|live| live.stage == Stage::Waiting && live.lane == carrier)
-                };
-                let ids = lane.waiting.into_iter().filter(waits_here);
-                waiting.extend(ids.map(|id| (id, sender)));
+                waiting.extend(lane.waiting.into_iter().map(|id| (id, sender)));
             }
         }
         waiting.sort_unstable();
-        waiting.dedup();
         for (id, sender) in waiting {
             match self.turn_to_lane(id) {
                 Some(lane) => self.join(id, sender, lane),
@@ -254,19 +280,23 @@ impl Dispatch {
     pub(super) fn lane_for(&self, message: &Message, tried: &[CarrierNo]) -> Option<CarrierNo> {
         let from = SenderAddress::parse(message.from.as_deref()?)?;
         let to = PhoneNumber::parse(&message.to).ok()?;
-        let carriers = self.routes.find(&from, to);
+        self.first_of(self.routes.find(&from, to), tried)
+    }
+
+    /// The first of a route's carriers that is at work and not in `tried`.
+    pub(super) fn first_of(&self, carriers: &[u16], tried: &[CarrierNo]) -> Option<CarrierNo> {
         carriers.iter().map(|&no| CarrierNo(no)).find(|no| {
             let state = self.carriers.get(usize::from(no.0));
             state.is_some_and(|state| !state.is_retired) && !tried.contains(no)
         })
     }
 
-    /// Hands over whatever may go: fair turns, as long as a carrier has room.
+    /// Hands over whatever may go: fair turns, as long as a carrier has room and the disk keeps up.
     pub(super) fn pump(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         for index in 0..self.carriers.len() {
             let carrier = CarrierNo(u16::try_from(index).expect("the configuration is small"));
             let mut batch = Vec::new();
-            while self.carriers[index].has_room() {
+            while self.carriers[index].has_room() && !self.is_behind() {
                 let Some((account, sender)) = self.carriers[index].ready.front() else {
                     break;
                 };
@@ -276,8 +306,9 @@ impl Dispatch {
                         self.carriers[index].ready.leave(account);
                         self.timers.insert((until, Timer::Pace(sender, carrier)));
                     }
-                    Head::Go(id) if !self.is_of_sending_account(id) => {
+                    Head::Suspended(id) => {
                         self.give_up(id, ErrorCode::AccountSuspended, now_ms);
+                        self.close_full_commit();
                     }
                     Head::Go(id) => {
                         let segments = self
@@ -286,6 +317,7 @@ impl Dispatch {
                             .map_or(1, |live| live.message.num_segments);
                         self.carriers[index].ready.spend(account, segments);
                         self.hand_over(id, carrier, now_ms, &mut batch);
+                        self.close_full_commit();
                     }
                 }
             }
@@ -303,43 +335,48 @@ impl Dispatch {
 
     /// Takes the head of a lane, if the sender's pace allows it now.
     fn head(&mut self, sender: SenderNo, carrier: CarrierNo, now_ms: Millis) -> Head {
+        let queue = self.queues.get(&sender);
+        let lane = queue.and_then(|queue| queue.lanes.get(&carrier));
+        let front = lane.and_then(|lane| lane.waiting.front().copied());
+        let is_suspended = front.is_some_and(|id| !self.is_of_sending_account(id));
         let pace_version = self.pace_version;
         if self.queue_mut(sender).pace_version != pace_version {
             self.refresh_pace(sender, now_ms);
         }
-        let window = self.limits.window;
         let Some(queue) = self.queues.get_mut(&sender) else {
             return Head::Empty;
         };
         let Some(lane) = queue.lanes.get_mut(&carrier) else {
             return Head::Empty;
         };
-        // What expired, failed or moved to another lane is still named here.
-        while let Some(&id) = lane.waiting.front() {
-            let waits_here = self
-                .live
-                .get(id)
-                .filter(|live| live.stage == Stage::Waiting && live.lane == carrier);
-            let Some(live) = waits_here else {
-                lane.waiting.pop_front();
-                continue;
-            };
-            let cost = cost_of(queue.rate, &live.message);
-            if let Err(until) = queue.pace.take_cost(now_ms, cost) {
-                return Head::Paced(until);
+        let Some(&id) = lane.waiting.front() else {
+            if !lane.walk.is_open() {
+                queue.lanes.remove(&carrier);
             }
-            lane.waiting.pop_front();
-            if lane.waiting.len() + 1 == window / 2 || lane.waiting.is_empty() {
-                let is_backlogged = queue.is_backlogged(window);
-                self.loads
-                    .with(|table| table.get_mut(sender).is_backlogged = is_backlogged);
-            }
-            return Head::Go(id);
+            return Head::Empty;
+        };
+        let live = self.live.get(id);
+        debug_assert!(
+            live.is_some_and(|live| live.stage == Stage::Waiting && live.lane == carrier),
+            "{id} does not wait in this lane"
+        );
+        // What only fails pays no pace.
+        let cost = live
+            .filter(|_| !is_suspended)
+            .map(|live| cost_of(queue.rate, &live.message));
+        if let Some(cost) = cost
+            && let Err(until) = queue.pace.take_cost(now_ms, cost)
+        {
+            return Head::Paced(until);
         }
-        if !queue.has_disk() {
-            queue.lanes.remove(&carrier);
+        lane.waiting.pop_front();
+        let left = lane.waiting.len();
+        self.tell_if_shorter(sender, left);
+        if is_suspended {
+            Head::Suspended(id)
+        } else {
+            Head::Go(id)
         }
-        Head::Empty
     }
 
     fn refresh_pace(&mut self, sender: SenderNo, now_ms: Millis) {
@@ -351,6 +388,27 @@ impl Dispatch {
         queue.pace_version = version;
     }
 
+    /// Settings changed: whoever waits for the pace asks again, for it may be another.
+    pub(super) fn ask_paces_again(&mut self) {
+        self.pace_version += 1;
+        let mut paced = Vec::new();
+        self.timers.retain(|(_, timer)| {
+            if let Timer::Pace(sender, carrier) = *timer {
+                paced.push((sender, carrier));
+                return false;
+            }
+            true
+        });
+        for (sender, carrier) in paced {
+            self.unpause(sender, carrier);
+        }
+    }
+
+    /// Forgets the queues of senders that have nothing to send and owe their pace nothing.
+    pub(super) fn forget_idle_queues(&mut self, now_ms: Millis) {
+        self.queues.retain(|_, queue| !queue.is_idle(now_ms));
+    }
+
     /// A paced lane may go on.
     pub(super) fn unpause(&mut self, sender: SenderNo, carrier: CarrierNo) {
         if let Some(queue) = self.queues.get(&sender) {
@@ -359,168 +417,5 @@ impl Dispatch {
                 .ready
                 .enter(account, sender);
         }
-    }
-
-    /// Begins the reads that lanes with room wait for.
-    pub(super) fn read_more(&mut self, effects: &mut Vec<Effect>) {
-        let low = self.limits.window / 2;
-        let mut wanted = Vec::new();
-        for (&sender, queue) in &mut self.queues {
-            if !queue.has_disk() {
-                continue;
-            }
-            for (&carrier, lane) in &mut queue.lanes {
-                if let Some(after) = lane.skipped_after
-                    && !lane.is_reading
-                    && lane.waiting.len() <= low
-                {
-                    lane.is_reading = true;
-                    wanted.push((Read::CatchUp(sender, carrier), sender, Some(after)));
-                }
-            }
-            let scan = &mut queue.scan;
-            let has_low_lane = queue
-                .lanes
-                .values()
-                .any(|lane| lane.skipped_after.is_none() && lane.waiting.len() <= low);
-            if scan.has_more && !scan.is_reading && (has_low_lane || queue.lanes.is_empty()) {
-                scan.is_reading = true;
-                wanted.push((Read::Scan(sender), sender, scan.cursor));
-            }
-        }
-        for (read, sender, after) in wanted {
-            let load = self.begin_read(read);
-            effects.push(Effect::Refill {
-                load,
-                sender,
-                after,
-                limit: self.limits.page,
-            });
-        }
-    }
-
-    /// A page of a stored queue arrived.
-    pub(super) fn refilled(&mut self, load: u64, messages: Vec<Message>, now_ms: Millis) {
-        let read = self.reads.remove(&load);
-        match read {
-            Some(Read::Scan(sender)) => self.scanned(sender, messages, load, now_ms),
-            Some(Read::CatchUp(sender, lane)) => {
-                self.caught_up((sender, lane), messages, load, now_ms);
-            }
-            _ => {}
-        }
-        self.end_read(load);
-    }
-
-    fn scanned(&mut self, sender: SenderNo, messages: Vec<Message>, load: u64, now_ms: Millis) {
-        let is_last_page = messages.len() < self.limits.page;
-        let queue = self.queue_mut(sender);
-        queue.scan.is_reading = false;
-        queue.scan.has_more = !is_last_page;
-        let window = self.limits.window;
-        for message in messages {
-            let id = message.sid.id;
-            let before = self.queue_mut(sender).scan.cursor.replace(id);
-            if self.live.shadows(id, load) {
-                continue;
-            }
-            let Some(lane) = self.lane_for(&message, &[]) else {
-                self.adopt(message, CarrierNo(0));
-                self.give_up(id, ErrorCode::NoRoute, now_ms);
-                continue;
-            };
-            let entry = self.queue_mut(sender).lanes.entry(lane).or_default();
-            if entry.skipped_after.is_some() {
-                continue;
-            }
-            if entry.waiting.len() >= window {
-                entry.skipped_after = Some(before.unwrap_or(Id::MIN));
-                continue;
-            }
-            self.take_from_disk(message, sender, lane, now_ms);
-        }
-        self.tell_backlog(sender);
-    }
-
-    fn caught_up(
-        &mut self,
-        (sender, lane): (SenderNo, CarrierNo),
-        messages: Vec<Message>,
-        load: u64,
-        now_ms: Millis,
-    ) {
-        let is_last_page = messages.len() < self.limits.page;
-        let window = self.limits.window;
-        let scan_cursor = self.queue_mut(sender).scan.cursor;
-        let mut is_done = is_last_page;
-        let mut last = None;
-        for message in messages {
-            let id = message.sid.id;
-            if scan_cursor.is_some_and(|cursor| id > cursor) {
-                // From here on the scan sees to it.
-                is_done = true;
-                break;
-            }
-            let is_ours =
-                !self.live.shadows(id, load) && self.lane_for(&message, &[]) == Some(lane);
-            if is_ours {
-                let entry = self.queue_mut(sender).lanes.entry(lane).or_default();
-                if entry.waiting.len() >= window {
-                    is_done = false;
-                    break;
-                }
-                self.take_from_disk(message, sender, lane, now_ms);
-            }
-            last = Some(id);
-        }
-        let entry = self.queue_mut(sender).lanes.entry(lane).or_default();
-        entry.is_reading = false;
-        if is_done {
-            entry.skipped_after = None;
-        } else if let Some(last) = last {
-            entry.skipped_after = Some(last);
-        }
-        self.tell_backlog(sender);
-    }
-
-    /// A stored message comes back into memory.
-    fn take_from_disk(
-        &mut self,
-        message: Message,
-        sender: SenderNo,
-        lane: CarrierNo,
-        now_ms: Millis,
-    ) {
-        let id = self.adopt(message, lane);
-        if self.live.get(id).is_some_and(|live| live.unknowns > 0) {
-            self.resume_doubt(id, now_ms);
-        } else {
-            self.join(id, sender, lane);
-        }
-    }
-
-    fn tell_backlog(&mut self, sender: SenderNo) {
-        let window = self.limits.window;
-        let is_backlogged = self.queue_mut(sender).is_backlogged(window);
-        self.loads
-            .with(|table| table.get_mut(sender).is_backlogged = is_backlogged);
-    }
-
-    /// Backlog rows whose deadline passed.
-    pub(super) fn expired_on_disk(&mut self, load: u64, messages: Vec<Message>, now_ms: Millis) {
-        self.reads.remove(&load);
-        let is_full_page = messages.len() >= self.limits.page;
-        for message in messages {
-            let id = message.sid.id;
-            if self.live.shadows(id, load) {
-                continue;
-            }
-            self.adopt(message, CarrierNo(0));
-            self.give_up(id, ErrorCode::ValidityPeriodExpired, now_ms);
-        }
-        if is_full_page {
-            self.timers.insert((now_ms, Timer::Expiry));
-        }
-        self.end_read(load);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use postrider_carriers::{CarrierNo, Ticket};
 use postrider_core::clock::Millis;
+use postrider_core::lifecycle::State;
 use postrider_core::message::Message;
 use postrider_core::sid::Id;
 use rustc_hash::FxHashMap;
@@ -76,6 +77,15 @@ impl Live {
         self.stage == Stage::Done && self.unsaved == 0
     }
 
+    /// A timer will say that its other segments stay silent.
+    pub(super) fn waits_for_silence(&self) -> bool {
+        let state = State {
+            status: self.message.status,
+            segments: self.message.segments.clone(),
+        };
+        state.is_partly_delivered()
+    }
+
     /// Still in our hands: it expires at its deadline.
     fn expires(&self) -> bool {
         matches!(self.stage, Stage::Waiting | Stage::Retry | Stage::Intent)
@@ -89,6 +99,9 @@ pub(super) struct LiveMessages {
     deadlines: BTreeSet<(Millis, Id)>,
     /// Sent ones, oldest first; may name messages that are gone.
     sent: VecDeque<Id>,
+    /// Those that had to make room in `sent` and wait for silence, oldest first; may name messages that
+    /// are gone. As many at most.
+    partly_delivered: VecDeque<Id>,
     /// Messages that left memory while a read of the store was on its way: the read may still show
     /// them as they were. With the number of the next read at the time.
     left: FxHashMap<Id, u64>,
@@ -179,11 +192,15 @@ impl LiveMessages {
             .map(|(_, id)| *id)
     }
 
-    /// The oldest sent message beyond the first `keep`, if memory may be given back for it.
+    /// The oldest sent message beyond the last `keep`, if memory may be given back for it. One that
+    /// waits for silence has to be there when its time comes, so as many of those stay beside the others.
     pub(super) fn pop_sent_beyond(&mut self, keep: usize) -> Option<Id> {
         while self.sent.len() > keep {
             let id = self.sent.pop_front()?;
             match self.by_id.get(&id) {
+                Some(live) if live.stage == Stage::Sent && live.waits_for_silence() => {
+                    self.partly_delivered.push_back(id);
+                }
                 Some(live) if live.stage == Stage::Sent && live.unsaved == 0 => return Some(id),
                 // Not durable yet: it keeps its place at the end.
                 Some(live) if live.stage == Stage::Sent => {
@@ -191,6 +208,14 @@ impl LiveMessages {
                     return None;
                 }
                 _ => {}
+            }
+        }
+        while self.partly_delivered.len() > keep {
+            // One that is not durable yet leaves by its timer.
+            let id = self.partly_delivered.pop_front()?;
+            let live = self.by_id.get(&id);
+            if live.is_some_and(|live| live.stage == Stage::Sent && live.unsaved == 0) {
+                return Some(id);
             }
         }
         None

@@ -12,13 +12,16 @@
 
 mod by_handset;
 mod carrier;
+mod commits;
 mod doubt;
+mod expiry;
 mod lane;
 mod live;
 mod matching;
 mod outcome;
 mod read_again;
 mod receipt;
+mod refill;
 #[cfg(test)]
 mod reload_tests;
 mod ring;
@@ -27,6 +30,7 @@ mod shelve;
 mod tests;
 mod timer;
 mod track_record;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -44,12 +48,15 @@ use rustc_hash::FxHashMap;
 use self::by_handset::{Doubts, Handset};
 pub use self::carrier::CarrierPolicy;
 use self::carrier::{CarrierState, HandOver};
+use self::commits::Deferred;
+use self::expiry::Expiry;
 use self::lane::SenderQueue;
 use self::live::{Live, LiveMessages};
 pub use self::matching::{Receipted, find_receipted};
 use self::receipt::Receipts;
 use self::shelve::Shelving;
-use self::timer::Timer;
+use self::timer::{IDLE_MS, Timer};
+use self::walk::Walk;
 use crate::directory::Directory;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
@@ -64,8 +71,13 @@ pub struct DispatchLimits {
     pub page: usize,
     /// Sent messages kept in memory for their receipts; older ones are looked up in the store.
     pub awaiting_receipt: usize,
+    /// Receipts of one group of carriers that wait for the store to find their message; beyond, the
+    /// carrier has to bring them again.
+    pub lookups: usize,
     /// Commits on their way at once.
     pub commits: usize,
+    /// Changes in one commit. While that many wait for a commit, nothing more is sent or heard.
+    pub batch: usize,
 }
 
 impl Default for DispatchLimits {
@@ -74,7 +86,10 @@ impl Default for DispatchLimits {
             window: 5_000,
             page: 1_000,
             awaiting_receipt: 100_000,
+            lookups: 4_096,
             commits: 4,
+            // What the committing thread writes in one transaction.
+            batch: 4_096,
         }
     }
 }
@@ -158,6 +173,11 @@ pub enum Effect {
         carrier: CarrierNo,
         tokens: Vec<AckToken>,
     },
+    /// The carrier is to bring these events again: there is no room for them now.
+    Decline {
+        carrier: CarrierNo,
+        tokens: Vec<AckToken>,
+    },
     /// Read a page of the sender's queue.
     Refill {
         load: u64,
@@ -169,6 +189,8 @@ pub enum Effect {
     Expiring {
         load: u64,
         before_ms: Millis,
+        /// Deadline and id of the last row of the page before.
+        after: Option<(Millis, Id)>,
         limit: usize,
     },
     /// Read which messages of the sender's queue are not marked as backlog.
@@ -212,19 +234,6 @@ pub enum Effect {
     },
 }
 
-/// What waits for a commit.
-#[derive(Debug)]
-enum Deferred {
-    Ack(CarrierNo, AckToken),
-    /// If the change at this place of the commit was applied: a message that was deleted meanwhile
-    /// calls nobody.
-    CallBack(Box<Job>, usize),
-    /// The intent to submit is on record: now submit.
-    Submit(HandOver),
-    /// The message's change is durable.
-    Saved(Id),
-}
-
 /// The owner of all queues. See the module.
 pub struct Dispatch {
     directory: Arc<Directory>,
@@ -238,7 +247,10 @@ pub struct Dispatch {
 
     live: LiveMessages,
     queues: BTreeMap<SenderNo, SenderQueue>,
+    /// Senders whose queue may have rows on disk to be looked at.
+    on_disk: BTreeSet<SenderNo>,
     shelving: Shelving,
+    expiry: Expiry,
     carriers: Vec<CarrierState>,
     tickets: FxHashMap<Ticket, HandOver>,
     next_ticket: u64,
@@ -259,8 +271,11 @@ pub struct Dispatch {
 
     /// Callbacks of messages that were durable when they came.
     ready_jobs: Vec<Job>,
+    /// The commit that is gathering, and what waits for it.
     changes: Vec<Change>,
     after: Vec<Deferred>,
+    /// Commits as large as they may be that wait for their turn, in order.
+    full_commits: VecDeque<(Vec<Change>, Vec<Deferred>)>,
     commits: BTreeMap<u64, Vec<Deferred>>,
     next_commit: u64,
     is_stopping: bool,
@@ -269,9 +284,9 @@ pub struct Dispatch {
 /// What a read of the store was for.
 #[derive(Debug)]
 enum Read {
-    /// The sender's queue from its scan cursor on.
+    /// The sender's queue as a former process left it, or as it was before the routes changed.
     Scan(SenderNo),
-    /// Rows of one lane that were left on disk while it was full.
+    /// Rows of one lane that were left on disk.
     CatchUp(SenderNo, CarrierNo),
     Expiring,
     Unshelved,
@@ -302,7 +317,9 @@ impl Dispatch {
             boot_last: None,
             live: LiveMessages::default(),
             queues: BTreeMap::new(),
+            on_disk: BTreeSet::new(),
             shelving: Shelving::default(),
+            expiry: Expiry::default(),
             carriers,
             tickets: FxHashMap::default(),
             next_ticket: 1,
@@ -318,6 +335,7 @@ impl Dispatch {
             ready_jobs: Vec::new(),
             changes: Vec::new(),
             after: Vec::new(),
+            full_commits: VecDeque::new(),
             commits: BTreeMap::new(),
             next_commit: 1,
             is_stopping: false,
@@ -335,15 +353,17 @@ impl Dispatch {
     ) {
         self.boot_last = boot_last;
         for &sender in &waiting {
-            self.queue_mut(sender).scan_from_start();
+            self.queue_mut(sender).scan = Walk::from(Id::MIN);
+            self.on_disk.insert(sender);
             self.loads
                 .with(|table| table.get_mut(sender).is_backlogged = true);
         }
         self.shelve_former(waiting, now_ms);
         self.receipts.restore(parked);
-        self.timers.insert((now_ms, Timer::Expiry));
         self.timers
             .insert((now_ms + receipt::SWEEP_MS, Timer::SweepParked));
+        self.timers
+            .insert((now_ms + IDLE_MS, Timer::ForgetIdleQueues));
     }
 
     /// Takes one input. Effects come from [`Dispatch::poll`], so that inputs can be taken in batches.
@@ -370,7 +390,7 @@ impl Dispatch {
                     .map(|(id, done)| Change::CallbacksDone { id, done });
                 self.changes.extend(changes);
             }
-            Input::SettingsChanged => self.pace_version += 1,
+            Input::SettingsChanged => self.ask_paces_again(),
             Input::Reconfigured(reconfigured) => self.reconfigure(reconfigured, now_ms, effects),
             Input::Stop => self.is_stopping = true,
             Input::Timer => {}
@@ -379,9 +399,10 @@ impl Dispatch {
 
     /// Runs what is due, moves what may move, and says what is to be done.
     pub fn poll(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
-        self.run_timers(now_ms, effects);
+        self.run_timers(now_ms);
         self.tell_health(effects);
-        self.read_more(effects);
+        self.read_more(now_ms, effects);
+        self.find_expired(now_ms, effects);
         self.find_unshelved(now_ms, effects);
         self.find_unknown(now_ms, effects);
         self.find_others(effects);
@@ -408,20 +429,22 @@ impl Dispatch {
         }
     }
 
-    /// Whether more of the carriers' events may be taken. While many receipts wait for the store
-    /// the carriers have to wait too, so that memory does not grow with what they bring.
+    /// Whether more of the carriers' events may be taken. While many changes wait for the disk the
+    /// carriers have to wait too, so that memory does not grow with what they bring.
     pub fn takes_events(&self) -> bool {
-        self.unfinished_finds.len() < receipt::FINDS_WAITING_MAX
+        !self.is_behind()
     }
 
     /// Nothing is in a carrier's hands, being committed, or waiting for a commit.
     pub fn is_quiet(&self) -> bool {
-        self.tickets.is_empty() && self.commits.is_empty() && self.changes.is_empty()
+        let is_saved = self.commits.is_empty() && self.changes.is_empty() && !self.is_behind();
+        is_saved && self.tickets.is_empty()
     }
 
     fn carrier_events(&mut self, batch: EventBatch, now_ms: Millis, effects: &mut Vec<Effect>) {
         let carrier = batch.carrier;
         for event in batch.events {
+            self.close_full_commit();
             match event {
                 Event::Outcome { ticket, outcome } => {
                     self.outcome(carrier, ticket, outcome, now_ms);
@@ -429,7 +452,11 @@ impl Dispatch {
                 Event::LateOutcome { ticket, outcome } => {
                     self.late_outcome(carrier, ticket, outcome, now_ms);
                 }
-                Event::Receipt { receipt, ack } => self.receipt(carrier, receipt, ack, now_ms),
+                Event::Receipt { receipt, ack } => {
+                    if !self.receipt(carrier, receipt, ack, now_ms) {
+                        decline(carrier, ack, effects);
+                    }
+                }
                 Event::Inbound { inbound, ack } => {
                     effects.push(Effect::Inbound {
                         carrier,
@@ -442,80 +469,6 @@ impl Dispatch {
                     state.limit = segments;
                     state.note_health(health);
                 }
-            }
-        }
-    }
-
-    /// Records a change of a live message, to be acted on once durable.
-    fn save(&mut self, id: Id, change: Change) {
-        self.changes.push(change);
-        if let Some(live) = self.live.get_mut(id) {
-            live.unsaved += 1;
-            self.after.push(Deferred::Saved(id));
-        }
-    }
-
-    /// Sends gathered changes off as one commit, unless enough are on their way.
-    fn flush(&mut self, effects: &mut Vec<Effect>) {
-        if !self.ready_jobs.is_empty() {
-            effects.push(Effect::CallBack(std::mem::take(&mut self.ready_jobs)));
-        }
-        if (self.changes.is_empty() && self.after.is_empty())
-            || self.commits.len() >= self.limits.commits
-        {
-            return;
-        }
-        let commit = self.next_commit;
-        self.next_commit += 1;
-        self.commits.insert(commit, std::mem::take(&mut self.after));
-        effects.push(Effect::Commit {
-            commit,
-            changes: std::mem::take(&mut self.changes),
-        });
-    }
-
-    fn committed(
-        &mut self,
-        commit: u64,
-        applied: &[Applied],
-        now_ms: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        let stale = applied
-            .iter()
-            .filter(|applied| **applied != Applied::Yes)
-            .count();
-        self.metrics.stale_changes.inc_by(stale as u64);
-        let mut jobs = Vec::new();
-        let mut acks: BTreeMap<CarrierNo, Vec<AckToken>> = BTreeMap::new();
-        for deferred in self.commits.remove(&commit).unwrap_or_default() {
-            match deferred {
-                Deferred::Ack(carrier, token) => acks.entry(carrier).or_default().push(token),
-                Deferred::CallBack(job, change) => {
-                    if applied.get(change) == Some(&Applied::Yes) {
-                        jobs.push(*job);
-                    }
-                }
-                Deferred::Submit(hand_over) => {
-                    self.submit_intended(hand_over, now_ms, effects);
-                }
-                Deferred::Saved(id) => self.saved(id),
-            }
-        }
-        if !jobs.is_empty() {
-            effects.push(Effect::CallBack(jobs));
-        }
-        for (carrier, tokens) in acks {
-            effects.push(Effect::Acknowledge { carrier, tokens });
-        }
-    }
-
-    /// A change of the message is durable; forget the message if that was the last of it.
-    fn saved(&mut self, id: Id) {
-        if let Some(live) = self.live.get_mut(id) {
-            live.unsaved -= 1;
-            if live.is_done() {
-                self.forget(id);
             }
         }
     }
@@ -565,6 +518,20 @@ impl Dispatch {
         live.is_recovered = self.boot_last.is_some_and(|last| id <= last);
         self.live.insert(live);
         id
+    }
+}
+
+/// Beside those that it has to bring again for the same reason.
+fn decline(carrier: CarrierNo, ack: AckToken, effects: &mut Vec<Effect>) {
+    match effects.last_mut() {
+        Some(Effect::Decline {
+            carrier: last,
+            tokens,
+        }) if *last == carrier => tokens.push(ack),
+        _ => effects.push(Effect::Decline {
+            carrier,
+            tokens: vec![ack],
+        }),
     }
 }
 

@@ -25,7 +25,7 @@ const RETRY_SAME_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
 const RETRY_SOON_MS: [Millis; 3] = [5_000, 15_000, 45_000];
 
 /// After one segment was reported delivered, the others' receipts are waited for this long.
-const SILENCE_MS: Millis = 600_000;
+pub(super) const SILENCE_MS: Millis = 600_000;
 
 impl Dispatch {
     /// Moves a message from its lane into the carrier's hands.
@@ -476,6 +476,7 @@ impl Dispatch {
         } else {
             Stage::Done
         };
+        self.leave_lane(id);
         self.live.set_stage(id, stage);
         if let Some(live) = self.live.get_mut(id) {
             live.message.body = "".into();

@@ -3,9 +3,7 @@
 //! A failed write ends the process; a failed read may be a passing one (no memory, a busy file). What
 //! it was for is kept, and nothing of it is skipped.
 
-use postrider_carriers::CarrierNo;
 use postrider_core::clock::Millis;
-use postrider_core::message::SenderNo;
 
 use super::{Dispatch, Read, Timer};
 
@@ -17,12 +15,14 @@ impl Dispatch {
         let again_ms = now_ms + PAUSE_MS;
         match self.end_read(load) {
             Some(Read::Scan(sender)) => {
-                self.timers
-                    .insert((again_ms, Timer::ReadAgain(sender, None)));
+                self.queue_mut(sender).scan.page_failed(again_ms);
+                self.timers.insert((again_ms, Timer::ReadAgain));
             }
             Some(Read::CatchUp(sender, lane)) => {
-                self.timers
-                    .insert((again_ms, Timer::ReadAgain(sender, Some(lane))));
+                if let Some(lane) = self.queue_mut(sender).lanes.get_mut(&lane) {
+                    lane.walk.page_failed(again_ms);
+                }
+                self.timers.insert((again_ms, Timer::ReadAgain));
             }
             Some(Read::Find(pending)) => {
                 self.finds_under_way -= 1;
@@ -33,13 +33,9 @@ impl Dispatch {
             }
             Some(Read::Unshelved) => self.pause_shelving(now_ms),
             Some(Read::Others(_)) => self.doubts.read_is_over(),
-            // The next tick looks again.
-            Some(Read::Expiring) | None => {}
+            Some(Read::Expiring) => self.pause_expiry(now_ms),
+            None => {}
         }
-    }
-
-    pub(super) fn read_again(&mut self, sender: SenderNo, lane: Option<CarrierNo>) {
-        self.queue_mut(sender).read_is_over(lane);
     }
 }
 
@@ -47,6 +43,7 @@ impl Dispatch {
 mod tests {
     use std::sync::Arc;
 
+    use postrider_core::message::SenderNo;
     use postrider_core::pacing::PaceSettings;
     use postrider_core::route::Routes;
 

@@ -26,8 +26,9 @@ use smallvec::{SmallVec, smallvec};
 use super::by_handset::Handset;
 use super::live::{Live, Stage};
 use super::matching::{Fit, Match, Question, Receipted};
+use super::outcome::SILENCE_MS;
 use super::track_record::TrackRecord;
-use super::{Deferred, Dispatch, Read};
+use super::{Deferred, Dispatch, Read, Timer};
 
 /// How often parked receipts are looked after.
 pub(super) const SWEEP_MS: Millis = 60_000;
@@ -41,9 +42,8 @@ const ID_LIFE_MS: Millis = 7 * 24 * 3_600_000;
 /// Parked receipts kept at once of one group of carriers; beyond, its oldest goes.
 const PARKED_COUNT_MAX: usize = 100_000;
 
-/// Lookups in the store at once, and receipts waiting for one before the carriers have to wait.
+/// Lookups in the store at once.
 const FINDS_MAX: usize = 32;
-pub(super) const FINDS_WAITING_MAX: usize = 4_096;
 
 /// Lookups of parked receipts begun at one time.
 const LOOK_AGAIN_MAX: usize = 256;
@@ -67,6 +67,8 @@ pub(super) struct Receipts {
     /// Parked receipts that the store may know a message for: it did not fit well enough, or was
     /// not asked since the process started.
     pub(super) doubted: VecDeque<u64>,
+    /// Receipts that carriers of each group brought, whose message is being looked up.
+    looked_up: FxHashMap<Arc<str>, usize>,
     /// How each group's receipts have been read so far.
     pub(super) track_records: FxHashMap<Arc<str>, TrackRecord>,
     /// Submissions with an unknown outcome, as long as an answer may still come.
@@ -205,32 +207,59 @@ impl Receipts {
 }
 
 impl Dispatch {
-    /// A receipt arrived.
+    /// A receipt arrived. False if the carrier has to bring it again: too many of its group wait for
+    /// their message to be looked up. Others need not suffer from it.
     pub(super) fn receipt(
         &mut self,
         carrier: CarrierNo,
         mut receipt: Receipt,
         ack: AckToken,
         now_ms: Millis,
-    ) {
+    ) -> bool {
+        let group = self.group_of(carrier);
+        let says_nothing =
+            receipt.state == ReceiptState::Intermediate || receipt.candidates.is_empty();
+        let known = if says_nothing {
+            None
+        } else {
+            self.expected_for(&Question::of(&group, &receipt))
+                .filter(|known| known.fit == Fit::Sure)
+        };
+        let is_unknown = !says_nothing && known.is_none();
+        if is_unknown {
+            let limit = self.limits.lookups;
+            let looked_up = self.receipts.looked_up.entry(group.clone()).or_default();
+            if *looked_up >= limit {
+                return false;
+            }
+            *looked_up += 1;
+        }
         self.metrics.receipts.inc();
         if let Some(why) = self.reason_to_keep(carrier, &receipt) {
             let raw = std::mem::take(&mut receipt.raw);
             self.keep_raw(carrier, why, raw, now_ms);
         }
-        if receipt.state == ReceiptState::Intermediate || receipt.candidates.is_empty() {
-            self.after.push(Deferred::Ack(carrier, ack));
-            return;
+        if is_unknown {
+            self.look_up(carrier, group, receipt, ack, now_ms);
+            return true;
         }
-        let group = self.group_of(carrier);
-        if let Some(known) = self.expected_for(&Question::of(&group, &receipt))
-            && known.fit == Fit::Sure
-        {
+        if let Some(known) = known {
             self.note_match(&group, &known, now_ms);
             self.apply_receipt(known.id, known.segment, &receipt, now_ms);
-            self.after.push(Deferred::Ack(carrier, ack));
-            return;
         }
+        self.after.push(Deferred::Ack(carrier, ack));
+        true
+    }
+
+    /// Its message is not known in memory, or not for sure.
+    fn look_up(
+        &mut self,
+        carrier: CarrierNo,
+        group: Arc<str>,
+        receipt: Receipt,
+        ack: AckToken,
+        now_ms: Millis,
+    ) {
         self.unfinished_finds.push_back(Pending {
             report: ParkedReceipt {
                 parked: 0,
@@ -346,6 +375,9 @@ impl Dispatch {
         } = pending;
         let (carrier, has_waited) = match origin {
             Origin::Carrier(carrier, ack) => {
+                if let Some(looked_up) = self.receipts.looked_up.get_mut(&report.group) {
+                    *looked_up -= 1;
+                }
                 self.after.push(Deferred::Ack(carrier, ack));
                 (Some(carrier), HasWaited::No)
             }
@@ -359,7 +391,7 @@ impl Dispatch {
             if let Some(message) = message
                 && self.live.get(best.id).is_none()
             {
-                self.adopt_sent(message, carrier);
+                self.adopt_sent(message, carrier, now_ms);
             }
             if has_waited == HasWaited::Yes {
                 self.receipts.unpark(report.parked);
@@ -399,11 +431,17 @@ impl Dispatch {
     }
 
     /// A message that was sent long ago comes back for its receipt.
-    fn adopt_sent(&mut self, message: Box<Message>, carrier: CarrierNo) {
+    fn adopt_sent(&mut self, message: Box<Message>, carrier: CarrierNo, now_ms: Millis) {
         let id = message.sid.id;
         let mut live = Live::new(*message, carrier);
         live.stage = Stage::Sent;
         live.message.body = "".into();
+        if live.waits_for_silence() {
+            // Whoever knew how long it has waited is gone; it was last heard of then.
+            let silent_ms = live.message.updated_ms + SILENCE_MS;
+            self.timers
+                .insert((silent_ms.max(now_ms), Timer::Silence(id)));
+        }
         self.live.insert(live);
         self.live.set_stage(id, Stage::Sent);
     }

@@ -39,12 +39,13 @@ impl Dispatch {
     /// Begins the next read. It waits for its turn to commit, so that changes don't pile up.
     pub(super) fn find_unshelved(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         let limit = self.limits.page;
+        let has_to_wait = self.is_behind() || self.changes.len() >= limit;
         let shelving = &mut self.shelving;
         let is_due = !shelving.is_reading && now_ms >= shelving.from_ms;
         let Some(&sender) = shelving.queues.front() else {
             return;
         };
-        if !is_due || self.changes.len() >= limit {
+        if !is_due || has_to_wait {
             return;
         }
         shelving.is_reading = true;

@@ -29,9 +29,15 @@ use super::*;
 use crate::secrets::Vault;
 
 mod by_handset;
+mod commits;
+mod disk;
 mod doubt;
+mod expiry;
 mod log;
+mod lookups;
 mod matching;
+mod pace;
+mod silence;
 
 const START_MS: Millis = 1_767_225_600_000;
 const FROM: &str = "+14155550101";
@@ -56,12 +62,35 @@ struct Bench {
     applied: Applied,
     /// While there is a list here, commits are not durable yet.
     slow_commits: Option<Vec<Input>>,
+    /// While there is a list here, what was read from the queue has not arrived yet.
+    slow_reads: Option<Vec<Input>>,
+    /// What a carrier was given and could not answer, because it is not heard.
+    unheard: Vec<(u16, Submission)>,
+    /// While there is a list here, lookups are not answered yet.
+    slow_finds: Option<Vec<u64>>,
+    /// Events that were answered, and those that are to come again.
+    acknowledged: usize,
+    declined: Vec<u16>,
+    /// What the store knows of the next receipt that it is asked about.
+    found: Option<Receipted>,
+    /// Changes in the largest commit.
+    largest_commit: usize,
+    /// Pages of expired backlog that were asked for.
+    looks: usize,
     /// The stored queue of the one sender, oldest first.
     stored: Vec<Message>,
 }
 
 impl Bench {
     fn new(policy: UnknownOutcome) -> Self {
+        let route = Route {
+            carriers: vec![0, 1],
+            ..Route::default()
+        };
+        Self::with(policy, DispatchLimits::default(), vec![route])
+    }
+
+    fn with(policy: UnknownOutcome, limits: DispatchLimits, routes: Vec<Route>) -> Self {
         let directory = Arc::new(Directory::load(documents(), Vault::new(&[9; 32])).unwrap());
         let policies = ["a", "b"].map(|name| CarrierPolicy {
             name: name.into(),
@@ -75,12 +104,9 @@ impl Bench {
                 directory.clone(),
                 Arc::default(),
                 Arc::default(),
-                DispatchLimits::default(),
+                limits,
                 PaceSettings::default(),
-                Arc::new(Routes(vec![Route {
-                    carriers: vec![0, 1],
-                    ..Route::default()
-                }])),
+                Arc::new(Routes(routes)),
                 policies.to_vec(),
             ),
             directory,
@@ -94,6 +120,14 @@ impl Bench {
             calls: 0,
             applied: Applied::Yes,
             slow_commits: None,
+            slow_reads: None,
+            unheard: Vec::new(),
+            slow_finds: None,
+            acknowledged: 0,
+            declined: Vec::new(),
+            found: None,
+            largest_commit: 0,
+            looks: 0,
             stored: Vec::new(),
         };
         for carrier in [0, 1] {
@@ -236,6 +270,7 @@ impl Bench {
     fn perform(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Commit { commit, changes } => {
+                self.largest_commit = self.largest_commit.max(changes.len());
                 for change in &changes {
                     match change {
                         Change::Update(update) => {
@@ -243,7 +278,9 @@ impl Bench {
                                 (update.status, update.error, update.is_possible_duplicate);
                             self.records.insert(update.id, record);
                             self.updates.push(update.clone());
-                            self.stored.retain(|message| message.sid.id != update.id);
+                            if self.slow_commits.is_none() {
+                                self.stored.retain(|message| message.sid.id != update.id);
+                            }
                         }
                         Change::Shelve { id } => {
                             let mut stored = self.stored.iter_mut();
@@ -266,7 +303,12 @@ impl Bench {
                 self.submitted.extend(batch);
             }
             Effect::Find { load, .. } => {
-                return Some(Input::Found { load, found: None });
+                if let Some(slow_finds) = &mut self.slow_finds {
+                    slow_finds.push(load);
+                    return None;
+                }
+                let found = self.found.take();
+                return Some(Input::Found { load, found });
             }
             Effect::Refill {
                 load, after, limit, ..
@@ -274,7 +316,11 @@ impl Bench {
                 let is_beyond = |message: &&Message| Some(message.sid.id) > after;
                 let messages = self.stored.iter().filter(is_beyond).take(limit);
                 let messages = messages.cloned().collect();
-                return Some(Input::Refilled { load, messages });
+                let refilled = Input::Refilled { load, messages };
+                let Some(slow_reads) = &mut self.slow_reads else {
+                    return Some(refilled);
+                };
+                slow_reads.push(refilled);
             }
             Effect::Unshelved {
                 load, after, limit, ..
@@ -288,11 +334,17 @@ impl Bench {
             Effect::Expiring {
                 load,
                 before_ms,
+                after,
                 limit,
             } => {
-                let is_due = |message: &&Message| message.deadline_ms < before_ms;
-                let backlog = self.stored.iter().filter(|message| message.is_backlog);
-                let messages = backlog.filter(is_due).take(limit).cloned().collect();
+                self.looks += 1;
+                let place = |message: &Message| Some((message.deadline_ms, message.sid.id));
+                let is_due = |message: &&Message| {
+                    message.is_backlog && message.deadline_ms < before_ms && place(message) > after
+                };
+                let mut messages: Vec<_> = self.stored.iter().filter(is_due).cloned().collect();
+                messages.sort_by_key(place);
+                messages.truncate(limit);
                 return Some(Input::Expiring { load, messages });
             }
             Effect::Others {
@@ -305,7 +357,11 @@ impl Bench {
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),
             Effect::Health { health, .. } => self.health.push(health),
-            Effect::Acknowledge { .. } | Effect::Inbound { .. } | Effect::Retire(_) => {}
+            Effect::Acknowledge { tokens, .. } => self.acknowledged += tokens.len(),
+            Effect::Decline { carrier, tokens } => {
+                self.declined.extend(tokens.iter().map(|_| carrier.0));
+            }
+            Effect::Inbound { .. } | Effect::Retire(_) => {}
         }
         None
     }
@@ -327,9 +383,19 @@ fn documents() -> Vec<Document> {
         account: account.sid,
         address: SenderAddress::Number(number),
     };
-    let entry = IncomingNumber {
+    vec![
+        Document::Account(account),
+        Document::Sender(sender),
+        Document::Number(number_at(0.0)),
+    ]
+}
+
+/// The sender's number, at a pace.
+fn number_at(per_second: f64) -> IncomingNumber {
+    let number = PhoneNumber::parse(FROM).unwrap();
+    IncomingNumber {
         sid: PhoneNumberSid(Id::new(START_MS, 0, 2)),
-        account: account.sid,
+        account: account(AccountStatus::Active).sid,
         sender: SenderNo(1),
         number,
         friendly_name: FROM.to_owned(),
@@ -340,15 +406,10 @@ fn documents() -> Vec<Document> {
         },
         webhooks: SenderWebhooks::default(),
         voice: Box::default(),
-        pace: Some(0.0),
+        pace: Some(per_second),
         created_ms: START_MS,
         updated_ms: START_MS,
-    };
-    vec![
-        Document::Account(account),
-        Document::Sender(sender),
-        Document::Number(entry),
-    ]
+    }
 }
 
 fn handset(number: u32) -> String {
@@ -550,19 +611,6 @@ fn early_receipts_wait_for_their_answer_each_of_them() {
 }
 
 #[test]
-fn ten_minutes_after_one_delivered_segment_the_silent_ones_count_as_delivered() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    let id = bench.accept_with(1, |message| message.num_segments = 3);
-    let ticket = bench.take_one().ticket;
-    bench.answer(0, ticket, accepted(&["s1", "s2", "s3"]));
-    bench.receive(0, delivered("s1", 1));
-    bench.advance(10 * MINUTE_MS - 1);
-    assert_eq!(bench.status(id), Some(Status::Sent));
-    bench.advance(1);
-    assert_eq!(bench.status(id), Some(Status::Delivered));
-}
-
-#[test]
 fn retries_follow_the_schedule_of_their_class() {
     for (class, waits_s, last) in [
         (RefusalClass::RetrySame, &[5, 30, 120, 600, 600, 600][..], 0),
@@ -628,20 +676,6 @@ fn a_refused_message_that_waits_is_not_in_doubt() {
             .map(|live| live.message.segments.is_empty()),
     );
     assert_eq!(states, [true], "the intent was taken back");
-}
-
-#[test]
-fn messages_of_a_suspended_account_end_when_their_turn_comes() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    bench.capacity(0, 0);
-    let id = bench.accept(1);
-    let suspended = Document::Account(account(AccountStatus::Suspended));
-    let change = postrider_store::DocumentChange::Put(suspended);
-    bench.directory.apply(vec![change]).unwrap();
-    bench.capacity(0, 100);
-    assert_eq!(bench.take_submitted().len(), 0);
-    let code = Some(ErrorCode::AccountSuspended);
-    assert_eq!(bench.records[&id], (Status::Failed, code, false));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use postrider_core::message::SenderNo;
 use postrider_core::sid::Id;
 
 use super::live::Stage;
-use super::{Dispatch, Effect, Read, receipt};
+use super::{Dispatch, receipt};
 
-/// How often the backlog on disk is asked for expired messages.
-const EXPIRY_MS: Millis = 1_000;
+/// How often queues are forgotten that nobody uses.
+pub(super) const IDLE_MS: Millis = 60_000;
 
 /// What a timer is for. The order only breaks ties between equal instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +32,10 @@ pub(super) enum Timer {
     Expiry,
     /// Look after parked receipts.
     SweepParked,
-    /// A read of the sender's queue (of one lane, if named) failed: begin it again.
-    ReadAgain(SenderNo, Option<CarrierNo>),
+    /// Look for queues that nobody uses.
+    ForgetIdleQueues,
+    /// A read of a queue failed: begin it again.
+    ReadAgain,
     /// A lookup failed: go on with them.
     FindAgain,
     /// Begin to shelve, or go on.
@@ -41,7 +43,7 @@ pub(super) enum Timer {
 }
 
 impl Dispatch {
-    pub(super) fn run_timers(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
+    pub(super) fn run_timers(&mut self, now_ms: Millis) {
         while let Some(&(at, timer)) = self.timers.first()
             && at <= now_ms
         {
@@ -53,10 +55,13 @@ impl Dispatch {
                 Timer::ForgetTicket(ticket) => drop(self.receipts.take_unanswered(ticket)),
                 Timer::Probe(carrier) => self.probe(carrier),
                 Timer::Silence(id) => self.apply(id, &Event::OthersSilent, now_ms),
-                Timer::Expiry => self.look_for_expired(now_ms, effects),
-                Timer::ReadAgain(sender, lane) => self.read_again(sender, lane),
                 // The poll that runs this begins them.
-                Timer::FindAgain | Timer::Shelve => {}
+                Timer::ReadAgain | Timer::FindAgain | Timer::Expiry | Timer::Shelve => {}
+                Timer::ForgetIdleQueues => {
+                    self.forget_idle_queues(now_ms);
+                    self.timers
+                        .insert((now_ms + IDLE_MS, Timer::ForgetIdleQueues));
+                }
                 Timer::SweepParked => {
                     self.sweep_parked(now_ms);
                     self.timers
@@ -66,6 +71,7 @@ impl Dispatch {
         }
         while let Some(id) = self.live.expired(now_ms) {
             self.give_up(id, ErrorCode::ValidityPeriodExpired, now_ms);
+            self.close_full_commit();
         }
     }
 
@@ -77,22 +83,5 @@ impl Dispatch {
         {
             self.rejoin(id, now_ms);
         }
-    }
-
-    fn look_for_expired(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
-        let is_reading = self
-            .reads
-            .values()
-            .any(|read| matches!(read, Read::Expiring));
-        if !is_reading {
-            let load = self.begin_read(Read::Expiring);
-            let limit = self.limits.page;
-            effects.push(Effect::Expiring {
-                load,
-                before_ms: now_ms,
-                limit,
-            });
-        }
-        self.timers.insert((now_ms + EXPIRY_MS, Timer::Expiry));
     }
 }

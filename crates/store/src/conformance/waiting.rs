@@ -111,10 +111,36 @@ fn backlog_expires(backend: &dyn Backend) {
         });
         insert(&*store, &[message]);
     }
-    let expiring = |before, limit| numbers(&ok(store.expiring(before, limit)));
+    let expiring = |before, limit| numbers(&ok(store.expiring(before, None, limit)));
     assert_eq!(expiring(created_ms(1_000 - 14_u32), 9), [18, 16]);
     assert_eq!(expiring(created_ms(1_000 - 14_u32) + 1, 9), [18, 16, 14]);
     assert_eq!(expiring(i64::MAX, 1), [18]);
+    // Others have the deadline of one at which a page ends.
+    for number in [30, 31] {
+        let message = message_with(number, |message| {
+            message.is_backlog = true;
+            message.deadline_ms = created_ms(1_000 - 14_u32);
+        });
+        insert(&*store, &[message]);
+    }
+    let behind = |number: u32, limit| {
+        let deadline_ms = ok(store.message(id(number)))
+            .expect("it is there")
+            .deadline_ms;
+        let after = Some((deadline_ms, id(number)));
+        numbers(&ok(store.expiring(
+            created_ms(1_000 - 11_u32),
+            after,
+            limit,
+        )))
+    };
+    assert_eq!(behind(18, 2), [16, 14]);
+    assert_eq!(behind(14, 9), [30, 31, 12]);
+    assert_eq!(behind(31, 9), [12]);
+    assert_eq!(behind(12, 9), [0_u32; 0]);
+    for number in [30, 31] {
+        apply(&*store, Change::Update(update(number, Status::Failed)));
+    }
     for number in [18, 16] {
         apply(&*store, Change::Update(update(number, Status::Failed)));
     }
@@ -146,7 +172,7 @@ fn what_waits_can_be_shelved(backend: &dyn Backend) {
         );
     }
     assert_eq!(
-        ok(store.expiring(i64::MAX, 99)).len(),
+        ok(store.expiring(i64::MAX, None, 99)).len(),
         ok(store.queued(SenderNo(1), None, 99)).len()
     );
     for number in 20..60 {
@@ -235,7 +261,7 @@ fn late_work_is_seen(backend: &dyn Backend) {
         (
             ok(store.callbacks_due(None, 9)).len(),
             ok(store.queued(SenderNo(1), None, 9)).len(),
-            ok(store.expiring(i64::MAX, 9)).len(),
+            ok(store.expiring(i64::MAX, None, 9)).len(),
             ok(store.scheduled(i64::MAX, 9)).len(),
         )
     };

@@ -278,8 +278,13 @@ impl Store for SqliteStore {
         work::queued_senders(self.shared()?)
     }
 
-    fn expiring(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
-        work::expiring(self.shared()?, before_ms, limit)
+    fn expiring(
+        &self,
+        before_ms: Millis,
+        after: Option<(Millis, Id)>,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        work::expiring(self.shared()?, before_ms, after, limit)
     }
 
     fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {

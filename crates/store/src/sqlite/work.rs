@@ -197,9 +197,16 @@ fn oldest_first<T>(
     Ok(found)
 }
 
-pub(super) fn expiring(shared: &Shared, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+pub(super) fn expiring(
+    shared: &Shared,
+    before_ms: Millis,
+    after: Option<(Millis, Id)>,
+    limit: usize,
+) -> Result<Vec<Message>> {
+    let after = after.map_or((i64::MIN, -1), |(at_ms, id)| (at_ms, id.key()));
+    let params = (before_ms, after.0, after.1);
     let sql = expiring_sql();
-    by_time(shared, Work::Deadlines, &sql, before_ms, limit, |message| {
+    by_time(shared, Work::Deadlines, &sql, params, limit, |message| {
         message.deadline_ms
     })
 }
@@ -207,7 +214,8 @@ pub(super) fn expiring(shared: &Shared, before_ms: Millis, limit: usize) -> Resu
 fn expiring_sql() -> String {
     format!(
         "SELECT {COLUMNS} FROM messages INDEXED BY deadlines \
-         WHERE deadline_ms < ? AND is_backlog = 1 AND status BETWEEN 1 AND 3 \
+         WHERE deadline_ms < ? AND (deadline_ms, key) > (?, ?) \
+         AND is_backlog = 1 AND status BETWEEN 1 AND 3 \
          ORDER BY deadline_ms, key"
     )
 }
@@ -217,7 +225,7 @@ pub(super) fn scheduled(shared: &Shared, before_ms: Millis, limit: usize) -> Res
         shared,
         Work::Schedule,
         &scheduled_sql(),
-        before_ms,
+        [before_ms],
         limit,
         |message| message.send_at_ms.unwrap_or(Millis::MAX),
     )
@@ -235,14 +243,14 @@ fn by_time(
     shared: &Shared,
     work: Work,
     sql: &str,
-    before_ms: Millis,
+    params: impl Params + Copy,
     limit: usize,
     time: impl Fn(&Message) -> Millis,
 ) -> Result<Vec<Message>> {
     let mut found = Vec::new();
     for shard in &*shared.shards.all() {
         found.extend(look(shared, shard, work, |conn| {
-            messages(&shared.unreadable, conn, sql, [before_ms], limit)
+            messages(&shared.unreadable, conn, sql, params, limit)
         })?);
         found.sort_by_key(|message| (time(message), message.sid.id));
         found.truncate(limit);
@@ -331,7 +339,7 @@ mod tests {
             (queued_sql(), 2),
             (UNSHELVED.to_owned(), 3),
             (callbacks_sql(), 1),
-            (expiring_sql(), 1),
+            (expiring_sql(), 3),
             (scheduled_sql(), 1),
         ] {
             let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -142,7 +142,7 @@ fn what_waits_does_not_wait_for_a_damaged_row() {
     };
     let expected = [id(0), id(3), id(4)];
     assert_eq!(ids(store.queued(SenderNo(1), None, 3)), expected);
-    assert_eq!(ids(store.expiring(6, 3)), expected);
+    assert_eq!(ids(store.expiring(6, None, 3)), expected);
     assert_eq!(ids(store.callbacks_due(None, 3)), expected);
     assert_eq!(store.unreadable_keys(), [id(1).key(), id(2).key()]);
     assert!(store.message(id(1)).is_err());

@@ -198,7 +198,11 @@ fn everything(store: &dyn Store) -> Vec<String> {
     say(format!("{:?}", store.queued_senders().unwrap()));
     for limit in [2, 99] {
         let instant = sample::START_MS + 25_000;
-        say(format!("{:?}", store.expiring(instant, limit).unwrap()));
+        let expiring = store.expiring(instant, None, limit).unwrap();
+        let after = expiring.last().map(|last| (last.deadline_ms, last.sid.id));
+        say(format!("{expiring:?}"));
+        let expiring = store.expiring(instant, after, limit);
+        say(format!("{:?}", expiring.unwrap()));
         say(format!("{:?}", store.scheduled(instant, limit).unwrap()));
         say(format!("{:?}", store.callbacks_due(None, limit).unwrap()));
         say(format!(

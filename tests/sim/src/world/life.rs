@@ -34,6 +34,7 @@ impl World {
         };
         process.store.crash();
         let now_ms = self.clock.now_ms();
+        self.upheavals.push(now_ms);
         for carrier in &mut self.carriers {
             carrier.forget_client(now_ms);
         }
@@ -45,6 +46,7 @@ impl World {
                     | Action::AttemptDone(..)
                     | Action::Scheduler
                     | Action::GraceOver
+                    | Action::Insert(_)
             )
         });
         self.plan_in(100..5_000, Action::Restart);
@@ -56,6 +58,7 @@ impl World {
         }
         let now_ms = self.clock.now_ms();
         self.starts.push(now_ms);
+        self.upheavals.push(now_ms);
         let store = Arc::new(self.disk.open());
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
@@ -76,7 +79,9 @@ impl World {
             window: 6,
             page: 4,
             awaiting_receipt: 5,
+            lookups: 3,
             commits: 2,
+            batch: 8,
         };
         let mut dispatch = Dispatch::new(
             directory.clone(),
@@ -100,7 +105,10 @@ impl World {
             directory,
             loads,
             metrics,
-            limits: Limits::default(),
+            limits: Limits {
+                schedule_min_seconds: 5,
+                ..Limits::default()
+            },
             paces: PaceSettings::default(),
             routes: ArcSwap::new(routes),
             warned: Hourly::default(),

@@ -44,9 +44,10 @@ fn look_up(store: &dyn Store, effect: Effect) -> Result<Option<(u64, Input)>> {
         Effect::Expiring {
             load,
             before_ms,
+            after,
             limit,
         } => {
-            let messages = store.expiring(before_ms, limit)?;
+            let messages = store.expiring(before_ms, after, limit)?;
             (load, Input::Expiring { load, messages })
         }
         Effect::Unshelved {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use postrider_carriers::CarrierNo;
+use postrider_core::clock::Clock;
 use postrider_core::lifecycle::ReceiptParts;
 use postrider_core::route::{Route, Routes};
 use postrider_engine::dispatch::{CarrierPolicy, Input, Reconfigured};
@@ -14,11 +15,27 @@ use super::World;
 use crate::carrier::Carrier;
 
 impl World {
+    /// Of two destinations, each prefers another carrier if there are several.
     pub(super) fn routes(&self) -> Arc<Routes> {
-        Arc::new(Routes(vec![Route {
-            carriers: self.routed.clone(),
+        let mut others = self.routed.clone();
+        others.rotate_left(1);
+        let route = |destination: &str, carriers| Route {
+            destination: destination.to_owned(),
+            carriers,
             ..Route::default()
-        }]))
+        };
+        Arc::new(Routes(vec![
+            route("44", others),
+            route("", self.routed.clone()),
+        ]))
+    }
+
+    /// For the oracle, which asks what a message waited for.
+    pub(super) fn note_routes(&mut self) {
+        let now_ms = self.clock.now_ms();
+        let others = self.routed.get(1).unwrap_or(&self.routed[0]);
+        let first = [self.routed[0], *others].map(CarrierNo);
+        self.routed_since.push((now_ms, first));
     }
 
     /// Of every carrier there ever was.
@@ -47,6 +64,12 @@ impl World {
         let is_new = self.routed.contains(&new.0);
         if is_new {
             self.carriers.push(Carrier::new(new, false));
+        }
+        let now_ms = self.clock.now_ms();
+        self.upheavals.push(now_ms);
+        self.note_routes();
+        for carrier in &mut self.carriers {
+            carrier.lift(now_ms);
         }
         let (routes, carriers) = (self.routes(), self.policies());
         let numbers = self.carriers.iter().map(|carrier| carrier.no);

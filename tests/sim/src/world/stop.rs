@@ -12,6 +12,9 @@ use crate::carrier::Carrier;
 /// As the binary has it.
 const GRACE_MS: Millis = 10_000;
 
+/// A new process finds the carriers there.
+const RESTART_MS: Millis = 100;
+
 impl World {
     /// In one seed of three, so that the others keep the life they had. While a message is on its way,
     /// for that is when a stop has to take care.
@@ -49,7 +52,7 @@ impl World {
         let now_ms = self.clock.now_ms();
         for index in 0..self.carriers.len() {
             let mut events = Vec::new();
-            self.carriers[index].disconnect(now_ms, &mut self.rng, &mut events);
+            self.carriers[index].disconnect(RESTART_MS, now_ms, &mut events);
             self.tell(index, events);
         }
     }
