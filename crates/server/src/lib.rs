@@ -10,6 +10,7 @@
 //!
 //! Modules in the order in which a request meets them.
 
+mod bad_head;
 mod door;
 mod serve;
 
