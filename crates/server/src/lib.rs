@@ -13,6 +13,7 @@
 mod bad_head;
 mod door;
 mod serve;
+mod write_timeout;
 
 mod app;
 mod auth;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Peer, Scheme};
 use crate::bad_head::BadHeadAnswers;
+use crate::write_timeout::WriteTimeout;
 
 /// What one listener takes on.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub struct Limits {
     pub connections: usize,
     /// For a request's head to arrive, and for a connection to stay idle between two requests.
     pub header_timeout: Duration,
+    /// For a client to read at least something of what is written to it.
+    pub write_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -31,6 +34,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             header_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -109,10 +113,12 @@ async fn serve_connection(
     if let Some(door) = &app.door
         && asks_for_tunnel(&stream, limits, is_stopping.clone()).await
     {
+        let stream = WriteTimeout::new(stream, limits.write_timeout);
         if let Some(stream) = door.enter(stream).await {
             serve_requests(stream, Scheme::Https, ip, &app, limits, is_stopping).await;
         }
     } else {
+        let stream = WriteTimeout::new(stream, limits.write_timeout);
         serve_requests(stream, Scheme::Http, ip, &app, limits, is_stopping).await;
     }
 }

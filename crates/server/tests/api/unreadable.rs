@@ -111,3 +111,24 @@ async fn requests_before_the_one_that_cannot_be_read_are_answered() {
     assert_eq!(statuses, ["200", "200", "400"]);
     assert!(answer.contains("malformed"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_loses_its_place() {
+    let world = World::new().await;
+    let limits = Limits {
+        connections: 1,
+        write_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let address = serving(&world, limits).await;
+    let mut greedy = TcpStream::connect(address).await.unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+    let writing = tokio::spawn(async move {
+        // Ends when the server has closed the connection.
+        while greedy.write_all(request.as_bytes()).await.is_ok() {}
+    });
+    let patience = tokio::time::timeout(Duration::from_secs(20), writing);
+    patience.await.expect("it is closed").unwrap();
+    let answer = told(address, "GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}
