@@ -1,9 +1,10 @@
 //! The carriers at work: each at its number for as long as the process lives, and what they say.
 //!
-//! Owned by the shell (`runtime.rs`). Carriers that a reload starts come with a channel of their own,
-//! so that every channel closes with the carriers that were started with it and none is kept open for
-//! those that may come later.
+//! Owned by the shell (`runtime.rs`). They are heard in turn, a batch at a time, so that none waits
+//! longer for the others than a batch of each: a carrier that floods us fills its own channel only. A
+//! channel closes with its carrier, and none is kept open for those that may come later.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,14 +16,15 @@ use tokio::sync::mpsc;
 /// All carriers since the start, those that are retired included.
 pub(crate) struct Carriers {
     by_number: Vec<(Arc<str>, Arc<dyn Carrier>)>,
-    events: Vec<mpsc::Receiver<EventBatch>>,
+    /// Whose turn it is comes first.
+    events: VecDeque<mpsc::Receiver<EventBatch>>,
 }
 
 impl Carriers {
     pub(crate) fn new() -> Self {
         Self {
             by_number: Vec::new(),
-            events: Vec::new(),
+            events: VecDeque::new(),
         }
     }
 
@@ -30,10 +32,10 @@ impl Carriers {
     pub(crate) fn add(
         &mut self,
         started: impl IntoIterator<Item = (Arc<str>, Arc<dyn Carrier>)>,
-        events: mpsc::Receiver<EventBatch>,
+        events: impl IntoIterator<Item = mpsc::Receiver<EventBatch>>,
     ) {
         self.by_number.extend(started);
-        self.events.push(events);
+        self.events.extend(events);
     }
 
     pub(crate) fn get(&self, number: CarrierNo) -> &Arc<dyn Carrier> {
@@ -50,23 +52,25 @@ impl Carriers {
         }
     }
 
-    /// Waits for batches; none means that every carrier is gone. Safe to cancel.
-    pub(crate) async fn recv_many(&mut self, batches: &mut Vec<EventBatch>, limit: usize) -> usize {
+    /// Waits for a batch; none means that every carrier is gone. Safe to cancel.
+    pub(crate) async fn recv(&mut self) -> Option<EventBatch> {
         poll_fn(|context| {
-            let mut index = 0;
-            while let Some(channel) = self.events.get_mut(index) {
-                match channel.poll_recv_many(context, batches, limit) {
-                    Poll::Ready(0) => drop(self.events.remove(index)),
-                    Poll::Ready(count) => {
-                        // The others come first next time.
-                        self.events.rotate_left(index + 1);
-                        return Poll::Ready(count);
+            let mut silent = 0;
+            while silent < self.events.len() {
+                match self.events[0].poll_recv(context) {
+                    Poll::Ready(Some(batch)) => {
+                        self.events.rotate_left(1);
+                        return Poll::Ready(Some(batch));
                     }
-                    Poll::Pending => index += 1,
+                    Poll::Ready(None) => drop(self.events.pop_front()),
+                    Poll::Pending => {
+                        self.events.rotate_left(1);
+                        silent += 1;
+                    }
                 }
             }
             if self.events.is_empty() {
-                Poll::Ready(0)
+                Poll::Ready(None)
             } else {
                 Poll::Pending
             }
@@ -74,47 +78,80 @@ impl Carriers {
         .await
     }
 
-    /// A batch that is there already.
-    pub(crate) fn try_recv(&mut self) -> Option<EventBatch> {
-        self.events
-            .iter_mut()
-            .find_map(|channel| channel.try_recv().ok())
+    /// Takes what is there already, until `batches` hold about as many events as wanted.
+    pub(crate) fn take(&mut self, batches: &mut Vec<EventBatch>, wanted: usize) {
+        let mut held: usize = batches.iter().map(weight).sum();
+        let mut silent = 0;
+        while held < wanted && silent < self.events.len() {
+            match self.events[0].try_recv() {
+                Ok(batch) => {
+                    held += weight(&batch);
+                    batches.push(batch);
+                    silent = 0;
+                }
+                Err(_) => silent += 1,
+            }
+            self.events.rotate_left(1);
+        }
     }
+}
+
+/// What a batch adds to a round. One without events is work too.
+fn weight(batch: &EventBatch) -> usize {
+    batch.events.len().max(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use postrider_carriers::{Event, Outcome, Ticket};
+
     use super::*;
 
-    fn batch(number: u16) -> EventBatch {
-        EventBatch {
-            carrier: CarrierNo(number),
-            events: Vec::new(),
+    /// A carrier's batches of so many events each.
+    fn speaking(
+        carriers: &mut Carriers,
+        number: u16,
+        batches: &[usize],
+    ) -> mpsc::Sender<EventBatch> {
+        let (to, from) = mpsc::channel(8);
+        let event = Event::Outcome {
+            ticket: Ticket(0),
+            outcome: Outcome::Returned,
+        };
+        for &events in batches {
+            let batch = EventBatch {
+                carrier: CarrierNo(number),
+                events: vec![event.clone(); events],
+            };
+            to.try_send(batch).unwrap();
         }
+        carriers.add([], [from]);
+        to
     }
 
     #[tokio::test]
     async fn all_are_heard_in_turn_until_the_last_is_gone() {
         let mut carriers = Carriers::new();
-        let mut senders = Vec::new();
         for number in 0..2 {
-            let (to, from) = mpsc::channel(8);
-            for _ in 0..2 {
-                to.try_send(batch(number)).unwrap();
-            }
-            carriers.add([], from);
-            senders.push(to);
+            speaking(&mut carriers, number, &[0, 0]);
         }
-        let mut batches = Vec::new();
-        while batches.len() < 4 {
-            assert_eq!(carriers.recv_many(&mut batches, 1).await, 1);
+        let mut heard = Vec::new();
+        while let Some(batch) = carriers.recv().await {
+            heard.push(batch.carrier.0);
         }
-        let heard: Vec<_> = batches.iter().map(|batch| batch.carrier.0).collect();
         assert_eq!(heard, [0, 1, 0, 1]);
-        senders.remove(0);
-        senders[0].try_send(batch(1)).unwrap();
-        assert!(carriers.try_recv().is_some());
-        drop(senders);
-        assert_eq!(carriers.recv_many(&mut batches, 1).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_round_has_about_so_many_events_and_something_of_everybody() {
+        let mut carriers = Carriers::new();
+        let flood = speaking(&mut carriers, 0, &[256; 8]);
+        let _quiet = speaking(&mut carriers, 1, &[1]);
+        let _silent = speaking(&mut carriers, 2, &[]);
+        let mut batches = vec![carriers.recv().await.unwrap()];
+        carriers.take(&mut batches, 1_024);
+        let heard: Vec<_> = batches.iter().map(|batch| batch.carrier.0).collect();
+        assert_eq!(heard, [0, 1, 0, 0, 0]);
+        assert_eq!(flood.capacity(), 4);
     }
 }

@@ -16,6 +16,7 @@ pub mod ids;
 mod in_hand;
 pub mod limits;
 pub mod loads;
+mod lost_task;
 pub mod messages;
 pub mod metrics;
 mod outbox;

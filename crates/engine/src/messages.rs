@@ -15,7 +15,7 @@ use postrider_store::{Applied, Change, Cursor, MessageFilter};
 use crate::accept::Reserved;
 use crate::in_hand::Place;
 use crate::metrics::RefusalLabel;
-use crate::{Engine, accept};
+use crate::{Engine, accept, lost_task};
 
 /// A message that was created.
 #[derive(Clone, Debug)]
@@ -198,10 +198,9 @@ impl Engine {
         let engine = self.clone();
         // Its count and its callback follow the commit also when the client hangs up meanwhile.
         let canceled = tokio::spawn(async move { engine.cancel(account, sid).await });
-        canceled.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "canceling a message panicked");
-            Err(Fault::new(ErrorCode::InternalError))
-        })
+        canceled
+            .await
+            .unwrap_or_else(|error| Err(lost_task::fault("canceling a message", &error)))
     }
 
     async fn cancel(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {

@@ -50,8 +50,8 @@ pub struct Setup {
     pub paces: PaceSettings,
     pub routes: Routes,
     pub carriers: Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
-    /// What the carriers say; closes when all of them are gone.
-    pub events: mpsc::Receiver<EventBatch>,
+    /// What the carriers say; each closes when the carriers that share it are gone.
+    pub events: Vec<mpsc::Receiver<EventBatch>>,
     pub webhooks: webhooks::Config,
     /// Hears of every attempt at a webhook.
     pub observer: Arc<dyn webhooks::Observer>,
@@ -67,8 +67,8 @@ pub struct Reconfiguration {
     pub retired: BTreeSet<CarrierNo>,
     /// The new ones, at the numbers that come next.
     pub started: Vec<Arc<dyn Carrier>>,
-    /// What the new ones say; closes when all of them are gone.
-    pub events: mpsc::Receiver<EventBatch>,
+    /// What the new ones say, likewise.
+    pub events: Vec<mpsc::Receiver<EventBatch>>,
 }
 
 /// A reconfiguration on its way to the shell, which answers when it is in force.
@@ -136,6 +136,9 @@ pub const SHUT_DOWN: Duration = UNBINDING
 
 /// Inputs of dispatch that wait to be taken.
 const INBOX: usize = 1_024;
+
+/// Inputs, and about as many events of carriers, that are taken at one time.
+const ROUND: usize = 1_024;
 
 /// Reads of the store at once.
 const READS: usize = 4;
@@ -360,8 +363,9 @@ impl Shell {
             tokio::select! {
                 biased;
                 count = inbox.recv_many(&mut inputs, 256) => if count == 0 { return },
-                count = self.carriers.recv_many(&mut batches, 256), if has_carriers && dispatch.takes_events() => {
-                    has_carriers = count > 0;
+                batch = self.carriers.recv(), if has_carriers && dispatch.takes_events() => {
+                    has_carriers = batch.is_some();
+                    batches.extend(batch);
                 }
                 _ = stopping.changed(), if !is_stopping => {
                     is_stopping = true;
@@ -376,16 +380,13 @@ impl Shell {
                 () = tokio::time::sleep(sleep) => inputs.push(Input::Timer),
             }
             // Whatever else has come meanwhile is taken in the same round: fewer, larger commits.
-            while inputs.len() < 1_024
+            while inputs.len() < ROUND
                 && let Ok(input) = inbox.try_recv()
             {
                 inputs.push(input);
             }
-            while batches.len() < 1_024
-                && dispatch.takes_events()
-                && let Some(batch) = self.carriers.try_recv()
-            {
-                batches.push(batch);
+            if dispatch.takes_events() {
+                self.carriers.take(&mut batches, ROUND);
             }
             let now_ms = clock.now_ms();
             for input in inputs.drain(..) {
@@ -689,7 +690,7 @@ mod tests {
     async fn an_engine_without_dispatch_has_failed() {
         let (events_to, events) = mpsc::channel(1);
         let store = Arc::new(MemoryStore::new());
-        let test = engine_with(store, |setup| setup.events = events);
+        let test = engine_with(store, |setup| setup.events = vec![events]);
         let event = Event::Capacity {
             segments: 1,
             health: Health::default(),

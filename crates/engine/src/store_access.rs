@@ -9,7 +9,7 @@ use postrider_core::fault::Fault;
 use postrider_store::{Result, StoreError};
 use tokio::task::spawn_blocking;
 
-use crate::Engine;
+use crate::{Engine, lost_task};
 
 impl Engine {
     /// Runs a read of the store where it may block.
@@ -23,10 +23,7 @@ impl Engine {
                 tracing::error!(%error, "a read of the store failed");
                 Err(Fault::new(ErrorCode::Unavailable))
             }
-            Err(error) => {
-                tracing::error!(%error, "a read of the store panicked");
-                Err(Fault::new(ErrorCode::InternalError))
-            }
+            Err(error) => Err(lost_task::fault("a read of the store", &error)),
         }
     }
 
@@ -35,7 +32,13 @@ impl Engine {
         &self,
         write: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T, Fault> {
-        let written = spawn_blocking(write).await;
+        let written = match spawn_blocking(write).await {
+            // It never began, so the disk holds what it held.
+            Err(error) if error.is_cancelled() => {
+                return Err(lost_task::fault("a write to the store", &error));
+            }
+            written => written,
+        };
         // How far one got that panicked is known as little.
         let written = written.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())));
         written.map_err(|error| {

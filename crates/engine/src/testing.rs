@@ -71,7 +71,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             ..Route::default()
         }]),
         carriers: vec![(policy, carrier)],
-        events,
+        events: vec![events],
         webhooks: webhooks::Config::default(),
         observer: Arc::new(webhooks::Logged::default()),
         metrics: Arc::new(Metrics::default()),

@@ -26,8 +26,7 @@ use crate::cli::Dev;
 use crate::config::Config;
 use crate::ending::Opened;
 use crate::first_account::FirstAccount;
-use crate::serve::give_up;
-use crate::stop::{Reason, Stop};
+use crate::stop::{Reason, Stop, give_up};
 use crate::wiring::{Postrider, listen};
 use crate::{DONE, output, sdk_proxy};
 
@@ -126,12 +125,10 @@ pub(crate) async fn dev(arguments: &Dev, opened: &Opened) -> anyhow::Result<u8> 
             output::line(guide::next_steps(&world, &postrider.url, &trust));
         }
     };
-    let code = match reason {
-        Reason::Signal(_) => DONE,
-        Reason::Failed(reason) => return Ok(give_up(&reason)),
-    };
-    postrider.stop().await;
-    Ok(code)
+    match reason {
+        Reason::Signal(_) => Ok(stop.finish(postrider.stop(), DONE).await),
+        Reason::Failed(reason) => Ok(give_up(&reason)),
+    }
 }
 
 /// Where the caller says; else where the documentation says, or anywhere when that is taken.

@@ -10,12 +10,11 @@ use std::collections::BTreeSet;
 use postrider_carriers::CarrierNo;
 use postrider_core::route::Routes;
 use postrider_engine::runtime::Reconfiguration;
-use tokio::sync::mpsc;
 
 use crate::cli::Source;
 use crate::config::{self, Config};
 use crate::serve;
-use crate::wiring::{self, EVENTS, Place, Postrider, number, start_carriers};
+use crate::wiring::{self, Place, Postrider, Started, number, start_carriers};
 
 /// Reads the configuration again. One that cannot be used, or whose carriers cannot be started,
 /// changes nothing.
@@ -44,10 +43,8 @@ pub(crate) async fn reload(source: &Source, started: &Config, postrider: &mut Po
 async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> {
     let Plan { mut places, routes } = plan(&postrider.places, wanted)?;
     let known = postrider.places.len();
-    let (events_to, events) = mpsc::channel(EVENTS);
     let clock = postrider.engine.clock().clone();
-    let carriers = start_carriers(&mut places, known, &clock, &events_to)?;
-    drop(events_to);
+    let Started { carriers, events } = start_carriers(&mut places, known, &clock)?;
     let retired: BTreeSet<CarrierNo> = (0..)
         .zip(&places)
         .filter(|(_, place)| place.is_retired)

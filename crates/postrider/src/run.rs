@@ -11,8 +11,7 @@ use tokio::process::Command;
 use crate::cli::Run;
 use crate::config::Config;
 use crate::ending::Opened;
-use crate::serve::give_up;
-use crate::stop::{Reason, Stop};
+use crate::stop::{Reason, Stop, give_up};
 use crate::wiring::{Postrider, listen};
 use crate::{FAILED, dev, sdk_proxy};
 
@@ -52,8 +51,7 @@ pub(crate) async fn run(arguments: &Run, opened: &Opened) -> anyhow::Result<u8> 
             },
         }
     };
-    postrider.stop().await;
-    Ok(code)
+    Ok(stop.finish(postrider.stop(), code).await)
 }
 
 /// The command's own code, or 128 and the signal that killed it, as shells have it.

@@ -8,9 +8,9 @@ use crate::cli::{Serve, Source};
 use crate::config::{Config, Unusable};
 use crate::ending::Opened;
 use crate::first_account::{FirstAccount, Made};
-use crate::stop::{Reason, Stop};
+use crate::stop::{Reason, Stop, give_up};
 use crate::wiring::{Postrider, listen};
-use crate::{DONE, FAILED, output, reload};
+use crate::{DONE, output, reload};
 
 pub(crate) async fn serve(arguments: &Serve, opened: &Opened) -> anyhow::Result<u8> {
     let mut config = read(&arguments.source)?;
@@ -45,28 +45,9 @@ pub(crate) async fn serve(arguments: &Serve, opened: &Opened) -> anyhow::Result<
         Reason::Failed(reason) => Ok(give_up(&reason)),
         Reason::Signal(signal) => {
             tracing::info!(signal, "stopping: finishing what is in flight");
-            tokio::select! {
-                () = postrider.stop() => {
-                    tracing::info!("stopped");
-                    Ok(DONE)
-                }
-                // What is not finished is redone at the next start.
-                reason = stop.hurry() => match reason {
-                    Reason::Failed(reason) => Ok(give_up(&reason)),
-                    Reason::Signal(signal) => {
-                        tracing::warn!(signal, "stopped at once");
-                        Ok(DONE)
-                    }
-                },
-            }
+            Ok(stop.finish(postrider.stop(), DONE).await)
         }
     }
-}
-
-/// A polite stop would wait for parts that are gone; one without is as safe as a crash.
-pub(crate) fn give_up(reason: &str) -> u8 {
-    tracing::error!(%reason, "can't go on: stopping at once");
-    FAILED
 }
 
 /// The settings of a command that takes either a file or a directory.

@@ -8,6 +8,8 @@ use postrider_engine::Engine;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::FAILED;
+
 /// Signals so soon after the first are the same one once more: shells and orchestrators signal the
 /// process and its whole group, or ask two times to be sure.
 const SAME_SIGNAL_MS: Millis = 2_000;
@@ -49,10 +51,39 @@ impl Stop {
         }
     }
 
-    /// Waits, once stopping has begun, for a reason to be done with it at once.
-    pub(crate) async fn hurry(&mut self) -> Reason {
+    /// Stops, politely unless there is a reason to be done with it at once. `code` is what the command
+    /// ends with then.
+    pub(crate) async fn finish(&mut self, stopping: impl Future<Output = ()>, code: u8) -> u8 {
         let clock = self.clock.clone();
-        hurry(&*clock, async || self.reason().await).await
+        let hurry = hurry(&*clock, async || self.reason().await);
+        finish(stopping, hurry, code).await
+    }
+}
+
+/// A polite stop would wait for parts that are gone; one without is as safe as a crash.
+pub(crate) fn give_up(reason: &str) -> u8 {
+    tracing::error!(%reason, "can't go on: stopping at once");
+    FAILED
+}
+
+async fn finish(
+    stopping: impl Future<Output = ()>,
+    hurry: impl Future<Output = Reason>,
+    code: u8,
+) -> u8 {
+    tokio::select! {
+        () = stopping => {
+            tracing::info!("stopped");
+            code
+        }
+        // What is not finished is redone at the next start.
+        reason = hurry => match reason {
+            Reason::Failed(reason) => give_up(&reason),
+            Reason::Signal(signal) => {
+                tracing::warn!(signal, "stopped at once");
+                code
+            }
+        },
     }
 }
 
@@ -107,5 +138,13 @@ mod tests {
             hurry(&clock, next).await;
             assert_eq!(clock.now_ms(), obeyed_ms);
         }
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_with_its_commands_code_unless_it_fails() {
+        use std::future::{pending, ready};
+        assert_eq!(finish(ready(()), pending(), 7).await, 7);
+        assert_eq!(finish(pending(), ready(SIGNAL), 7).await, 7);
+        assert_eq!(finish(pending(), ready(failed()), 7).await, FAILED);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use postrider_carriers::simulator::{self, SimulatorCarrier, SimulatorHandle};
 use postrider_carriers::smpp::SmppCarrier;
-use postrider_carriers::{Carrier, CarrierNo, EventSender};
+use postrider_carriers::{Carrier, CarrierNo, EventBatch};
 use postrider_core::clock::Clock;
 use postrider_engine::dispatch::DispatchLimits;
 use postrider_engine::runtime::{self, Running};
@@ -25,8 +25,8 @@ use crate::ending::Opened;
 use crate::simulator_control::Control;
 use crate::{instance_key, open_files, telemetry};
 
-/// Batches of carriers' events on their way to the engine; beyond that the carriers wait.
-pub(crate) const EVENTS: usize = 256;
+/// Batches of a carrier's events on their way to the engine; beyond that the carrier waits.
+const EVENTS: usize = 256;
 
 /// For answering what the API has taken.
 const ANSWERS_GRACE: Duration = Duration::from_secs(5);
@@ -154,11 +154,8 @@ impl Postrider {
         let _ = opened.set(store.clone());
         let metrics = Arc::new(Metrics::default());
         let registry = telemetry::registry(&metrics);
-        let (events_to, events) = mpsc::channel(EVENTS);
         let mut places: Vec<_> = carriers(config).into_iter().map(Place::new).collect();
-        let carriers = start_carriers(&mut places, 0, &clock, &events_to)?;
-        // The channel closes with the last carrier.
-        drop(events_to);
+        let Started { carriers, events } = start_carriers(&mut places, 0, &clock)?;
         let simulator = places.iter().find_map(|place| place.simulator.clone());
         let control = simulator
             .clone()
@@ -241,35 +238,45 @@ pub(crate) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("can't listen on {address}"))
 }
 
+/// Carriers at work.
+pub(crate) struct Started {
+    pub(crate) carriers: Vec<Arc<dyn Carrier>>,
+    /// Of each, in the same order: one that has much to say fills no other's channel.
+    pub(crate) events: Vec<mpsc::Receiver<EventBatch>>,
+}
+
 /// Starts the carriers in the places from `first` on. Those that are started when one fails are
 /// stopped again.
 pub(crate) fn start_carriers(
     places: &mut [Place],
     first: usize,
     clock: &Arc<dyn Clock>,
-    events: &EventSender,
-) -> anyhow::Result<Vec<Arc<dyn Carrier>>> {
+) -> anyhow::Result<Started> {
     let mut carriers = Vec::new();
+    let mut events = Vec::new();
     for (index, place) in places.iter_mut().enumerate().skip(first) {
         let number = number(index)?;
         let seed = u64::from_le_bytes(instance_key::random()?);
-        let (clock, events) = (clock.clone(), events.clone());
+        let clock = clock.clone();
+        // It closes with the carrier.
+        let (events_to, events_from) = mpsc::channel(EVENTS);
         let name = place.config.name();
         let carrier: Arc<dyn Carrier> = match &place.config {
             config::Carrier::Smpp(config) => {
-                let carrier = SmppCarrier::start(number, config, clock, seed, events);
+                let carrier = SmppCarrier::start(number, config, clock, seed, events_to);
                 Arc::new(carrier.with_context(|| format!("carrier {name}"))?)
             }
             config::Carrier::Simulator(config) => {
-                let carrier = SimulatorCarrier::start(number, config, clock, seed, events)
+                let carrier = SimulatorCarrier::start(number, config, clock, seed, events_to)
                     .with_context(|| format!("carrier {name}"))?;
                 place.simulator = Some(carrier.handle());
                 Arc::new(carrier)
             }
         };
         carriers.push(carrier);
+        events.push(events_from);
     }
-    Ok(carriers)
+    Ok(Started { carriers, events })
 }
 
 /// Ready to take messages: nothing has failed, the store has room, and a carrier is bound.

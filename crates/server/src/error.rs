@@ -16,6 +16,8 @@ pub(crate) struct Refusal {
     status: u16,
     /// The methods that the resource does offer.
     allow: Option<&'static str>,
+    /// What follows on the connection can't be read.
+    is_last: bool,
 }
 
 impl Refusal {
@@ -25,6 +27,7 @@ impl Refusal {
             fault: fault.into(),
             status,
             allow: None,
+            is_last: false,
         }
     }
 
@@ -37,6 +40,14 @@ impl Refusal {
         Self {
             allow: Some(allow),
             ..ErrorCode::MethodNotAllowed.into()
+        }
+    }
+
+    /// Says that the connection ends with this answer.
+    pub(crate) fn last(self) -> Self {
+        Self {
+            is_last: true,
+            ..self
         }
     }
 
@@ -97,6 +108,7 @@ impl From<Refusal> for Reply {
             fault,
             status,
             allow,
+            is_last,
         } = refusal;
         let mut reply = Self::json(
             status,
@@ -109,6 +121,9 @@ impl From<Refusal> for Reply {
         );
         if let Some(allow) = allow {
             reply.headers.push((http::header::ALLOW, allow));
+        }
+        if is_last {
+            reply.headers.push((http::header::CONNECTION, "close"));
         }
         match status {
             401 => reply.headers.push((

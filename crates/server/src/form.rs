@@ -82,12 +82,9 @@ async fn collect<B: Body<Data = Bytes>>(body: B) -> Result<Bytes, Refusal> {
     let mut rest = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            // The connection broke, so nobody will read this.
-            return Err(Fault::because(
-                ErrorCode::InvalidParameter,
-                "the request's body broke off",
-            )
-            .into());
+            // Unless its chunks make no sense, the connection broke, and nobody will read this.
+            let text = "the request's body broke off";
+            return Err(Refusal::from(Fault::because(ErrorCode::InvalidParameter, text)).last());
         };
         let Ok(data) = frame.into_data() else {
             continue;

@@ -10,8 +10,10 @@
 //!
 //! Modules in the order in which a request meets them.
 
+mod bad_head;
 mod door;
 mod serve;
+mod write_timeout;
 
 mod app;
 mod auth;

@@ -1,8 +1,8 @@
 //! The socket loop around a session: connect, read, write, sleep, connect again.
 //!
 //! All decisions are the session's. What is decided here: when events find no room in the engine's
-//! channel, nothing is read until they do, and that time is not held against the peer; a peer that
-//! does not read is given up after the write timeout.
+//! channel, nothing is read until they do; a peer that does not read is given up after the write
+//! timeout. Time in which we do not read is not held against the peer.
 
 use std::io;
 use std::net::IpAddr;
@@ -28,10 +28,12 @@ use super::reconnect::Reconnect;
 use super::session::{self, Alarm, Cause, CloseReason, Readiness, Session, Setup};
 use super::tls::Tls;
 use super::watchdog::{Duty, Watchdog};
-use crate::contract::{Event, EventBatch, EventSender, Outcome};
+use crate::contract::{CarrierNo, Event, EventBatch, EventSender, Outcome};
 
 /// Octets read at a time: some hundreds of answers.
 const READ_LENGTH: usize = 64 * 1024;
+/// Events in a batch: few enough that other carriers' batches soon have their turn.
+const BATCH_MAX: usize = 256;
 /// Unwritten octets at which reading stops: the peer is to read our answers before it asks more.
 const OUTPUT_MAX: usize = 1024 * 1024;
 /// How long the last words of a closed session may take.
@@ -229,8 +231,8 @@ struct Conversation<'a> {
     session_events: Vec<session::Event>,
     /// Events for the engine that its channel has not taken yet.
     batch: Vec<Event>,
-    /// Since when the channel has had no room.
-    blocked_since_ms: Option<i64>,
+    /// Since when nothing has been read, for lack of room in the channel or for a pause of the session.
+    unread_since_ms: Option<i64>,
     bound_at_ms: Option<i64>,
     watchdog: Watchdog,
     closed: Option<CloseReason>,
@@ -269,7 +271,7 @@ impl<'a> Conversation<'a> {
             write_since_ms: None,
             session_events: Vec::new(),
             batch: Vec::new(),
-            blocked_since_ms: None,
+            unread_since_ms: None,
             bound_at_ms: None,
             watchdog: Watchdog::new(longest_wait_ms),
             closed: None,
@@ -291,7 +293,8 @@ impl<'a> Conversation<'a> {
             if let Some(reason) = self.closed {
                 return self.farewell(reason).await;
             }
-            let is_reading = self.batch.is_empty() && self.session.output_length() < OUTPUT_MAX;
+            let is_reading =
+                self.unread_since_ms.is_none() && self.session.output_length() < OUTPUT_MAX;
             let nap = milliseconds((wake_ms - now_ms).clamp(1, SLEEP_MAX_MS));
             let woken = tokio::select! {
                 read = self.reader.read(&mut self.input), if is_reading => Woken::Read(read),
@@ -316,8 +319,9 @@ impl<'a> Conversation<'a> {
                 Answer::Later => self.session.decline(token),
             }
         }
+        self.excuse(now_ms);
         // While nothing is read, the answers that timers wait for may lie in the socket.
-        if self.batch.is_empty() {
+        if self.unread_since_ms.is_none() {
             self.session.poll(now_ms, &mut self.session_events);
         }
         let pull_ms = self.pull(now_ms);
@@ -340,11 +344,13 @@ impl<'a> Conversation<'a> {
             .shared
             .set_standing(self.link.index, &self.standing(now_ms));
         let watch_ms = self.watchdog.next_deadline();
+        let pause_ms = self.session.pauses_until(now_ms);
         [
             self.session.next_deadline(now_ms),
             pull_ms,
             write_ms,
             watch_ms,
+            pause_ms,
         ]
         .into_iter()
         .flatten()
@@ -357,7 +363,7 @@ impl<'a> Conversation<'a> {
         let is_held_back = pull_ms.is_some()
             || !self.session.is_transmitting()
             || self.session.is_throttled(now_ms)
-            || self.blocked_since_ms.is_some();
+            || self.unread_since_ms.is_some();
         let has_work = self.link.shared.has_ready() || self.session.has_unwritten(now_ms);
         let duty = if has_work && !is_held_back {
             Duty::Submit
@@ -425,22 +431,27 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Passes the batch on if the channel has room.
+    /// Passes the events on as far as the channel has room.
     fn pass_on(&mut self, now_ms: i64) {
-        if self.batch.is_empty() {
-            return;
+        while !self.batch.is_empty()
+            && let Ok(permit) = self.link.events.try_reserve()
+        {
+            permit.send(next_batch(self.link.shared.number, &mut self.batch));
         }
-        if let Ok(permit) = self.link.events.try_reserve() {
-            let events = std::mem::take(&mut self.batch);
-            permit.send(EventBatch {
-                carrier: self.link.shared.number,
-                events,
-            });
-            if let Some(since_ms) = self.blocked_since_ms.take() {
-                self.session.excuse(now_ms - since_ms);
-            }
+        if !self.batch.is_empty() || self.session.pauses_until(now_ms).is_some() {
+            self.unread_since_ms.get_or_insert(now_ms);
         } else {
-            self.blocked_since_ms.get_or_insert(now_ms);
+            self.excuse(now_ms);
+        }
+    }
+
+    /// Ends the time in which nothing was read, if nothing stands in the way any more.
+    fn excuse(&mut self, now_ms: i64) {
+        if self.batch.is_empty()
+            && self.session.pauses_until(now_ms).is_none()
+            && let Some(since_ms) = self.unread_since_ms.take()
+        {
+            self.session.excuse(now_ms - since_ms);
         }
     }
 
@@ -484,12 +495,8 @@ impl<'a> Conversation<'a> {
         self.link
             .shared
             .set_standing(self.link.index, &Standing::default());
-        if !self.batch.is_empty() {
-            let events = std::mem::take(&mut self.batch);
-            let batch = EventBatch {
-                carrier: self.link.shared.number,
-                events,
-            };
+        while !self.batch.is_empty() {
+            let batch = next_batch(self.link.shared.number, &mut self.batch);
             // Fails when the engine is gone.
             let _ = self.link.events.send(batch).await;
         }
@@ -513,6 +520,13 @@ impl<'a> Conversation<'a> {
     }
 }
 
+/// Takes the front of `events`.
+fn next_batch(carrier: CarrierNo, events: &mut Vec<Event>) -> EventBatch {
+    let rest = events.split_off(events.len().min(BATCH_MAX));
+    let events = std::mem::replace(events, rest);
+    EventBatch { carrier, events }
+}
+
 fn say(carrier: &str, link: usize, alarm: &Alarm) {
     let unsaid = alarm.unsaid;
     match &alarm.cause {
@@ -532,6 +546,13 @@ fn say(carrier: &str, link: usize, alarm: &Alarm) {
         Cause::ReceiptWithoutId { detail } => warn!(
             carrier, link, %detail, unsaid,
             "a receipt names no message id, so it changes no status"
+        ),
+        Cause::TooManyDeliveries => warn!(
+            carrier,
+            link,
+            unsaid,
+            "the SMSC brings more than we can answer for: what is beyond inbound_window is declined, \
+             to be brought again"
         ),
     }
 }

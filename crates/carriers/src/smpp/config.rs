@@ -64,6 +64,8 @@ pub struct Config {
     pub sessions: u32,
     /// Unanswered submits allowed on each bind. Default 10.
     pub window: u32,
+    /// Deliveries of the SMSC that may wait for our answer on each bind. Default 1000.
+    pub inbound_window: u32,
     /// Segments per second over all binds; 0 means no limit. Default 0.
     pub throughput: u32,
     /// Segments per second on each bind; 0 means no limit. Default 0.
@@ -179,6 +181,7 @@ impl Default for Config {
             bind: Bind::default(),
             sessions: 1,
             window: 10,
+            inbound_window: 1_000,
             throughput: 0,
             session_throughput: 0,
             connect_timeout_s: 10,
@@ -407,6 +410,7 @@ pub struct Settings {
     pub address_range_type: NumberType,
     pub interface_version: u8,
     pub window: u32,
+    pub inbound_window: u32,
     pub session_throughput: u32,
     pub bind_timeout_ms: i64,
     pub enquire_link_ms: i64,
@@ -445,6 +449,7 @@ impl Config {
             },
             interface_version: self.interface_version.octet(),
             window: self.window,
+            inbound_window: self.inbound_window,
             session_throughput: self.session_throughput,
             bind_timeout_ms: milliseconds(self.bind_timeout_s),
             enquire_link_ms: milliseconds(self.enquire_link_s),
@@ -486,9 +491,15 @@ impl Config {
             u32,
             std::ops::RangeInclusive<u32>,
             &'static str,
-        ); 8] = [
+        ); 9] = [
             ("sessions", self.sessions, 1..=100, "1 to 100"),
             ("window", self.window, 1..=10_000, "1 to 10000"),
+            (
+                "inbound_window",
+                self.inbound_window,
+                1..=100_000,
+                "1 to 100000",
+            ),
             (
                 "connect_timeout_s",
                 self.connect_timeout_s,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use postrider_core::clock::Clock;
+use postrider_core::clock::{Clock, ManualClock};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::text::count_segments;
@@ -112,6 +112,7 @@ impl World {
                 .unwrap_or_else(|_| panic!("never {what}"))
                 .expect("carrier alive");
             assert_eq!(batch.carrier, CarrierNo(3));
+            assert!(batch.events.len() <= 256, "{}", batch.events.len());
             for event in batch.events {
                 self.note(event);
             }
@@ -374,6 +375,32 @@ async fn a_slow_engine_stops_the_reading_and_loses_nothing() {
             .values()
             .all(|o| matches!(o, Outcome::Accepted { .. }))
     );
+}
+
+#[tokio::test]
+async fn more_deliveries_than_the_inbound_window_wait_in_the_socket() {
+    let receipts = Some(ReceiptPlan {
+        timing: Timing::BeforeResponse,
+        dialect: Dialect::Text,
+        stat: "DELIVRD",
+    });
+    let behavior = Behavior {
+        receipts,
+        ..Behavior::default()
+    };
+    // It stands still: a pause ends when there is room, or never.
+    let clock = Arc::new(ManualClock::at(1_790_000_000_000));
+    let smsc = listen(behavior, clock.clone()).await.unwrap();
+    let mut world = World::against(smsc, clock, |config| {
+        config.window = 1_000;
+        config.inbound_window = 10;
+    });
+    world.until("bound", |world| world.capacity > 0).await;
+    world.submit(&vec!["hello"; 2_000]);
+    world.until_outcomes(2_000).await;
+    world
+        .until("delivered", |world| world.receipts.len() == 2_000)
+        .await;
 }
 
 /// An authority, a server certificate of it for `localhost`, and a client certificate of it.

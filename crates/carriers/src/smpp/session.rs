@@ -14,6 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::{debug, info};
 
 use self::alarms::Alarms;
+use self::inbound_window::InboundWindow;
 use self::message::{Messages, Next, Report, Segment};
 use self::window::{Phase, Window};
 use super::command_status::{Verdict, describe};
@@ -25,6 +26,7 @@ use super::random::Random;
 use crate::contract::{self, AckToken, Outcome, RefusalClass, Submission};
 
 mod alarms;
+mod inbound_window;
 mod incoming;
 mod message;
 mod references;
@@ -163,7 +165,7 @@ pub struct Session {
     /// Submits since the bind, for the watchdog.
     submits: u64,
     /// Events whose acknowledgement is due.
-    deliveries_open: u32,
+    deliveries: InboundWindow,
     data_sm_open: FxHashSet<u32>,
     queue_full: FxHashMap<u64, u8>,
     alarms: Alarms,
@@ -194,7 +196,7 @@ impl Session {
             held: VecDeque::new(),
             misses: 0,
             submits: 0,
-            deliveries_open: 0,
+            deliveries: InboundWindow::new(settings.inbound_window),
             data_sm_open: FxHashSet::default(),
             queue_full: FxHashMap::default(),
             alarms: Alarms::default(),
@@ -252,7 +254,9 @@ impl Session {
         self.answer_delivery(token, CommandStatus::OK);
     }
 
-    /// Asks the SMSC to bring a receipt or an inbound message again.
+    /// Asks the SMSC to bring a receipt or an inbound message again. RX_T_APPN is what the standard
+    /// has for that: an SMSC may take RTHROTTLED and RMSGQFUL, which are its own words to us, for a
+    /// final refusal when they come from us.
     pub fn decline(&mut self, token: AckToken) {
         self.answer_delivery(token, CommandStatus::TEMPORARY_APPLICATION_ERROR);
     }
@@ -384,6 +388,11 @@ impl Session {
     /// Whether it has taken a message that is not all written, and the pace does not hold it.
     pub fn has_unwritten(&mut self, now_ms: i64) -> bool {
         self.current.is_some() || (!self.held.is_empty() && self.pace.is_open(now_ms))
+    }
+
+    /// Until when its owner should not read, because so many deliveries wait for an answer.
+    pub fn pauses_until(&self, now_ms: i64) -> Option<i64> {
+        self.deliveries.pauses_until(now_ms)
     }
 
     /// Submits without an answer.
@@ -556,7 +565,7 @@ impl Session {
                 }
             }
             State::Stopping { deadline_ms } => {
-                if (is_idle && self.deliveries_open == 0) || now_ms >= deadline_ms {
+                if (is_idle && self.deliveries.is_empty()) || now_ms >= deadline_ms {
                     self.recall_buffered();
                     let sequence = self.next_sequence();
                     self.send_urgent(CommandStatus::OK, sequence, &Pdu::Unbind);

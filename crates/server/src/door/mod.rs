@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use http::Method;
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
@@ -65,7 +64,10 @@ impl Door {
     }
 
     /// Reads the request for a tunnel and opens it. `None` when there is nothing to serve.
-    pub(crate) async fn enter(&self, mut stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub(crate) async fn enter<S>(&self, mut stream: S) -> Option<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let head = tokio::time::timeout(STEP_TIMEOUT, read_head(&mut stream));
         let answer = match head.await.ok()? {
             Ok(head) => self.acceptor(&head),
@@ -153,7 +155,7 @@ impl Refused {
 }
 
 /// Reads to the empty line. Clients wait for the answer, so nothing may follow it.
-async fn read_head(stream: &mut TcpStream) -> Result<String, Refused> {
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<String, Refused> {
     let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() >= MAX_HEAD_OCTETS {

@@ -23,6 +23,8 @@ pub enum Cause {
     Refusal { status: CommandStatus, fault: Fault },
     /// A receipt that says of no message what it says. Whatever it was for waits in vain.
     ReceiptWithoutId { detail: Box<str> },
+    /// More than `inbound_window` wait for our answer, so we ask the SMSC to come again.
+    TooManyDeliveries,
 }
 
 /// The kinds of alarms: one, and as many as the status table has rows with a fault.
@@ -30,6 +32,7 @@ pub enum Cause {
 enum Kind {
     Refusal(u32),
     ReceiptWithoutId,
+    TooManyDeliveries,
 }
 
 impl Cause {
@@ -37,6 +40,7 @@ impl Cause {
         match self {
             Self::Refusal { status, .. } => Kind::Refusal(status.0),
             Self::ReceiptWithoutId { .. } => Kind::ReceiptWithoutId,
+            Self::TooManyDeliveries => Kind::TooManyDeliveries,
         }
     }
 }

@@ -185,8 +185,13 @@ impl Session {
         now_ms: i64,
         events: &mut Vec<Event>,
     ) {
-        let settings = &self.setup.settings;
         let sequence = frame.header.sequence;
+        if !self.deliveries.takes(now_ms) {
+            self.raise(Cause::TooManyDeliveries, now_ms, events);
+            let status = CommandStatus::TEMPORARY_APPLICATION_ERROR;
+            return self.answer(sequence, status, is_data_sm);
+        }
+        let settings = &self.setup.settings;
         let ack = AckToken {
             session: self.setup.number,
             sequence,
@@ -222,7 +227,7 @@ impl Session {
             };
             contract::Event::Inbound { inbound, ack }
         };
-        self.deliveries_open += 1;
+        self.deliveries.add(now_ms);
         if is_data_sm && self.data_sm_open.len() < DATA_SM_MAX {
             self.data_sm_open.insert(sequence);
         }
@@ -233,7 +238,7 @@ impl Session {
         if token.session != self.setup.number || self.state == State::Closed {
             return;
         }
-        self.deliveries_open = self.deliveries_open.saturating_sub(1);
+        self.deliveries.remove();
         let is_data_sm = self.data_sm_open.remove(&token.sequence);
         self.answer(token.sequence, status, is_data_sm);
     }

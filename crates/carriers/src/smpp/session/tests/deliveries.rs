@@ -93,3 +93,36 @@ fn messages_for_a_port_are_answered_and_ignored_unless_wanted() {
     bench.receive_delivery(0x40, &text, 5);
     assert_eq!(bench.events().len(), 1);
 }
+
+#[test]
+fn what_is_beyond_the_inbound_window_is_declined_after_a_pause() {
+    let mut bench = Bench::bound(|config| config.inbound_window = 2);
+    let mut acks = Vec::new();
+    for sequence in 1..=3 {
+        bench.receive_delivery(0, b"hi there", sequence);
+        for event in bench.events() {
+            let Event::Carrier(CarrierEvent::Inbound { ack, .. }) = event else {
+                panic!("{event:?}");
+            };
+            acks.push(ack);
+        }
+    }
+    // The third was read together with the second.
+    assert_eq!((acks.len(), bench.written().len()), (3, 0));
+    let pause_ms = bench.session.pauses_until(bench.now_ms).unwrap() - bench.now_ms;
+    bench.now_ms += pause_ms;
+    bench.receive_delivery(0, b"hi there", 4);
+    bench.receive_delivery(4, b"id:1 stat:DELIVRD", 5);
+    assert_eq!(bench.alarms().len(), 1);
+    for ack in acks {
+        bench.session.acknowledge(ack);
+    }
+    bench.receive_delivery(0, b"hi there", 6);
+    assert_eq!(bench.events().len(), 1);
+    let answers: Vec<_> = bench
+        .written()
+        .iter()
+        .map(|w| (w.sequence, w.status))
+        .collect();
+    assert_eq!(answers, [(4, 0x64), (5, 0x64), (1, 0), (2, 0), (3, 0)]);
+}
