@@ -22,7 +22,7 @@ use postrider_core::settings::{
 };
 use postrider_core::sid::{AccountSid, Id, PhoneNumberSid};
 use postrider_core::testing;
-use postrider_store::{Applied, Change, DocumentChange, RawReceipt, Update};
+use postrider_store::{Applied, Change, RawReceipt, Update};
 use smallvec::smallvec;
 
 use super::*;
@@ -37,7 +37,9 @@ mod log;
 mod lookups;
 mod matching;
 mod pace;
+mod receipts;
 mod silence;
+mod stop;
 
 const START_MS: Millis = 1_767_225_600_000;
 const FROM: &str = "+14155550101";
@@ -553,64 +555,6 @@ fn an_answer_that_comes_after_the_second_submit_still_counts() {
 }
 
 #[test]
-fn of_messages_with_one_id_the_one_to_the_receipts_handset_is_meant() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    let ids: Vec<Id> = (1..=2).map(|number| bench.accept(number)).collect();
-    for (_, submission) in bench.take_submitted() {
-        bench.answer(0, submission.ticket, accepted(&["77"]));
-    }
-    let failed = Receipt {
-        state: ReceiptState::Undelivered,
-        error: Some(ErrorCode::HandsetUnreachable),
-        ..delivered("77", 1)
-    };
-    bench.receive(0, failed);
-    assert_eq!(bench.status(ids[0]), Some(Status::Undelivered));
-    assert_eq!(bench.status(ids[1]), Some(Status::Sent));
-    bench.receive(0, delivered("77", 2));
-    assert_eq!(bench.status(ids[1]), Some(Status::Delivered));
-}
-
-#[test]
-fn decimal_receipts_for_hexadecimal_ids_find_their_own_messages() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    let ids: Vec<Id> = (1..=40).map(|number| bench.accept(number)).collect();
-    for ((_, submission), number) in bench.take_submitted().iter().zip(0x10..) {
-        bench.answer(0, submission.ticket, accepted(&[&format!("{number:x}")]));
-    }
-    // "16" is also the hexadecimal id of another message.
-    for (number, id) in (1..=40).zip(0x10_u32..) {
-        bench.receive(0, delivered(&id.to_string(), number));
-    }
-    for id in ids {
-        assert_eq!(bench.status(id), Some(Status::Delivered));
-    }
-}
-
-#[test]
-fn a_guess_without_its_handset_is_no_match() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    let id = bench.accept(1);
-    let ticket = bench.take_one().ticket;
-    bench.answer(0, ticket, accepted(&["10"]));
-    bench.receive(0, delivered("16", 2));
-    bench.advance(5 * MINUTE_MS);
-    assert_eq!(bench.status(id), Some(Status::Sent));
-}
-
-#[test]
-fn early_receipts_wait_for_their_answer_each_of_them() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    let id = bench.accept(1);
-    let ticket = bench.take_one().ticket;
-    // One with the same id is about somebody else, and came later.
-    bench.receive(0, delivered("5", 1));
-    bench.receive(0, delivered("5", 2));
-    bench.answer(0, ticket, accepted(&["5"]));
-    assert_eq!(bench.status(id), Some(Status::Delivered));
-}
-
-#[test]
 fn retries_follow_the_schedule_of_their_class() {
     for (class, waits_s, last) in [
         (RefusalClass::RetrySame, &[5, 30, 120, 600, 600, 600][..], 0),
@@ -824,60 +768,4 @@ fn an_intent_that_is_never_acted_on_gives_its_room_back() {
     assert_eq!(bench.take_submitted().len(), 0);
     assert_eq!(bench.status(id), Some(Status::Failed));
     assert_eq!(bench.dispatch.carriers[0].outstanding, 0);
-}
-
-#[test]
-fn a_toll_free_number_sends_three_a_second_at_home_and_one_abroad() {
-    let mut bench = Bench::new(UnknownOutcome::Resend);
-    let toll_free = Document::Sender(Sender {
-        no: SenderNo(2),
-        account: account(AccountStatus::Active).sid,
-        address: SenderAddress::parse("+18005550101").unwrap(),
-    });
-    let known = vec![DocumentChange::Put(toll_free)];
-    bench.directory.apply(known).unwrap();
-    for (first, to, at_once) in [(1, "+12125550199", 3), (11, "+447700900123", 1)] {
-        for number in first..first + 6 {
-            bench.accept_with(number, |message| {
-                message.from = Some("+18005550101".into());
-                message.sender = Some(SenderNo(2));
-                message.to = to.into();
-            });
-        }
-        assert_eq!(bench.take_submitted().len(), at_once, "{to}");
-        bench.advance(1_000);
-        assert_eq!(bench.take_submitted().len(), at_once, "{to}");
-        bench.advance(MINUTE_MS);
-        bench.take_submitted();
-    }
-}
-
-#[test]
-fn an_intent_that_becomes_durable_while_the_process_stops_is_taken_back() {
-    let mut bench = Bench::new(UnknownOutcome::Fail);
-    bench.slow_commits = Some(Vec::new());
-    let id = bench.accept(1);
-    bench.turn(vec![Input::Stop]);
-    let commits = bench.slow_commits.replace(Vec::new()).unwrap();
-    bench.turn(commits);
-    assert_eq!(bench.take_submitted().len(), 0);
-    let message = &bench.dispatch.live.get(id).unwrap().message;
-    assert!(message.segments.is_empty(), "the intent was taken back");
-    // Not before the next start can rely on that.
-    assert!(!bench.dispatch.is_quiet());
-    let commits = bench.slow_commits.take().unwrap();
-    bench.turn(commits);
-    assert!(bench.dispatch.is_quiet());
-}
-
-#[test]
-fn nothing_is_handed_over_once_the_process_stops() {
-    for policy in [UnknownOutcome::Resend, UnknownOutcome::Fail] {
-        let mut bench = Bench::new(policy);
-        bench.turn(vec![Input::Stop]);
-        bench.accept(1);
-        bench.advance(MINUTE_MS);
-        assert_eq!(bench.take_submitted().len(), 0);
-        assert!(bench.dispatch.is_quiet());
-    }
 }

@@ -69,3 +69,29 @@ fn an_idle_sender_takes_no_memory() {
     bench.accept(3);
     bench.take_one();
 }
+
+#[test]
+fn a_toll_free_number_sends_three_a_second_at_home_and_one_abroad() {
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    let toll_free = Document::Sender(Sender {
+        no: SenderNo(2),
+        account: account(AccountStatus::Active).sid,
+        address: SenderAddress::parse("+18005550101").unwrap(),
+    });
+    let known = vec![DocumentChange::Put(toll_free)];
+    bench.directory.apply(known).unwrap();
+    for (first, to, at_once) in [(1, "+12125550199", 3), (11, "+447700900123", 1)] {
+        for number in first..first + 6 {
+            bench.accept_with(number, |message| {
+                message.from = Some("+18005550101".into());
+                message.sender = Some(SenderNo(2));
+                message.to = to.into();
+            });
+        }
+        assert_eq!(bench.take_submitted().len(), at_once, "{to}");
+        bench.advance(1_000);
+        assert_eq!(bench.take_submitted().len(), at_once, "{to}");
+        bench.advance(MINUTE_MS);
+        bench.take_submitted();
+    }
+}
