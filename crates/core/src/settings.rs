@@ -223,6 +223,9 @@ pub struct Service {
     pub fallback_to_long_code: bool,
     /// Reserved: accepted and echoed.
     pub synchronous_validation: bool,
+    /// Place of the next sender that joins the pool; no place is given twice.
+    #[serde(default)]
+    pub next_position: u64,
     pub created_ms: Millis,
     pub updated_ms: Millis,
 }

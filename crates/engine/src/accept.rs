@@ -30,6 +30,7 @@ use postrider_core::settings::{Account, AccountStatus, Service};
 use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
+use postrider_store::StickyKey;
 
 use crate::directory::Directory;
 use crate::ids::IdGenerator;
@@ -37,6 +38,7 @@ use crate::limits::Limits;
 use crate::loads::{LoadTable, Loads};
 use crate::metrics::Metrics;
 use crate::pace::rate_of;
+use crate::sticky::{self, Locked, Looked, Outdated, Sticky};
 use crate::webhooks::CallbackUrl;
 
 mod options;
@@ -51,6 +53,7 @@ pub struct Acceptor {
     pub limits: Limits,
     pub paces: PaceSettings,
     pub routes: ArcSwap<Routes>,
+    pub sticky: Sticky,
 }
 
 /// A request whose parameters were read, and no sender chosen yet.
@@ -349,15 +352,7 @@ impl Acceptor {
     ) -> Result<Message, Fault> {
         let body = compose(draft);
         let Segmentation { encoding, segments } = text::count_segments(&body);
-        let (chosen, is_backlog) = self.loads.with(|table| {
-            let chosen = self.choose(draft, segments, table, now_ms)?;
-            let mut is_backlog = false;
-            if let Ok((_, sender)) = &chosen.outcome {
-                is_backlog = table.get(*sender).is_backlogged;
-                table.reserve(*sender, segments);
-            }
-            Ok::<_, Fault>((chosen, is_backlog))
-        })?;
+        let (chosen, is_backlog) = self.take_place(draft, segments, now_ms)?;
         let submitted_body = (body != draft.body).then(|| draft.body.into());
         let mut message = Message {
             body: body.into(),
@@ -385,17 +380,54 @@ impl Acceptor {
         Ok(message)
     }
 
-    fn choose(
+    /// The sender, with a place in its queue; also whether the queue is so long that the message waits
+    /// on disk.
+    fn take_place(
         &self,
         draft: &Draft<'_>,
         segments: u16,
-        table: &mut LoadTable,
         now_ms: Millis,
-    ) -> Result<Chosen, Fault> {
-        match &draft.service {
-            Some(service) => self.choose_from_pool(draft, service, segments, table, now_ms),
-            None => self.take_named(draft, segments, table),
+    ) -> Result<(Chosen, bool), Fault> {
+        loop {
+            // The store is asked before the loads are locked.
+            let looked = self.look(draft)?;
+            let taken = self.loads.with(|table| {
+                let chosen = match &draft.service {
+                    Some(service) => {
+                        self.choose_from_pool(draft, service, looked, segments, table, now_ms)?
+                    }
+                    None => Ok(self.take_named(draft, segments, table)?),
+                };
+                Ok::<_, Fault>(chosen.map(|chosen| {
+                    let mut is_backlog = false;
+                    if let Ok((_, sender)) = &chosen.outcome {
+                        is_backlog = table.get(*sender).is_backlogged;
+                        table.reserve(*sender, segments);
+                    }
+                    (chosen, is_backlog)
+                }))
+            })?;
+            self.sticky.advance();
+            if let Ok(taken) = taken {
+                return Ok(taken);
+            }
         }
+    }
+
+    /// What the store says of the recipient's mapping, where stickiness applies.
+    fn look(&self, draft: &Draft<'_>) -> Result<Option<Looked>, Fault> {
+        let service = draft.service.as_ref().filter(|service| {
+            service.sticky_sender && draft.from.is_none() && draft.to.channel == Channel::Sms
+        });
+        let key = service.map(|service| StickyKey {
+            service: service.sid,
+            recipient: draft.to.number,
+        });
+        let looked = key.map(|key| self.sticky.look(key)).transpose();
+        looked.map_err(|error| {
+            tracing::error!(%error, "a sticky mapping can't be read");
+            ErrorCode::Unavailable.into()
+        })
     }
 
     /// The sender was named: faults are the request's.
@@ -429,38 +461,52 @@ impl Acceptor {
         &self,
         draft: &Draft<'_>,
         service: &Service,
+        looked: Option<Looked>,
         segments: u16,
         table: &mut LoadTable,
         now_ms: Millis,
-    ) -> Result<Chosen, Fault> {
+    ) -> Result<Result<Chosen, Outdated>, Fault> {
         let (_, pool) = self
             .directory
             .service_and_pool(service.sid)
             .ok_or(ErrorCode::ServiceNotFound)?;
-        let recipient = Recipient::of(draft.to.number, draft.to.channel);
-        let mut settings = Settings::from(service);
-        // Mappings are not stored yet; without them stickiness would only skew the scaler.
-        settings.sticky_sender = false;
+        let mut mappings = self.sticky.lock();
+        let former = match looked.map(|looked| mappings.current(&looked)).transpose() {
+            Ok(former) => former.flatten(),
+            Err(outdated) => return Ok(Err(outdated)),
+        };
         let facts = Facts {
-            recipient,
+            recipient: Recipient::of(draft.to.number, draft.to.channel),
             from: draft.from.as_ref(),
             has_media: draft.has_media,
-            settings,
-            mapping: None,
+            settings: Settings::from(service),
+            mapping: former.map(sticky::mapping),
             now_ms,
             detail: Detail::Compact,
         };
         let loads = PoolLoads {
             acceptor: self,
+            service: service.sid,
+            pool: &pool,
+            mappings: &mappings,
             table: std::cell::RefCell::new(table),
             segments,
         };
         let decision = select(&pool, &facts, &loads, &PublicReach)?;
         let outcome = self.outcome_of(&decision, &pool, draft, segments, loads.table.into_inner());
-        Ok(Chosen {
+        // A message that fails all the same teaches its recipient nothing.
+        if outcome.is_ok() || decision.chosen().is_none() {
+            let key = StickyKey {
+                service: service.sid,
+                recipient: draft.to.number,
+            };
+            let chosen = decision.chosen().and_then(|sender| pool.get(sender));
+            mappings.note(key, former, decision.sticky, chosen, now_ms);
+        }
+        Ok(Ok(Chosen {
             outcome,
             decision: Some(decision.to_bytes()),
-        })
+        }))
     }
 
     fn outcome_of(
@@ -500,13 +546,19 @@ impl Acceptor {
 /// The loads of a pool's senders, rates found on first use.
 struct PoolLoads<'a> {
     acceptor: &'a Acceptor,
+    service: ServiceSid,
+    pool: &'a Pool,
+    mappings: &'a Locked<'a>,
     table: std::cell::RefCell<&'a mut LoadTable>,
     segments: u16,
 }
 
 impl postrider_core::select::Loads for PoolLoads<'_> {
     fn mappings(&self, sender: SenderNo) -> u64 {
-        self.table.borrow().get(sender).mappings
+        let member = self.pool.get(sender);
+        member.map_or(0, |member| {
+            self.mappings.mappings(self.service, member.position)
+        })
     }
 
     fn queue(&self, sender: SenderNo) -> QueueLoad {

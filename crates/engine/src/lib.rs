@@ -26,6 +26,7 @@ pub mod schedule;
 mod scheduled;
 pub mod secrets;
 pub mod settings;
+mod sticky;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod webhooks;
@@ -45,6 +46,7 @@ pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
 pub use settings::NewPoolEntry;
+pub use sticky::Sticky;
 
 use dispatch::Input;
 use ids::IdGenerator;

@@ -15,6 +15,7 @@ use postrider_core::clock::Clock;
 use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
+use postrider_core::sid::Id;
 use postrider_store::{CountDepths, Store};
 use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -33,7 +34,7 @@ use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics};
 use crate::secrets::Vault;
 use crate::webhooks;
-use crate::{Engine, Shared, outbox, receive, refill, schedule};
+use crate::{Engine, Shared, Sticky, outbox, receive, refill, schedule, sticky};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -202,6 +203,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         clock.now_ms(),
     );
 
+    let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
     let acceptor = Arc::new(Acceptor {
         clock: clock.clone(),
         ids,
@@ -211,6 +213,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         limits: setup.limits,
         paces: setup.paces,
         routes: ArcSwap::new(routes),
+        sticky,
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let engine = Engine {
@@ -242,6 +245,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         tokio::spawn(refill::run(engine.clone(), overflowed, wishes)),
         tokio::spawn(count_depths(engine.clone(), depths)),
         tokio::spawn(forget_old(engine.clone())),
+        tokio::spawn(sticky::write(engine.clone())),
+        tokio::spawn(sticky::sweep(engine.clone())),
     ];
     let running = Running {
         engine: engine.clone(),
@@ -265,6 +270,9 @@ impl Running {
         let _ = tokio::time::timeout(grace + UNBINDING, self.dispatch).await;
         self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
+        // No message is made any more, so this is all.
+        let reached = Id::new(self.engine.now_ms(), 0, 0);
+        let _ = tokio::time::timeout(COMMITS, self.engine.write_sticky(reached)).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
         let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;

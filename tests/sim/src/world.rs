@@ -20,7 +20,7 @@ use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{
     self, Attempt, AttemptFailure, AttemptId, AttemptResult, Report as WebhookReport, Scheduler,
 };
-use postrider_engine::{Directory, Limits, Metrics};
+use postrider_engine::{Directory, Limits, Metrics, Sticky};
 use postrider_store::memory::{Fault, MemoryDisk, MemoryStore};
 use postrider_store::{Applied, Change, Store};
 use rand::rngs::StdRng;
@@ -401,6 +401,7 @@ impl World {
             store.parked().expect("the store reads"),
             now_ms,
         );
+        let sticky = Sticky::open(store.clone(), &directory, now_ms).expect("the store reads");
         let acceptor = Acceptor {
             clock: self.clock.clone(),
             ids,
@@ -410,6 +411,7 @@ impl World {
             limits: Limits::default(),
             paces: PaceSettings::default(),
             routes: ArcSwap::new(routes),
+            sticky,
         };
         self.process = Some(Process {
             store,
@@ -685,6 +687,17 @@ impl World {
             return;
         };
         self.committed(works, applied);
+        self.write_mappings();
+    }
+
+    /// Now and then, as the task does it each second.
+    fn write_mappings(&mut self) {
+        let is_time = self.rng.random_bool(0.1);
+        if let Some(process) = self.process.as_ref().filter(|_| is_time) {
+            let reached = Id::new(self.clock.now_ms() - 2_000, 0, 0);
+            let written = process.acceptor.sticky.write_notes(reached);
+            written.expect("the store has not crashed");
+        }
     }
 
     fn committed(&mut self, works: Vec<Work>, applied: Vec<Applied>) {

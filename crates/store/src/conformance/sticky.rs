@@ -18,13 +18,14 @@ pub(super) const CASES: &[Case] = &[
 fn key(service: u128, recipient: u64) -> StickyKey {
     StickyKey {
         service: ServiceSid(Id::from_u128(service)),
-        recipient: PhoneNumber::from_digits(14_155_550_000 + recipient).unwrap(),
+        recipient: PhoneNumber::from_digits(14_155_550_000 + recipient)
+            .expect("eleven digits are a number"),
     }
 }
 
 fn sender(position: u64) -> StickySender {
     StickySender {
-        sender: SenderNo(u32::try_from(position).unwrap() + 100),
+        sender: SenderNo(100),
         position,
         created_ms: 1_767_225_600_000,
         used_ms: 1_767_225_601_000,
