@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
-use postrider_core::select::{PoolSender, StickyAction, StickyMapping};
+use postrider_core::select::{Broken, PoolSender, StickyAction, StickyMapping};
 use postrider_core::sid::{Id, ServiceSid};
 use postrider_store::{Result, StickyChange, StickyKey, StickySender, Store};
 use rustc_hash::FxHashMap;
@@ -97,6 +97,25 @@ impl Sticky {
         Locked {
             sticky: self,
             state: self.state.lock(),
+        }
+    }
+
+    /// A handset has texted `sender`: a use of its mapping, and where there is none, a new one.
+    pub(crate) fn heard(&self, key: StickyKey, sender: &PoolSender, now_ms: Millis) -> Result<()> {
+        loop {
+            let looked = self.look(key)?;
+            let mut now = self.lock();
+            let Ok(former) = now.current(&looked) else {
+                continue;
+            };
+            let action = match former.map(mapping) {
+                None => StickyAction::Write,
+                Some(known) if known.position == sender.position => StickyAction::Touch,
+                Some(known) if known.is_expired(now_ms) => StickyAction::Replace(Broken::Expired),
+                Some(_) => StickyAction::Keep,
+            };
+            now.note(key, former, action, Some(sender), now_ms);
+            return Ok(());
         }
     }
 

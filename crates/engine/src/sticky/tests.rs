@@ -234,3 +234,27 @@ async fn a_sweep_drops_what_is_of_no_use() {
     write(&test).await;
     assert_eq!(rest(), 1);
 }
+
+#[tokio::test]
+async fn a_handset_that_texts_first_knows_the_service_by_that_sender() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 3).await;
+    let text = async |from: u32, to: &str| {
+        let inbound = postrider_carriers::Inbound {
+            from: format!("+1212555{from:04}").into(),
+            to: to.into(),
+            text: "Hi".into(),
+            encoding: postrider_core::text::Encoding::Gsm7,
+            concat: None,
+            raw: [].into(),
+        };
+        assert!(crate::receive::store(engine, &inbound).await);
+    };
+    text(100, "+14155550103").await;
+    assert_eq!(customer.sender(engine, 100).await, "+14155550103");
+    // Texting another one changes nothing.
+    text(100, "+14155550102").await;
+    assert_eq!(customer.sender(engine, 100).await, "+14155550103");
+    assert_eq!(customer.counts(engine).iter().sum::<u64>(), 1);
+}
