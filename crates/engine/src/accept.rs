@@ -21,27 +21,28 @@ use postrider_core::pacing::PaceSettings;
 use postrider_core::phone_number::{NumberKind, PhoneNumber, PhoneNumberError};
 use postrider_core::route::Routes;
 use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
-use postrider_core::select::{
-    Channel, Decision, Detail, Facts, Outcome, Pool, PublicReach, QueueLoad, Recipient, Settings,
-    select,
-};
+use postrider_core::select::{Channel, Decision};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::{Account, AccountStatus, Service};
 use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
-use postrider_store::StickyKey;
 
 use crate::directory::Directory;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
-use crate::loads::{LoadTable, Loads};
+use crate::loads::Loads;
 use crate::metrics::Metrics;
-use crate::pace::rate_of;
-use crate::sticky::{self, Locked, Looked, Outdated, Sticky};
+use crate::sticky::Sticky;
 use crate::webhooks::CallbackUrl;
 
+mod choose;
 mod options;
+mod preview;
+
+pub use self::preview::Preview;
+
+use self::choose::Purpose;
 
 /// Decides what a create request becomes. Holds no state of its own.
 pub struct Acceptor {
@@ -77,12 +78,6 @@ struct To {
     text: Box<str>,
     channel: Channel,
     number: PhoneNumber,
-}
-
-/// A sender was chosen, or the reason there is none.
-struct Chosen {
-    outcome: Result<(SenderAddress, SenderNo), ErrorCode>,
-    decision: Option<Box<[u8]>>,
 }
 
 impl Acceptor {
@@ -350,17 +345,33 @@ impl Acceptor {
         deadline_ms: Millis,
         now_ms: Millis,
     ) -> Result<Message, Fault> {
+        let (message, decision) =
+            self.draw_up(sid, draft, Purpose::Sending, deadline_ms, now_ms)?;
+        Ok(Message {
+            decision: decision.map(|decision| decision.to_bytes()),
+            ..message
+        })
+    }
+
+    /// The message, and the decision it will be stored with.
+    fn draw_up(
+        &self,
+        sid: MessageSid,
+        draft: &Draft<'_>,
+        purpose: Purpose,
+        deadline_ms: Millis,
+        now_ms: Millis,
+    ) -> Result<(Message, Option<Decision>), Fault> {
         let body = compose(draft);
         let Segmentation { encoding, segments } = text::count_segments(&body);
-        let (chosen, is_backlog) = self.take_place(draft, segments, now_ms)?;
+        let chosen = self.choose(draft, segments, purpose, now_ms)?;
         let submitted_body = (body != draft.body).then(|| draft.body.into());
         let mut message = Message {
             body: body.into(),
             submitted_body,
             encoding,
             num_segments: segments,
-            decision: chosen.decision,
-            is_backlog,
+            is_backlog: chosen.is_backlog,
             ..blank(sid, draft, now_ms, deadline_ms)
         };
         match chosen.outcome {
@@ -377,200 +388,7 @@ impl Acceptor {
         if draft.service.is_some() && message.status_callback.is_some() {
             message.callbacks_due = StatusSet::of(message.status);
         }
-        Ok(message)
-    }
-
-    /// The sender, with a place in its queue; also whether the queue is so long that the message waits
-    /// on disk.
-    fn take_place(
-        &self,
-        draft: &Draft<'_>,
-        segments: u16,
-        now_ms: Millis,
-    ) -> Result<(Chosen, bool), Fault> {
-        loop {
-            // The store is asked before the loads are locked.
-            let looked = self.look(draft)?;
-            let taken = self.loads.with(|table| {
-                let chosen = match &draft.service {
-                    Some(service) => {
-                        self.choose_from_pool(draft, service, looked, segments, table, now_ms)?
-                    }
-                    None => Ok(self.take_named(draft, segments, table)?),
-                };
-                Ok::<_, Fault>(chosen.map(|chosen| {
-                    let mut is_backlog = false;
-                    if let Ok((_, sender)) = &chosen.outcome {
-                        is_backlog = table.get(*sender).is_backlogged;
-                        table.reserve(*sender, segments);
-                    }
-                    (chosen, is_backlog)
-                }))
-            })?;
-            self.sticky.advance();
-            if let Ok(taken) = taken {
-                return Ok(taken);
-            }
-        }
-    }
-
-    /// What the store says of the recipient's mapping, where stickiness applies.
-    fn look(&self, draft: &Draft<'_>) -> Result<Option<Looked>, Fault> {
-        let service = draft.service.as_ref().filter(|service| {
-            service.sticky_sender && draft.from.is_none() && draft.to.channel == Channel::Sms
-        });
-        let key = service.map(|service| StickyKey {
-            service: service.sid,
-            recipient: draft.to.number,
-        });
-        let looked = key.map(|key| self.sticky.look(key)).transpose();
-        looked.map_err(|error| {
-            tracing::error!(%error, "a sticky mapping can't be read");
-            ErrorCode::Unavailable.into()
-        })
-    }
-
-    /// The sender was named: faults are the request's.
-    fn take_named(
-        &self,
-        draft: &Draft<'_>,
-        segments: u16,
-        table: &mut LoadTable,
-    ) -> Result<Chosen, Fault> {
-        let from = draft.from.clone().ok_or(ErrorCode::MissingFrom)?;
-        if draft.has_media || self.routes.load().find(&from, draft.to.number).is_empty() {
-            return Err(ErrorCode::NoRoute.into());
-        }
-        let account = self.directory.account_by_no(draft.account);
-        let sender = account
-            .and_then(|account| self.directory.sender_no(account.sid, &from))
-            .or(draft.newcomer)
-            .ok_or(ErrorCode::FromNotOurs)?;
-        self.know_rate(table, sender);
-        if table.get(sender).is_full(segments) {
-            return Err(ErrorCode::SenderQueueFull.into());
-        }
-        Ok(Chosen {
-            outcome: Ok((from, sender)),
-            decision: None,
-        })
-    }
-
-    /// The service chooses: faults that depend on the sender are the message's.
-    fn choose_from_pool(
-        &self,
-        draft: &Draft<'_>,
-        service: &Service,
-        looked: Option<Looked>,
-        segments: u16,
-        table: &mut LoadTable,
-        now_ms: Millis,
-    ) -> Result<Result<Chosen, Outdated>, Fault> {
-        let (_, pool) = self
-            .directory
-            .service_and_pool(service.sid)
-            .ok_or(ErrorCode::ServiceNotFound)?;
-        let mut mappings = self.sticky.lock();
-        let former = match looked.map(|looked| mappings.current(&looked)).transpose() {
-            Ok(former) => former.flatten(),
-            Err(outdated) => return Ok(Err(outdated)),
-        };
-        let facts = Facts {
-            recipient: Recipient::of(draft.to.number, draft.to.channel),
-            from: draft.from.as_ref(),
-            has_media: draft.has_media,
-            settings: Settings::from(service),
-            mapping: former.map(sticky::mapping),
-            now_ms,
-            detail: Detail::Compact,
-        };
-        let loads = PoolLoads {
-            acceptor: self,
-            service: service.sid,
-            pool: &pool,
-            mappings: &mappings,
-            table: std::cell::RefCell::new(table),
-            segments,
-        };
-        let decision = select(&pool, &facts, &loads, &PublicReach)?;
-        let outcome = self.outcome_of(&decision, &pool, draft, segments, loads.table.into_inner());
-        // A message that fails all the same teaches its recipient nothing.
-        if outcome.is_ok() || decision.chosen().is_none() {
-            let key = StickyKey {
-                service: service.sid,
-                recipient: draft.to.number,
-            };
-            let chosen = decision.chosen().and_then(|sender| pool.get(sender));
-            mappings.note(key, former, decision.sticky, chosen, now_ms);
-        }
-        Ok(Ok(Chosen {
-            outcome,
-            decision: Some(decision.to_bytes()),
-        }))
-    }
-
-    fn outcome_of(
-        &self,
-        decision: &Decision,
-        pool: &Pool,
-        draft: &Draft<'_>,
-        segments: u16,
-        table: &mut LoadTable,
-    ) -> Result<(SenderAddress, SenderNo), ErrorCode> {
-        let sender = match decision.outcome {
-            Outcome::Chosen { sender, .. } => sender,
-            Outcome::None { error } => return Err(error),
-        };
-        let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
-        if draft.has_media
-            || self
-                .routes
-                .load()
-                .find(&entry.address, draft.to.number)
-                .is_empty()
-        {
-            return Err(ErrorCode::NoRoute);
-        }
-        self.know_rate(table, sender);
-        if table.get(sender).is_full(segments) {
-            return Err(ErrorCode::QueueOverflow);
-        }
-        Ok((entry.address.clone(), sender))
-    }
-
-    fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
-        table.rate(sender, || rate_of(&self.directory, &self.paces, sender));
-    }
-}
-
-/// The loads of a pool's senders, rates found on first use.
-struct PoolLoads<'a> {
-    acceptor: &'a Acceptor,
-    service: ServiceSid,
-    pool: &'a Pool,
-    mappings: &'a Locked<'a>,
-    table: std::cell::RefCell<&'a mut LoadTable>,
-    segments: u16,
-}
-
-impl postrider_core::select::Loads for PoolLoads<'_> {
-    fn mappings(&self, sender: SenderNo) -> u64 {
-        let member = self.pool.get(sender);
-        member.map_or(0, |member| {
-            self.mappings.mappings(self.service, member.position)
-        })
-    }
-
-    fn queue(&self, sender: SenderNo) -> QueueLoad {
-        let mut table = self.table.borrow_mut();
-        self.acceptor.know_rate(&mut table, sender);
-        let load = table.get(sender);
-        QueueLoad {
-            queued_segments: load.queued_segments(),
-            drain_ms: load.drain_ms(),
-            last_used: load.last_used,
-            is_full: load.is_full(self.segments),
-        }
+        Ok((message, chosen.decision))
     }
 }
 

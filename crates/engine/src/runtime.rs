@@ -15,7 +15,6 @@ use postrider_core::clock::Clock;
 use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
-use postrider_core::sid::Id;
 use postrider_store::{CountDepths, Store};
 use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -94,6 +93,16 @@ impl Readiness {
     /// Name and health of every carrier.
     pub fn carriers(&self) -> Vec<(Arc<str>, Health)> {
         self.carriers.lock().values().cloned().collect()
+    }
+
+    /// The carriers' names; a carrier that has not spoken yet is its number.
+    fn names(&self, carriers: &[u16]) -> Vec<String> {
+        let known = self.carriers.lock();
+        let name = |&no: &u16| match known.get(&CarrierNo(no)) {
+            Some((name, _)) => name.to_string(),
+            None => no.to_string(),
+        };
+        carriers.iter().map(name).collect()
     }
 
     /// At least one carrier has a link and does not refuse us as such.
@@ -271,8 +280,7 @@ impl Running {
         self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
         // No message is made any more, so this is all.
-        let reached = Id::new(self.engine.now_ms(), 0, 0);
-        let _ = tokio::time::timeout(COMMITS, self.engine.write_sticky(reached)).await;
+        let _ = tokio::time::timeout(COMMITS, self.engine.write_sticky(0)).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
         let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;
@@ -280,6 +288,11 @@ impl Running {
 }
 
 impl Engine {
+    /// Names of carriers by their numbers.
+    pub fn carrier_names(&self, carriers: &[u16]) -> Vec<String> {
+        self.readiness().names(carriers)
+    }
+
     /// Tells when the store has failed for good.
     pub fn store_failure(&self) -> watch::Receiver<Option<String>> {
         self.shared.committer.failure()

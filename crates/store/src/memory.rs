@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
-use postrider_core::phone_number::PhoneNumber;
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, ServiceSid};
 
@@ -23,7 +22,9 @@ use crate::contract::{
     RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Result, Store, StoreError, SubmittedKey, Update,
     is_released, is_settled, is_waiting,
 };
-use crate::sticky::{StickyChange, StickyCount, StickyKey, StickySender, StickyStore};
+use crate::sticky::{
+    RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
+};
 
 /// What a store leaves behind. Clones are the same disk.
 #[derive(Clone, Default)]
@@ -403,17 +404,28 @@ impl StickyStore for MemoryStore {
     fn of_service(
         &self,
         service: ServiceSid,
-        after: Option<PhoneNumber>,
+        cursor: RecipientCursor,
         limit: usize,
     ) -> Result<Vec<(StickyKey, StickySender)>> {
         let records = self.records()?;
         let mappings = records.sticky.iter();
-        let is_wanted = |key: &StickyKey| key.service == service && Some(key.recipient) > after;
-        Ok(mappings
+        let is_wanted = |key: &StickyKey| {
+            key.service == service
+                && match cursor {
+                    RecipientCursor::Start => true,
+                    RecipientCursor::After(recipient) => key.recipient > recipient,
+                    RecipientCursor::Before(recipient) => key.recipient < recipient,
+                }
+        };
+        let mut wanted: Vec<_> = mappings
             .filter(|(key, _)| is_wanted(key))
             .map(|(key, sender)| (*key, *sender))
-            .take(limit)
-            .collect())
+            .collect();
+        if matches!(cursor, RecipientCursor::Before(_)) {
+            wanted.drain(..wanted.len().saturating_sub(limit));
+        }
+        wanted.truncate(limit);
+        Ok(wanted)
     }
 }
 

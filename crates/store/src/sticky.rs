@@ -36,6 +36,14 @@ pub struct StickyChange {
     pub sender: Option<StickySender>,
 }
 
+/// A place in a listing by recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecipientCursor {
+    Start,
+    After(PhoneNumber),
+    Before(PhoneNumber),
+}
+
 /// How many mappings name a place in a service's pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StickyCount {
@@ -64,11 +72,11 @@ pub trait StickyStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(StickyKey, StickySender)>>;
 
-    /// A service's mappings by recipient, after the given one.
+    /// A service's mappings by recipient, those next to the cursor.
     fn of_service(
         &self,
         service: ServiceSid,
-        after: Option<PhoneNumber>,
+        cursor: RecipientCursor,
         limit: usize,
     ) -> Result<Vec<(StickyKey, StickySender)>>;
 }

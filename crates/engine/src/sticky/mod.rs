@@ -5,6 +5,7 @@
 //! ([`crate::loads`]): two messages to one new recipient at the same instant get the same sender.
 //! What a crash forgets is made again from the messages ([`tasks`]).
 
+mod admin;
 mod tasks;
 
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const NOTES_MAX: usize = 20_000;
 pub struct Sticky {
     store: Arc<dyn Store>,
     state: Mutex<State>,
+    /// One write at a time.
+    writer: Mutex<()>,
     /// Something happened since the store was last told how far it is.
     is_behind: AtomicBool,
     is_full: Notify,
@@ -75,6 +78,7 @@ impl Sticky {
         let sticky = Self {
             store,
             state: Mutex::new(state),
+            writer: Mutex::new(()),
             is_behind: AtomicBool::new(false),
             is_full: Notify::new(),
         };
@@ -119,6 +123,18 @@ impl Sticky {
         }
     }
 
+    /// Deletes a mapping, if there is one.
+    fn forget(&self, key: StickyKey) -> Result<()> {
+        loop {
+            let looked = self.look(key)?;
+            let mut now = self.lock();
+            if let Ok(former) = now.current(&looked) {
+                now.put(key, former, None);
+                return Ok(());
+            }
+        }
+    }
+
     /// A message was made, whatever it did to mappings.
     pub(crate) fn advance(&self) {
         self.is_behind.store(true, Ordering::Relaxed);
@@ -126,6 +142,7 @@ impl Sticky {
 
     /// Writes what is noted. `reached`: see [`postrider_store::StickyStore::write`].
     pub fn write_notes(&self, reached: Id) -> Result<()> {
+        let _writer = self.writer.lock();
         let mut changes: Vec<_> = {
             let mut state = self.state.lock();
             state.writing = std::mem::take(&mut state.noted);

@@ -20,7 +20,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(1);
 const ADVANCE_EVERY: u32 = 10;
 
 /// Between an id is given out and its mapping is noted no more time than this passes.
-const MARGIN_MS: Millis = 2_000;
+pub(super) const MARGIN_MS: Millis = 2_000;
 
 /// Messages and mappings read at once.
 const PAGE: usize = 1_000;
@@ -44,17 +44,17 @@ pub(crate) async fn write(engine: Engine) {
             continue;
         }
         rounds = 0;
-        let reached = Id::new(engine.now_ms() - MARGIN_MS, 0, 0);
-        if engine.write_sticky(reached).await.is_err() {
+        if engine.write_sticky(MARGIN_MS).await.is_err() {
             return;
         }
     }
 }
 
 impl Engine {
-    /// Writes everything that is noted.
-    pub(crate) async fn write_sticky(&self, reached: Id) -> Result<(), ()> {
+    /// Writes everything that is noted. Messages of the last `margin_ms` may still be about to note.
+    pub(crate) async fn write_sticky(&self, margin_ms: Millis) -> Result<(), ()> {
         let acceptor = self.shared.acceptor.clone();
+        let reached = Id::new(self.now_ms() - margin_ms, 0, 0);
         let written = tokio::task::spawn_blocking(move || acceptor.sticky.write_notes(reached));
         let written = written.await.unwrap_or(Ok(()));
         written.map_err(|error| {

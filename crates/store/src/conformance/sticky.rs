@@ -6,7 +6,7 @@ use postrider_core::sid::{Id, ServiceSid};
 
 use super::{Backend, Case, ok};
 use crate::contract::Store;
-use crate::sticky::{StickyChange, StickyCount, StickyKey, StickySender};
+use crate::sticky::{RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender};
 
 pub(super) const CASES: &[Case] = &[
     ("a mapping is what was written last", written_last),
@@ -130,10 +130,22 @@ fn listed(backend: &dyn Backend) {
     let rest = recipients(ok(sticky.page(first.last().copied(), 99)));
     assert_eq!(rest, [key(1, 4), key(1, 5), key(2, 1), key(2, 2)]);
     let service = key(1, 0).service;
-    let after = Some(key(1, 3).recipient);
-    let page = recipients(ok(sticky.of_service(service, after, 1)));
-    assert_eq!(page, [key(1, 4)]);
-    assert_eq!(ok(sticky.of_service(key(3, 0).service, None, 9)), []);
+    let third = key(1, 3).recipient;
+    for (cursor, limit, wanted) in [
+        (RecipientCursor::Start, 2, &[key(1, 1), key(1, 2)][..]),
+        (RecipientCursor::After(third), 1, &[key(1, 4)]),
+        (RecipientCursor::After(third), 9, &[key(1, 4), key(1, 5)]),
+        (RecipientCursor::Before(third), 1, &[key(1, 2)]),
+        (RecipientCursor::Before(third), 9, &[key(1, 1), key(1, 2)]),
+    ] {
+        let page = recipients(ok(sticky.of_service(service, cursor, limit)));
+        assert_eq!(page, wanted, "{cursor:?} {limit}");
+    }
+    let unknown = key(3, 0).service;
+    assert_eq!(
+        ok(sticky.of_service(unknown, RecipientCursor::Start, 9)),
+        []
+    );
 }
 
 fn restarted(backend: &dyn Backend) {

@@ -19,7 +19,9 @@ use crate::contract::{Result, StoreError};
 use crate::sqlite::connection::{CacheKib, open_reader, open_writer};
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
-use crate::sticky::{StickyChange, StickyCount, StickyKey, StickySender, StickyStore};
+use crate::sticky::{
+    RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
+};
 
 /// Connections at rest; each takes three open files.
 const READERS: usize = 8;
@@ -257,20 +259,30 @@ impl StickyStore for Sticky {
     fn of_service(
         &self,
         service: ServiceSid,
-        after: Option<PhoneNumber>,
+        cursor: RecipientCursor,
         limit: usize,
     ) -> Result<Vec<(StickyKey, StickySender)>> {
         let Some(no) = self.no_of(service) else {
             return Ok(Vec::new());
         };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let after = match cursor {
+            RecipientCursor::Start => 0,
+            RecipientCursor::After(recipient) => digits(recipient),
+            RecipientCursor::Before(recipient) => {
+                let mut page = self.entries(
+                    "SELECT * FROM mappings WHERE service = ? AND recipient < ? \
+                     ORDER BY recipient DESC LIMIT ?",
+                    (no, digits(recipient), limit),
+                )?;
+                page.reverse();
+                return Ok(page);
+            }
+        };
         self.entries(
             "SELECT * FROM mappings WHERE service = ? AND recipient > ? \
              ORDER BY recipient LIMIT ?",
-            (
-                no,
-                after.map_or(0, digits),
-                i64::try_from(limit).unwrap_or(i64::MAX),
-            ),
+            (no, after, limit),
         )
     }
 }
