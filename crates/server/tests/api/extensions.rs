@@ -203,7 +203,7 @@ async fn sticky_senders_are_listed_shown_and_forgotten() {
     while let Some(path) = next {
         let page = world.get(&path).await.ok();
         let shown = column(list_of_v1(&page, "sticky_senders"), "to");
-        seen.extend(shown.iter().map(|to| to.to_string()));
+        seen.extend(shown.iter().map(ToString::to_string));
         let link = |name: &str| {
             let url = page["meta"][name].as_str()?;
             Some(

@@ -2,10 +2,15 @@
 //!
 //! One table by key and no index beside it. What is in here can be made again from messages, so
 //! commits do not wait for the disk (`synchronous=NORMAL`: a power cut loses the last ones whole, never
-//! half of one, and SQLite copies its log by itself). Lookups have connections of their own and see
-//! what is committed.
+//! half of one, and SQLite copies its log by itself).
+//!
+//! Lookups have connections of their own. Most of the time of a short query goes into beginning and
+//! ending its transaction, so a connection that rests keeps its transaction open, until the next write:
+//! one that was begun before would not see it. And since the log can't be started afresh while somebody
+//! reads it, all of them end before a write begins; that is when the log is copied.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use postrider_core::clock::Millis;
@@ -26,14 +31,43 @@ use crate::sticky::{
 /// Connections at rest; each takes three open files.
 const READERS: usize = 8;
 
+/// A longer log is copied into the table, and started afresh.
+const LOG_MAX: u64 = 16 << 20;
+
 /// For the inner pages of a table of a hundred million.
 const CACHE: CacheKib = CacheKib(4 << 10);
 
 pub(super) struct Sticky {
     path: PathBuf,
     writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Vec<Reader>>,
+    /// How many writes there were.
+    writes: AtomicU64,
     services: Mutex<Services>,
+}
+
+struct Reader {
+    conn: Connection,
+    /// The writes that its open transaction sees; `None` if none is open.
+    sees: Option<u64>,
+}
+
+impl Reader {
+    fn begin(&mut self, writes: u64) -> Result<()> {
+        if self.sees.is_none() {
+            self.conn.prepare_cached("BEGIN")?.execute(())?;
+            self.sees = Some(writes);
+        }
+        Ok(())
+    }
+
+    fn end_before(&mut self, writes: u64) -> Result<()> {
+        if self.sees.is_some_and(|sees| sees != writes) {
+            self.conn.prepare_cached("COMMIT")?.execute(())?;
+            self.sees = None;
+        }
+        Ok(())
+    }
 }
 
 /// The services' numbers in this file.
@@ -57,6 +91,7 @@ impl Sticky {
             path,
             writer: Mutex::new(writer),
             readers: Mutex::default(),
+            writes: AtomicU64::new(0),
             services: Mutex::new(services),
         })
     }
@@ -68,16 +103,46 @@ impl Sticky {
     /// Errors name the file.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let at_rest = self.readers.lock().pop();
-        let conn = match at_rest {
-            Some(conn) => conn,
-            None => open_reader(&self.path, CACHE).about(&self.path)?,
+        let mut reader = match at_rest {
+            Some(reader) => reader,
+            None => Reader {
+                conn: open_reader(&self.path, CACHE).about(&self.path)?,
+                sees: None,
+            },
         };
-        let answer = read(&conn).about(&self.path)?;
+        // Read before the transaction begins: what it sees may be newer, never older.
+        let writes = self.writes.load(Ordering::SeqCst);
+        reader.begin(writes).about(&self.path)?;
+        let answer = read(&reader.conn).about(&self.path)?;
         let mut readers = self.readers.lock();
+        let writes = self.writes.load(Ordering::SeqCst);
+        reader.end_before(writes).about(&self.path)?;
         if readers.len() < READERS {
-            readers.push(conn);
+            readers.push(reader);
         }
         Ok(answer)
+    }
+
+    /// Transactions of connections at rest do not see what was just committed.
+    fn end_reads(&self) -> Result<()> {
+        let mut readers = self.readers.lock();
+        let writes = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        for reader in readers.iter_mut() {
+            reader.end_before(writes)?;
+        }
+        Ok(())
+    }
+
+    /// Copies the log if it is long. Readers that are in the middle of something keep the part they read
+    /// from being overwritten; then the next write tries again.
+    fn copy_log(&self, conn: &Connection) -> Result<()> {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        let length = std::fs::metadata(log).map_or(0, |log| log.len());
+        if length > LOG_MAX {
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))?;
+        }
+        Ok(())
     }
 
     fn no_of(&self, service: ServiceSid) -> Option<i64> {
@@ -176,6 +241,7 @@ impl Sticky {
 fn prepare(path: &Path) -> Result<(Connection, Services)> {
     let conn = open_writer(path, Kind::Sticky, 4096, CACHE)?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     let mut services = Services::default();
     {
         let mut select = conn.prepare("SELECT no, sid FROM services")?;
@@ -205,9 +271,12 @@ impl StickyStore for Sticky {
     fn write(&self, changes: &[StickyChange], reached: Id) -> Result<()> {
         let mut conn = self.writer.lock();
         let mut work = || {
+            self.end_reads()?;
+            self.copy_log(&conn)?;
             let transaction = conn.transaction()?;
             self.apply(&transaction, changes, reached)?;
-            Ok::<_, StoreError>(transaction.commit()?)
+            transaction.commit()?;
+            self.end_reads()
         };
         work().about(&self.path)
     }
@@ -308,4 +377,53 @@ fn sender(row: &Row<'_>, first: usize) -> Result<StickySender> {
 
 fn id(row: &Row<'_>, column: usize) -> Result<Id> {
     Ok(Id::from_u128(u128::from_be_bytes(row.get(column)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(recipient: u64) -> StickyKey {
+        StickyKey {
+            service: ServiceSid(Id::from_u128(1)),
+            recipient: PhoneNumber::from_digits(12_000_000_000 + recipient).unwrap(),
+        }
+    }
+
+    /// Somebody always reads, as on a busy server.
+    #[test]
+    fn the_log_does_not_grow_for_ever() {
+        const WRITES: u64 = 60;
+        const BATCH: u64 = 800;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sticky.db");
+        let sticky = Sticky::open(path.clone()).unwrap();
+        let sender = StickySender {
+            sender: SenderNo(1),
+            position: 1,
+            created_ms: 0,
+            used_ms: 0,
+        };
+        let log = || {
+            std::fs::metadata(path.with_extension("db-wal"))
+                .unwrap()
+                .len()
+        };
+        let mut longest = 0;
+        for write in 0..WRITES {
+            let change = |index| StickyChange {
+                // All over the table: nearly every change has a page of its own.
+                key: key((write * BATCH + index) * 7_919_317 % 8_000_000_000),
+                sender: Some(sender),
+            };
+            let changes: Vec<_> = (0..BATCH).map(change).collect();
+            sticky.write(&changes, Id::MIN).unwrap();
+            let last = changes.last().unwrap().key;
+            assert_eq!(sticky.find(last).unwrap(), Some(sender));
+            assert_eq!(sticky.find(key(7_999_999_999)).unwrap(), None);
+            longest = longest.max(log());
+        }
+        assert!(longest > LOG_MAX, "the test writes too little: {longest}");
+        assert!(longest < 2 * LOG_MAX, "{longest} octets");
+    }
 }
