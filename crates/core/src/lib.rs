@@ -11,6 +11,7 @@ pub mod country;
 pub mod nanp;
 pub mod phone_number;
 pub mod sender;
+pub mod sender_rate;
 
 pub mod error_code;
 pub mod fault;

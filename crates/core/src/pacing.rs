@@ -12,16 +12,17 @@ use serde::Deserialize;
 use crate::clock::Millis;
 use crate::country::Country;
 use crate::select::SenderKind;
+use crate::sender_rate::{Cost, SenderRate};
 
 /// Debt is counted in billionths of a segment: one millisecond at one millionth of a segment per
 /// second then pays off exactly one, and nothing is ever rounded.
-const SEGMENT: u64 = 1_000_000_000;
+pub(crate) const SEGMENT: u64 = 1_000_000_000;
 
 const MILLIS_PER_S: u64 = 1_000;
 
 /// Segments per second, in millionths; 0 = no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rate(u64);
+pub struct Rate(pub(crate) u64);
 
 impl Rate {
     pub const UNLIMITED: Self = Self(0);
@@ -45,11 +46,6 @@ impl Rate {
 
     pub fn is_unlimited(self) -> bool {
         self == Self::UNLIMITED
-    }
-
-    /// Segments that leave in this many seconds; `None` without a limit. How long a queue may be.
-    pub fn segments_in(self, seconds: u32) -> Option<u64> {
-        (!self.is_unlimited()).then(|| self.0.saturating_mul(seconds.into()) / 1_000_000)
     }
 
     /// How long a queue of this many segments takes to drain, rounded up; 0 without a limit.
@@ -87,13 +83,18 @@ impl Pace {
     ///
     /// A clock that steps back costs nobody anything: the time it goes through twice counts once.
     pub fn take(&mut self, now_ms: Millis, segments: u16) -> Result<(), Millis> {
+        self.take_cost(now_ms, Cost::of_segments(segments))
+    }
+
+    /// The same for a message whose segments count for more or less than one place each.
+    pub fn take_cost(&mut self, now_ms: Millis, cost: Cost) -> Result<(), Millis> {
         if self.rate.is_unlimited() {
             return Ok(());
         }
         self.settle(now_ms);
-        match self.excess(segments) {
+        match self.excess(cost) {
             0 => {
-                self.debt += cost(segments);
+                self.debt += cost.0;
                 Ok(())
             }
             excess => Err(now_ms.saturating_add_unsigned(excess.div_ceil(self.rate.0))),
@@ -102,7 +103,7 @@ impl Pace {
 
     /// Gives places back that were taken and not used, because another limit said no.
     pub fn give_back(&mut self, segments: u16) {
-        self.debt = self.debt.saturating_sub(cost(segments));
+        self.debt = self.debt.saturating_sub(Cost::of_segments(segments).0);
     }
 
     /// Applies a changed setting. What is owed in segments stays owed, at the new rate.
@@ -124,15 +125,10 @@ impl Pace {
     }
 
     /// Billionths of a segment that must drain before the message fits.
-    fn excess(&self, segments: u16) -> u64 {
-        let cost = cost(segments);
+    fn excess(&self, Cost(cost): Cost) -> u64 {
         let burst = (self.rate.0 * MILLIS_PER_S).max(cost);
         (self.debt + cost).saturating_sub(burst)
     }
-}
-
-fn cost(segments: u16) -> u64 {
-    u64::from(segments) * SEGMENT
 }
 
 /// Default rates by kind of sender, in segments per second; 0 = no limit. The `[pace]` section of
@@ -144,6 +140,7 @@ pub struct PaceSettings {
     pub long_code: Option<f64>,
     /// Long codes of single countries, before `long_code`.
     pub long_code_by_country: BTreeMap<Country, f64>,
+    /// To the US and Canada; elsewhere as a long code.
     pub toll_free: f64,
     pub short_code: f64,
     pub alpha: f64,
@@ -169,14 +166,21 @@ impl PaceSettings {
     const LONG_CODE_US_CA: f64 = 1.0;
     const LONG_CODE_ELSEWHERE: f64 = 10.0;
 
-    pub fn rate(&self, kind: SenderKind, country: Option<Country>) -> Rate {
-        Rate::per_second(match kind {
+    /// The rate of a sender of this kind and country.
+    pub fn rate(&self, kind: SenderKind, country: Option<Country>) -> SenderRate {
+        let per_second = match kind {
             SenderKind::LongCode => self.long_code(country),
-            SenderKind::TollFree => self.toll_free,
+            SenderKind::TollFree => {
+                // Those of +1 are of no country, and count as the US's.
+                let plain = self.long_code(country.or(Some(Country::US)));
+                let rates = [self.toll_free, plain].map(Rate::per_second);
+                return SenderRate::new(rates[0], rates[1]);
+            }
             SenderKind::ShortCode => self.short_code,
             SenderKind::Alpha | SenderKind::DestinationAlpha => self.alpha,
             SenderKind::WhatsApp => self.whatsapp,
-        })
+        };
+        SenderRate::everywhere(Rate::per_second(per_second))
     }
 
     fn long_code(&self, country: Option<Country>) -> f64 {
@@ -195,6 +199,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sender_rate::Reach;
 
     fn pace(per_second: f64) -> Pace {
         Pace::new(Rate::per_second(per_second))
@@ -287,35 +292,35 @@ mod tests {
     #[test]
     fn a_rate_says_how_much_leaves_and_how_long_it_takes() {
         let rate = Rate::per_second(1.0);
-        assert_eq!(rate.segments_in(36_000), Some(36_000));
         assert_eq!(rate.drain_ms(100), 100_000);
         assert_eq!(Rate::per_second(3.0).drain_ms(1), 334);
-        assert_eq!(Rate::UNLIMITED.segments_in(36_000), None);
         assert_eq!(Rate::UNLIMITED.drain_ms(100), 0);
     }
 
     #[test]
     fn kinds_have_their_documented_rates() {
         let rate = |settings: &PaceSettings, kind, country: &str| {
-            settings.rate(kind, Country::parse(country)).0 / 1_000_000
+            let rate = settings.rate(kind, Country::parse(country));
+            [Reach::UsCa, Reach::Elsewhere].map(|reach| rate.to(reach).0 / 1_000_000)
         };
         let default = PaceSettings::default();
-        assert_eq!(rate(&default, SenderKind::LongCode, "US"), 1);
-        assert_eq!(rate(&default, SenderKind::LongCode, "CA"), 1);
-        assert_eq!(rate(&default, SenderKind::LongCode, "GB"), 10);
-        assert_eq!(rate(&default, SenderKind::TollFree, "US"), 3);
-        assert_eq!(rate(&default, SenderKind::ShortCode, "GB"), 100);
-        assert_eq!(rate(&default, SenderKind::Alpha, ""), 10);
-        assert_eq!(rate(&default, SenderKind::DestinationAlpha, "DE"), 10);
-        assert_eq!(rate(&default, SenderKind::WhatsApp, "BR"), 80);
+        assert_eq!(rate(&default, SenderKind::LongCode, "US"), [1, 1]);
+        assert_eq!(rate(&default, SenderKind::LongCode, "CA"), [1, 1]);
+        assert_eq!(rate(&default, SenderKind::LongCode, "GB"), [10, 10]);
+        assert_eq!(rate(&default, SenderKind::TollFree, ""), [3, 1]);
+        assert_eq!(rate(&default, SenderKind::ShortCode, "GB"), [100, 100]);
+        assert_eq!(rate(&default, SenderKind::Alpha, ""), [10, 10]);
+        assert_eq!(rate(&default, SenderKind::DestinationAlpha, "DE"), [10, 10]);
+        assert_eq!(rate(&default, SenderKind::WhatsApp, "BR"), [80, 80]);
         let mut custom = PaceSettings {
             long_code: Some(5.0),
             ..PaceSettings::default()
         };
-        assert_eq!(rate(&custom, SenderKind::LongCode, "US"), 5);
-        assert_eq!(rate(&custom, SenderKind::LongCode, "GB"), 5);
+        assert_eq!(rate(&custom, SenderKind::LongCode, "US"), [5, 5]);
+        assert_eq!(rate(&custom, SenderKind::LongCode, "GB"), [5, 5]);
+        assert_eq!(rate(&custom, SenderKind::TollFree, ""), [3, 5]);
         custom.long_code_by_country.insert(Country::CA, 2.0);
-        assert_eq!(rate(&custom, SenderKind::LongCode, "CA"), 2);
+        assert_eq!(rate(&custom, SenderKind::LongCode, "CA"), [2, 2]);
     }
 
     proptest! {
@@ -339,12 +344,12 @@ mod tests {
                 sent.push((now_ms, segments));
             }
             let rate = Rate::per_second(per_second).0;
-            let longest = sent.iter().map(|&(_, segments)| cost(segments)).max().unwrap_or(0);
+            let longest = sent.iter().map(|&(_, segments)| Cost::of_segments(segments).0).max().unwrap_or(0);
             let burst = longest.max(rate * MILLIS_PER_S);
             for (index, &(first_ms, _)) in sent.iter().enumerate() {
                 let mut total = 0;
                 for &(at_ms, segments) in &sent[index..] {
-                    total += cost(segments);
+                    total += Cost::of_segments(segments).0;
                     let paid = rate * (at_ms - first_ms).unsigned_abs();
                     prop_assert!(total <= paid + burst, "{total} by {at_ms} ms since {first_ms}");
                 }

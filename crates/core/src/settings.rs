@@ -80,6 +80,16 @@ pub struct SecondaryToken {
     pub created_ms: Millis,
 }
 
+impl Account {
+    /// The name of an account that was given none.
+    pub fn default_name(sid: AccountSid, parent: Option<AccountSid>) -> String {
+        match parent {
+            None => "main".to_owned(),
+            Some(_) => format!("SubAccount {sid}"),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
@@ -115,6 +125,17 @@ pub struct Capabilities {
     pub sms: bool,
     pub mms: bool,
     pub voice: bool,
+}
+
+/// What every number can do here.
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self {
+            sms: true,
+            mms: false,
+            voice: false,
+        }
+    }
 }
 
 /// The webhooks of a number or short code.
@@ -228,6 +249,40 @@ pub struct Service {
     pub next_position: u64,
     pub created_ms: Millis,
     pub updated_ms: Millis,
+}
+
+impl Service {
+    /// A service with every setting at its default. Its name has none: a request must give it.
+    pub fn new(
+        sid: ServiceSid,
+        account: AccountSid,
+        validity_period_s: u32,
+        now_ms: Millis,
+    ) -> Self {
+        Self {
+            sid,
+            account,
+            friendly_name: String::new(),
+            inbound_request_url: None,
+            inbound_method: HttpMethod::Post,
+            fallback_url: None,
+            fallback_method: HttpMethod::Post,
+            use_inbound_webhook_on_number: true,
+            status_callback: None,
+            sticky_sender: true,
+            area_code_geomatch: true,
+            smart_encoding: true,
+            mms_converter: true,
+            validity_period_s,
+            scan_message_content: "inherit".to_owned(),
+            usecase: "undeclared".to_owned(),
+            fallback_to_long_code: false,
+            synchronous_validation: false,
+            next_position: 0,
+            created_ms: now_ms,
+            updated_ms: now_ms,
+        }
+    }
 }
 
 /// A sender's membership of a service's pool. Pool order is the order of `added_ms`, then of SID.

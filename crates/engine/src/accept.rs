@@ -23,12 +23,14 @@ use postrider_core::route::Routes;
 use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
 use postrider_core::select::{Channel, Decision};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
+use postrider_core::sender_rate::Reach;
 use postrider_core::settings::{Account, AccountStatus, Service};
 use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
 
 use crate::directory::Directory;
+use crate::hourly::Hourly;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
@@ -44,7 +46,7 @@ pub use self::preview::Preview;
 
 use self::choose::Purpose;
 
-/// Decides what a create request becomes. Holds no state of its own.
+/// Decides what a create request becomes. Holds no state of its own that decides anything.
 pub struct Acceptor {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<IdGenerator>,
@@ -55,6 +57,8 @@ pub struct Acceptor {
     pub paces: PaceSettings,
     pub routes: ArcSwap<Routes>,
     pub sticky: Sticky,
+    /// Services whose stored validity period is over the limit.
+    pub warned: Hourly<ServiceSid>,
 }
 
 /// A request whose parameters were read, and no sender chosen yet.
@@ -107,6 +111,21 @@ impl Acceptor {
                 .map(|service| service.validity_period_s),
             self.limits.max_validity_period,
         )?;
+        if request.validity_period.is_none()
+            && let Some(service) = &draft.service
+            && self.must_warn_of_validity(service, now_ms)
+        {
+            let code = ErrorCode::InheritedValidityPeriodInvalid.code();
+            let (service_sid, given_s) = (service.sid, service.validity_period_s);
+            let max_s = self.limits.max_validity_period;
+            tracing::warn!(
+                code,
+                %service_sid,
+                given_s,
+                max_s,
+                "a service's ValidityPeriod is over limits.max_validity_period; its messages get that"
+            );
+        }
         if let Some(send_at_ms) = self.send_at(request, &draft, scheduled, now_ms)? {
             return Ok(self.scheduled(&draft, validity, send_at_ms, request, now_ms));
         }
@@ -118,11 +137,18 @@ impl Acceptor {
         self.complete(sid, &draft, deadline_ms, now_ms)
     }
 
+    /// The limit was lowered since the service was given its period: said once an hour.
+    fn must_warn_of_validity(&self, service: &Service, now_ms: Millis) -> bool {
+        let (given_s, max_s) = (service.validity_period_s, self.limits.max_validity_period);
+        validity::is_inherited_too_long(given_s, max_s) && self.warned.is_due(service.sid, now_ms)
+    }
+
     /// The place a message took in its sender's queue is free again.
     pub fn abandon(&self, message: &Message) {
         if let (Some(sender), Status::Queued) = (message.sender, message.status) {
+            let reach = Reach::of_text(&message.to);
             self.loads
-                .with(|table| table.release(sender, message.num_segments));
+                .with(|table| table.release(sender, message.num_segments, reach));
         }
     }
 
@@ -554,5 +580,45 @@ fn blank(sid: MessageSid, draft: &Draft<'_>, now_ms: Millis, deadline_ms: Millis
         decision: None,
         options: draft.options.clone(),
         is_backlog: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::testing::engine_with;
+
+    #[tokio::test]
+    async fn a_period_over_a_limit_that_was_lowered_is_warned_of_once_an_hour() {
+        let test = engine_with(Arc::new(MemoryStore::new()), |setup| {
+            setup.limits.max_validity_period = 14_400;
+        });
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (account, _) = main.unwrap();
+        let service = engine.create_service(account.sid, |_| {}).await.unwrap();
+        let acceptor = &engine.shared.acceptor;
+        let must_warn =
+            |service: &Service| acceptor.must_warn_of_validity(service, engine.now_ms());
+        assert!(!must_warn(&service));
+        let before_the_limit = |service: &mut Service| service.validity_period_s = 14_401;
+        let updated = engine.update_service(service.sid, before_the_limit).await;
+        let service = updated.unwrap();
+        let mut request = CreateMessage {
+            to: Some("+14155550199".to_owned()),
+            messaging_service: Some(service.sid.to_string()),
+            body: Some("Hi".to_owned()),
+            validity_period: Some("60".to_owned()),
+            ..CreateMessage::default()
+        };
+        // A message with a period of its own inherits none.
+        acceptor.prepare(&account, &request, 0, None).ok();
+        assert!(must_warn(&service));
+        test.clock.advance(3_600_000);
+        request.validity_period = None;
+        acceptor.prepare(&account, &request, 0, None).ok();
+        assert!(!must_warn(&service));
     }
 }

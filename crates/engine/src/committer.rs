@@ -14,6 +14,7 @@ use postrider_store::{Applied, Change, Store, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::dispatch::Input;
+use crate::in_hand::Place;
 use crate::metrics::Metrics;
 
 /// Changes written in one transaction.
@@ -42,6 +43,8 @@ enum Work {
     /// A change from outside dispatch.
     One {
         change: Change,
+        /// Kept here, not by who waits: a client that hangs up leaves its change behind.
+        place: Option<Place>,
         reply: oneshot::Sender<Result<Applied, CommitFailed>>,
     },
     /// Changes from outside dispatch that came together.
@@ -95,8 +98,29 @@ impl Committer {
 
     /// Commits one change and waits until it is durable.
     pub async fn commit(&self, change: Change) -> Result<Applied, CommitFailed> {
+        self.commit_one(change, None).await
+    }
+
+    /// The same for an account, whose place in the backlog it holds until it is durable.
+    pub(crate) async fn commit_in(
+        &self,
+        place: Place,
+        change: Change,
+    ) -> Result<Applied, CommitFailed> {
+        self.commit_one(change, Some(place)).await
+    }
+
+    async fn commit_one(
+        &self,
+        change: Change,
+        place: Option<Place>,
+    ) -> Result<Applied, CommitFailed> {
         let (reply, answer) = oneshot::channel();
-        self.push(Work::One { change, reply });
+        self.push(Work::One {
+            change,
+            place,
+            reply,
+        });
         answer.await.unwrap_or(Err(CommitFailed))
     }
 
@@ -149,9 +173,13 @@ fn run(shared: &Shared, store: &dyn Store, metrics: &Metrics, committed: &mpsc::
         for work in batch {
             let len = work.len();
             match work {
-                Work::One { change, reply } => {
+                Work::One {
+                    change,
+                    place,
+                    reply,
+                } => {
                     changes.push(change);
-                    waiters.push((len, Waiter::One(reply)));
+                    waiters.push((len, Waiter::One(reply, place)));
                 }
                 Work::All {
                     changes: all,
@@ -187,7 +215,10 @@ fn run(shared: &Shared, store: &dyn Store, metrics: &Metrics, committed: &mpsc::
 }
 
 enum Waiter {
-    One(oneshot::Sender<Result<Applied, CommitFailed>>),
+    One(
+        oneshot::Sender<Result<Applied, CommitFailed>>,
+        Option<Place>,
+    ),
     All(oneshot::Sender<Result<Vec<Applied>, CommitFailed>>),
     Dispatch(u64),
 }
@@ -211,7 +242,9 @@ fn answer(
     let mut commits = Vec::new();
     for (len, waiter) in waiters {
         match waiter {
-            Waiter::One(reply) => replies.push((reply, applied.next().unwrap_or(Applied::Missing))),
+            Waiter::One(reply, _place) => {
+                replies.push((reply, applied.next().unwrap_or(Applied::Missing)));
+            }
             Waiter::All(reply) => {
                 let applied: Vec<_> = applied.by_ref().take(len).collect();
                 replies_to_all.push((reply, applied));

@@ -11,7 +11,9 @@ mod carriers;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
+mod hourly;
 pub mod ids;
+mod in_hand;
 pub mod limits;
 pub mod loads;
 pub mod messages;
@@ -42,6 +44,8 @@ use tokio::sync::mpsc;
 pub use accept::Acceptor;
 pub use committer::Committer;
 pub use directory::Directory;
+pub use hourly::Hourly;
+pub use in_hand::{InHand, Place};
 pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
@@ -62,6 +66,8 @@ struct Shared {
     acceptor: Arc<Acceptor>,
     store: Arc<dyn Store>,
     committer: Committer,
+    /// Changes of each main account, its subaccounts' included, that wait for the committer.
+    waiting: Arc<InHand>,
     dispatch: mpsc::Sender<Input>,
     /// To the task around dispatch.
     reconfigure: mpsc::Sender<runtime::Reconfigure>,

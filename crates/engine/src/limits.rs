@@ -16,7 +16,11 @@ pub struct Limits {
     pub pool_size_max: usize,
     /// Alpha senders that one account may have sent from. Each keeps its queue for ever.
     pub alpha_senders_max: usize,
-    /// Changes that may wait for the store before requests are refused with 503.
+    /// Requests of one account that may be answered at a time before more are refused with 429;
+    /// 0 = no limit.
+    pub concurrent_requests: usize,
+    /// Changes that may wait for the store before requests are refused with 503;
+    /// half of them may be one account's.
     pub commit_backlog_max: usize,
     /// Days a message's record is kept (7 to 400).
     pub retention_days: u32,
@@ -30,6 +34,7 @@ impl Default for Limits {
             scheduled_max: 500_000,
             pool_size_max: 400,
             alpha_senders_max: 1_000,
+            concurrent_requests: 1_000,
             commit_backlog_max: 20_000,
             retention_days: 400,
         }

@@ -6,10 +6,10 @@
 
 use parking_lot::Mutex;
 use postrider_core::message::SenderNo;
-use postrider_core::pacing::Rate;
+use postrider_core::sender_rate::{Queued, Reach, SenderRate};
 
-/// Seconds of its own rate that a sender's queue holds: ten hours.
-pub const QUEUE_SECONDS: u32 = 36_000;
+/// What a sender's queue holds: ten hours at its own rate.
+const QUEUE_MS: u64 = 36_000 * 1_000;
 
 /// Loads of all senders.
 #[derive(Default)]
@@ -28,12 +28,16 @@ pub struct Load {
     /// Accepted and not yet with a carrier. Below what is, and even below zero, until that which a
     /// former process left is counted: some of it may have gone by then.
     queued_segments: i64,
+    /// How many of them go to other countries than the US and Canada. Of those that a former
+    /// process left none are counted here, so this never goes below zero, and it begins anew with
+    /// each empty queue.
+    queued_elsewhere: i64,
     /// Ascending number of the last choice, 0 = never chosen. Orders "least recently used".
     pub last_used: u64,
     /// The queue does not fit its window in memory: new messages wait on disk.
     pub is_backlogged: bool,
     /// `None` until first asked for, and after settings changed.
-    rate: Option<Rate>,
+    rate: Option<SenderRate>,
 }
 
 impl Loads {
@@ -76,22 +80,31 @@ impl LoadTable {
     }
 
     /// The sender's rate, from the table or else from `find`.
-    pub fn rate(&mut self, sender: SenderNo, find: impl FnOnce() -> Rate) -> Rate {
+    pub fn rate(&mut self, sender: SenderNo, find: impl FnOnce() -> SenderRate) -> SenderRate {
         *self.get_mut(sender).rate.get_or_insert_with(find)
     }
 
     /// Takes a place in the sender's queue.
-    pub fn reserve(&mut self, sender: SenderNo, segments: u16) {
+    pub fn reserve(&mut self, sender: SenderNo, segments: u16, reach: Reach) {
         self.uses += 1;
         let uses = self.uses;
         let load = self.get_mut(sender);
         load.queued_segments += i64::from(segments);
+        if reach == Reach::Elsewhere {
+            load.queued_elsewhere += i64::from(segments);
+        }
         load.last_used = uses;
     }
 
     /// Gives the place back: with a carrier, failed, or never committed.
-    pub fn release(&mut self, sender: SenderNo, segments: u16) {
-        self.get_mut(sender).queued_segments -= i64::from(segments);
+    pub fn release(&mut self, sender: SenderNo, segments: u16, reach: Reach) {
+        let load = self.get_mut(sender);
+        load.queued_segments -= i64::from(segments);
+        if load.queued_segments <= 0 {
+            load.queued_elsewhere = 0;
+        } else if reach == Reach::Elsewhere {
+            load.queued_elsewhere = (load.queued_elsewhere - i64::from(segments)).max(0);
+        }
     }
 }
 
@@ -101,21 +114,33 @@ impl Load {
         u64::try_from(self.queued_segments).unwrap_or(0)
     }
 
+    fn queued(&self) -> Queued {
+        let total = self.queued_segments();
+        let elsewhere = u64::try_from(self.queued_elsewhere).unwrap_or(0).min(total);
+        Queued {
+            us_ca: total - elsewhere,
+            elsewhere,
+        }
+    }
+
     /// Whether `segments` more do not fit the queue (ten hours of the sender's rate).
-    pub fn is_full(&self, segments: u16) -> bool {
-        let held = self.rate.and_then(|rate| rate.segments_in(QUEUE_SECONDS));
-        held.is_some_and(|held| self.queued_segments() + u64::from(segments) > held)
+    pub fn is_full(&self, segments: u16, reach: Reach) -> bool {
+        let queued = self.queued().plus(segments, reach);
+        self.rate
+            .is_some_and(|rate| rate.drain_ms(queued) > QUEUE_MS)
     }
 
     /// How long the queue takes to drain, in milliseconds.
     pub fn drain_ms(&self) -> u64 {
-        self.rate
-            .map_or(0, |rate| rate.drain_ms(self.queued_segments()))
+        self.rate.map_or(0, |rate| rate.drain_ms(self.queued()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use postrider_core::pacing::{PaceSettings, Rate};
+    use postrider_core::select::SenderKind;
+
     use super::*;
 
     /// Counting takes a while, and the work does not wait for it.
@@ -124,11 +149,56 @@ mod tests {
         let sender = SenderNo(3);
         let mut table = LoadTable::default();
         // Two of the five that were left go, one more comes.
-        table.release(sender, 2);
+        table.release(sender, 2, Reach::Elsewhere);
         assert_eq!(table.get(sender).queued_segments(), 0);
-        table.reserve(sender, 1);
+        table.reserve(sender, 1, Reach::Elsewhere);
         table.take_over(sender, 5);
         assert_eq!(table.get(sender).queued_segments(), 4);
         assert_eq!(table.queued_segments(), 4);
+    }
+
+    #[test]
+    fn a_toll_free_number_is_full_earlier_when_its_messages_go_far() {
+        let sender = SenderNo(0);
+        let mut table = LoadTable::default();
+        let tolls = PaceSettings::default().rate(SenderKind::TollFree, None);
+        table.rate(sender, || tolls);
+        // Ten hours at three a second, but one a second elsewhere.
+        for _ in 0..35_999 {
+            table.reserve(sender, 1, Reach::Elsewhere);
+        }
+        let load = table.get(sender);
+        assert_eq!(load.drain_ms(), 35_999_000);
+        assert!(!load.is_full(1, Reach::Elsewhere));
+        assert!(load.is_full(2, Reach::Elsewhere));
+        assert!(!load.is_full(3, Reach::UsCa));
+        assert!(load.is_full(4, Reach::UsCa));
+        for _ in 0..35_999 {
+            table.release(sender, 1, Reach::Elsewhere);
+        }
+        assert_eq!(table.get(sender).drain_ms(), 0);
+        for _ in 0..107_999 {
+            table.reserve(sender, 1, Reach::UsCa);
+        }
+        let load = table.get(sender);
+        assert!(!load.is_full(1, Reach::UsCa));
+        assert!(load.is_full(1, Reach::Elsewhere));
+    }
+
+    /// What a former process left counts as near until it goes.
+    #[test]
+    fn far_segments_that_were_not_counted_in_are_not_missed() {
+        let sender = SenderNo(0);
+        let mut table = LoadTable::default();
+        table.rate(sender, || {
+            SenderRate::new(Rate::per_second(3.0), Rate::per_second(1.0))
+        });
+        table.take_over(sender, 3);
+        table.reserve(sender, 6, Reach::Elsewhere);
+        table.release(sender, 3, Reach::Elsewhere);
+        table.reserve(sender, 3, Reach::UsCa);
+        assert_eq!(table.get(sender).queued_segments(), 9);
+        table.release(sender, 6, Reach::Elsewhere);
+        assert_eq!(table.get(sender).drain_ms(), 1_000);
     }
 }

@@ -13,6 +13,7 @@ use postrider_core::sid::MessageSid;
 use postrider_store::{Applied, Change, Cursor, MessageFilter};
 
 use crate::accept::Preview;
+use crate::in_hand::Place;
 use crate::metrics::RefusalLabel;
 use crate::{Engine, accept};
 
@@ -61,6 +62,7 @@ impl Engine {
         account: &Arc<Account>,
         request: &CreateMessage,
     ) -> Result<Created, Fault> {
+        let place = self.place_of(account)?;
         self.check_room()?;
         let acceptor = &self.shared.acceptor;
         let message = if let Some(sender) = self.unknown_alpha_sender(account, request) {
@@ -74,7 +76,8 @@ impl Engine {
             acceptor.prepare(account, request, 0, None)?
         };
         // From here to the commit nothing waits: a client that hangs up can't leave a place taken.
-        if let Err(fault) = self.commit(Change::Insert(Box::new(message.clone()))).await {
+        let change = Change::Insert(Box::new(message.clone()));
+        if let Err(fault) = self.commit(place, change).await {
             // The store is gone and the process about to stop: what was counted goes with it.
             acceptor.abandon(&message);
             return Err(fault);
@@ -93,6 +96,25 @@ impl Engine {
             through_service,
             named_sender,
         })
+    }
+
+    /// A place in the backlog of the committer. An account and its subaccounts have half of them, so
+    /// that no customer fills it for all the others. Requests in flight are limited before, but not
+    /// those whose clients have hung up.
+    fn place_of(&self, account: &Account) -> Result<Place, Fault> {
+        let parent = account.parent;
+        let parent = parent.and_then(|parent| self.directory().account(parent));
+        let main = parent.map_or(account.no, |parent| parent.no);
+        let max = self.limits().commit_backlog_max.div_ceil(2);
+        self.shared.waiting.take(main, max).ok_or_else(|| {
+            let text = "This account has more requests than the disk can take; try again shortly";
+            Fault::because(ErrorCode::TooManyRequests, text)
+        })
+    }
+
+    fn place_of_no(&self, account: AccountNo) -> Result<Place, Fault> {
+        let account = self.directory().account_by_no(account);
+        self.place_of(&*account.ok_or(ErrorCode::NotFound)?)
     }
 
     fn check_room(&self) -> Result<(), Fault> {
@@ -205,7 +227,7 @@ impl Engine {
             at_ms: self.now_ms(),
             callbacks_due,
         };
-        match self.commit(change).await? {
+        match self.commit(self.place_of_no(account)?, change).await? {
             Applied::Yes => scheduled.left(account),
             Applied::Stale => {
                 let text = format!(
@@ -233,7 +255,7 @@ impl Engine {
             id: sid.id,
             at_ms: self.now_ms(),
         };
-        match self.commit(change).await? {
+        match self.commit(self.place_of_no(account)?, change).await? {
             Applied::Yes => self.message(account, sid).await,
             Applied::Stale => {
                 let text = format!("Message {sid} is still on its way; its body is needed");
@@ -256,7 +278,8 @@ impl Engine {
             at_ms: self.now_ms(),
         };
         let id = sid.id;
-        match self.commit(Change::Feedback { id, feedback }).await? {
+        let change = Change::Feedback { id, feedback };
+        match self.commit(self.place_of_no(account)?, change).await? {
             Applied::Yes => Ok(feedback),
             Applied::Stale => {
                 let text = format!("Message {sid} is scheduled; nobody has got it yet");
@@ -269,7 +292,8 @@ impl Engine {
     /// Forgets a message that is not in flight.
     pub async fn delete_message(&self, account: AccountNo, sid: MessageSid) -> Result<(), Fault> {
         self.message(account, sid).await?;
-        match self.commit(Change::Delete { id: sid.id }).await? {
+        let change = Change::Delete { id: sid.id };
+        match self.commit(self.place_of_no(account)?, change).await? {
             Applied::Yes => Ok(()),
             Applied::Stale => {
                 let text = format!("Message {sid} is still on its way and can't be deleted yet");
@@ -279,9 +303,9 @@ impl Engine {
         }
     }
 
-    async fn commit(&self, change: Change) -> Result<Applied, Fault> {
+    async fn commit(&self, place: Place, change: Change) -> Result<Applied, Fault> {
         let started_ms = self.now_ms();
-        let applied = self.shared.committer.commit(change).await;
+        let applied = self.shared.committer.commit_in(place, change).await;
         let applied = applied.map_err(|_| Fault::new(ErrorCode::Unavailable))?;
         let waited_ms = u64::try_from(self.now_ms() - started_ms).unwrap_or(0);
         let waited = Duration::from_millis(waited_ms);
@@ -302,9 +326,10 @@ fn not_found(sid: MessageSid) -> Fault {
 mod tests {
     use postrider_core::settings::{Document, Sender};
     use postrider_store::DocumentChange;
+    use postrider_store::memory::MemoryStore;
 
     use super::*;
-    use crate::testing::engine;
+    use crate::testing::{engine, engine_with};
 
     fn from(alpha: &str) -> CreateMessage {
         CreateMessage {
@@ -312,6 +337,33 @@ mod tests {
             from: Some(alpha.to_owned()),
             body: Some("Hi".to_owned()),
             ..CreateMessage::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_has_only_half_of_the_backlog() {
+        let test = engine_with(Arc::new(MemoryStore::new()), |setup| {
+            setup.limits.commit_backlog_max = 4;
+        });
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let child = engine.create_account(main.sid, None).await.unwrap();
+        let other = engine.create_main_account(None, None, "Other").await;
+        let (other, _) = other.unwrap();
+        let code_of = async |account: &Arc<Account>| {
+            let created = engine.create_message(account, from("Shop")).await;
+            created.err().map(|fault| fault.code)
+        };
+        // As if their clients had hung up.
+        let waiting = [&main, &child].map(|account| engine.place_of(account).unwrap());
+        for account in [&main, &child] {
+            assert_eq!(code_of(account).await, Some(ErrorCode::TooManyRequests));
+        }
+        assert_eq!(code_of(&other).await, None);
+        drop(waiting);
+        for account in [&main, &child] {
+            assert_eq!(code_of(account).await, None);
         }
     }
 

@@ -321,6 +321,7 @@ mod tests {
 
     use postrider_core::create::CreateMessage;
     use postrider_core::phone_number::PhoneNumber;
+    use postrider_core::sender_rate::Reach;
     use prometheus_client::encoding::text::encode;
 
     use super::*;
@@ -385,7 +386,7 @@ mod tests {
         engine.create_message(&account, request).await.unwrap();
         let loads = &engine.shared.acceptor.loads;
         let held = loads.with(|table| {
-            table.reserve(sender, 7);
+            table.reserve(sender, 7, Reach::UsCa);
             table.queued_segments()
         });
         engine.measure();

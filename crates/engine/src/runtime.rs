@@ -27,6 +27,7 @@ use crate::dispatch::{
     CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, Reconfigured, callback_job,
     find_receipted,
 };
+use crate::hourly::Hourly;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
@@ -223,6 +224,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         paces: setup.paces,
         routes: ArcSwap::new(routes),
         sticky,
+        warned: Hourly::default(),
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let engine = Engine {
@@ -230,6 +232,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             acceptor,
             store: store.clone(),
             committer,
+            waiting: Arc::default(),
             dispatch: inputs,
             reconfigure,
             schedule_changed: Notify::new(),

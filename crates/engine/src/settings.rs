@@ -13,13 +13,12 @@ use postrider_core::message::SenderNo;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, AccountStatus, ApiKey, Capabilities, Document, HttpMethod, IncomingNumber, PoolMember,
+    Account, AccountStatus, ApiKey, Capabilities, Document, IncomingNumber, PoolMember,
     PoolSenderSid, Sender, SenderWebhooks, Service, ShortCodeEntry,
 };
 use postrider_core::sid::{
     AccountSid, AlphaSenderSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
 };
-use postrider_core::validity::MAX_VALIDITY_PERIOD_S;
 use postrider_store::DocumentChange;
 
 use crate::directory::Directory;
@@ -106,7 +105,7 @@ impl Engine {
             return Err(Fault::because(ErrorCode::Forbidden, text));
         }
         let sid = AccountSid(self.ids().next());
-        let name = friendly_name.unwrap_or_else(|| format!("SubAccount {sid}"));
+        let name = friendly_name.unwrap_or_else(|| Account::default_name(sid, Some(parent)));
         let account = self.new_account(sid, Some(parent), name, &self.ids().auth_token());
         self.write(vec![DocumentChange::Put(Document::Account(account))])
             .await?;
@@ -271,11 +270,7 @@ impl Engine {
                 sender: self.sender_for(account, SenderAddress::Number(number), &mut changes),
                 number,
                 friendly_name: number.to_string(),
-                capabilities: Capabilities {
-                    sms: true,
-                    mms: false,
-                    voice: false,
-                },
+                capabilities: Capabilities::default(),
                 webhooks: SenderWebhooks::default(),
                 voice: Box::default(),
                 pace: None,
@@ -350,11 +345,7 @@ impl Engine {
                 friendly_name: code.to_string(),
                 code,
                 country,
-                capabilities: Capabilities {
-                    sms: true,
-                    mms: false,
-                    voice: false,
-                },
+                capabilities: Capabilities::default(),
                 webhooks: SenderWebhooks::default(),
                 pace: None,
                 created_ms: now_ms,
@@ -430,31 +421,10 @@ impl Engine {
     ) -> Result<Arc<Service>, Fault> {
         let _lock = self.settings_lock().await;
         let now_ms = self.now_ms();
-        let mut service = Service {
-            sid: ServiceSid(self.ids().next()),
-            account,
-            friendly_name: String::new(),
-            inbound_request_url: None,
-            inbound_method: HttpMethod::Post,
-            fallback_url: None,
-            fallback_method: HttpMethod::Post,
-            use_inbound_webhook_on_number: true,
-            status_callback: None,
-            sticky_sender: true,
-            area_code_geomatch: true,
-            smart_encoding: true,
-            mms_converter: true,
-            validity_period_s: MAX_VALIDITY_PERIOD_S,
-            scan_message_content: "inherit".to_owned(),
-            usecase: "undeclared".to_owned(),
-            fallback_to_long_code: false,
-            synchronous_validation: false,
-            next_position: 0,
-            created_ms: now_ms,
-            updated_ms: now_ms,
-        };
+        let sid = ServiceSid(self.ids().next());
+        let validity_period_s = self.limits().max_validity_period;
+        let mut service = Service::new(sid, account, validity_period_s, now_ms);
         change(&mut service);
-        let sid = service.sid;
         self.write(vec![DocumentChange::Put(Document::Service(service))])
             .await?;
         self.service(sid)

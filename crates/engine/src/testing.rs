@@ -73,7 +73,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
         carriers: vec![(policy, carrier)],
         events,
         webhooks: webhooks::Config::default(),
-        observer: Arc::new(webhooks::Logged),
+        observer: Arc::new(webhooks::Logged::default()),
         metrics: Arc::new(Metrics::default()),
     };
     edit(&mut setup);

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::Check;
 use crate::config::{Carrier, Config};
-use crate::{DONE, FAILED, instance_key, open_files, output, serve, wiring};
+use crate::{DONE, FAILED, MISUSED, instance_key, open_files, output, serve, wiring};
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
@@ -21,10 +21,18 @@ struct Report {
 
 pub(crate) fn check(arguments: &Check, is_json: bool) -> anyhow::Result<u8> {
     let mut report = Report::default();
-    match Config::of_file(&arguments.config) {
-        Ok(config) => look(&config, &mut report),
-        Err(unusable) => report.problems = unusable.problems,
-    }
+    // As `serve` would end with this configuration: what is wrong in it is misuse, what is wrong
+    // with the machine is a failure.
+    let code_of_problems = match Config::of_file(&arguments.config) {
+        Ok(config) => {
+            look(&config, &mut report);
+            FAILED
+        }
+        Err(unusable) => {
+            report.problems = unusable.problems;
+            MISUSED
+        }
+    };
     report.is_usable = report.problems.is_empty();
     if is_json {
         output::json(&report)?;
@@ -44,7 +52,11 @@ pub(crate) fn check(arguments: &Check, is_json: bool) -> anyhow::Result<u8> {
         };
         output::line(format!("{} {verdict}", arguments.config.display()));
     }
-    Ok(if report.is_usable { DONE } else { FAILED })
+    Ok(if report.is_usable {
+        DONE
+    } else {
+        code_of_problems
+    })
 }
 
 fn look(config: &Config, report: &mut Report) {

@@ -5,6 +5,7 @@ use postrider_carriers::RefusalClass;
 use postrider_carriers::simulator::{Behavior, Rule, SimulatorHandle, Unanswered};
 use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::sender::SenderAddress;
 use postrider_server::{
     Handset, HandsetMessage, SimulatedClass, SimulatedOutcome, SimulatorControl, SimulatorRule,
 };
@@ -47,6 +48,11 @@ impl SimulatorControl for Control {
         Handset {
             messages: messages.collect(),
         }
+    }
+
+    fn reply(&self, from: PhoneNumber, to: &SenderAddress, body: &str) -> Result<(), String> {
+        let replied = self.0.read().reply(from, to, body);
+        replied.map_err(|error| error.to_string())
     }
 }
 

@@ -177,7 +177,7 @@ impl Postrider {
             carriers: policies.zip(carriers).collect(),
             events,
             webhooks: webhooks_config,
-            observer: Arc::new(webhooks::Logged),
+            observer: Arc::new(webhooks::Logged::default()),
             metrics,
         })?;
         let url = format!("http://{}", listener.local_addr()?);

@@ -71,8 +71,16 @@ fn a_wrong_configuration_ends_with_2_and_names_the_key() {
 
     let (code, stdout, _) = finish(&["check", "--config", file, "--json"]);
     let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((code, &report["is_usable"]), (1, &false.into()));
+    assert_eq!((code, &report["is_usable"]), (2, &false.into()));
     assert_eq!(report["problems"][0], expected);
+
+    // The configuration is sound, and the place it names is not.
+    let config = format!("[store]\nurl = \"sqlite://{file}\"\n");
+    let other = directory.path().join("other.toml");
+    fs::write(&other, config).unwrap();
+    let (code, stdout, _) = finish(&["check", "--config", other.to_str().unwrap()]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.contains("is not a directory"), "{stdout}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use http_body_util::Full;
 use hyper::body::Body;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
-use postrider_engine::Engine;
+use postrider_core::fault::Fault;
+use postrider_engine::{Engine, InHand, Place};
 
 use crate::auth::Caller;
 use crate::call::{Call, Method};
@@ -51,6 +52,8 @@ pub struct App {
     pub(crate) door: Option<Door>,
     request_ids: RequestIds,
     pub(crate) traffic: Traffic,
+    /// Requests of each account that are being answered.
+    in_hand: Arc<InHand>,
 }
 
 /// Where a request came from, as its connection knows.
@@ -96,6 +99,7 @@ impl App {
             door,
             request_ids: RequestIds::new(request_id_seed),
             traffic: Traffic::default(),
+            in_hand: Arc::default(),
         }
     }
 
@@ -164,6 +168,8 @@ impl App {
         let method = Method::new(&head.method);
         let directory = self.engine.directory();
         let caller = Caller::authenticate(directory, &head.headers, method.access())?;
+        // Before the body: one that comes slowly counts as long as it takes.
+        let _place = self.place_of(&caller)?;
         let body = match method {
             Method::Post => form::read_body(&head.headers, body).await?,
             // Some SDKs send an empty form with these.
@@ -187,6 +193,23 @@ impl App {
                 Err(ErrorCode::NotFound.into())
             }
         }
+    }
+
+    /// A place among the requests that the caller's account has in hand.
+    fn place_of(&self, caller: &Caller) -> Result<Option<Place>, Refusal> {
+        let max = self.engine.limits().concurrent_requests;
+        if max == 0 {
+            return Ok(None);
+        }
+        let place = self.in_hand.take(caller.account.no, max);
+        if place.is_none() {
+            self.traffic.count_over_limit();
+            let text = format!(
+                "this account has {max} requests in flight, the most there may be; wait for one"
+            );
+            return Err(Fault::because(ErrorCode::TooManyRequests, text).into());
+        }
+        Ok(place)
     }
 }
 

@@ -110,7 +110,7 @@ async fn collect<B: Body<Data = Bytes>>(body: B) -> Result<Bytes, Refusal> {
     Ok(whole.into())
 }
 
-/// What a request says about a setting that can be empty.
+/// What a request says about a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change<T> {
     /// The parameter is absent.
@@ -126,6 +126,23 @@ impl<T> Change<T> {
             Self::Keep => {}
             Self::Clear => *setting = None,
             Self::Set(value) => *setting = Some(value),
+        }
+    }
+
+    /// A setting that always has a value: cleared, it is at its default again.
+    pub(crate) fn apply_or(self, setting: &mut T, default: T) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *setting = default,
+            Self::Set(value) => *setting = value,
+        }
+    }
+
+    /// The value that is set, where absent and empty are the same.
+    pub(crate) fn set(self) -> Option<T> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set(value) => Some(value),
         }
     }
 }
@@ -165,6 +182,19 @@ impl<'a> Form<'a> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// What the first value of a parameter says, read by `parse` unless it is empty.
+    pub(crate) fn change<'f, T>(
+        &'f self,
+        name: &str,
+        parse: impl FnOnce(&'f str) -> Result<T, Refusal>,
+    ) -> Result<Change<T>, Refusal> {
+        match self.get(name) {
+            None => Ok(Change::Keep),
+            Some("") => Ok(Change::Clear),
+            Some(text) => parse(text).map(Change::Set),
+        }
+    }
+
     /// The fields in the order of the request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
@@ -190,14 +220,20 @@ impl<'a> Form<'a> {
             .transpose()
     }
 
+    /// `true` or `false` in any case, for a setting.
+    pub(crate) fn switch(&self, name: &str) -> Result<Change<bool>, Refusal> {
+        self.change(name, |value| parse_boolean(name, value))
+    }
+
     /// A name of at most 64 characters.
-    pub(crate) fn friendly_name(&self) -> Result<Option<&str>, Refusal> {
-        match self.text("FriendlyName") {
-            Some(name) if name.chars().count() > MAX_FRIENDLY_NAME => {
+    pub(crate) fn friendly_name(&self) -> Result<Change<String>, Refusal> {
+        self.change("FriendlyName", |name| {
+            if name.chars().count() > MAX_FRIENDLY_NAME {
                 Err(ErrorCode::InvalidFriendlyName.into())
+            } else {
+                Ok(name.to_owned())
             }
-            name => Ok(name),
-        }
+        })
     }
 
     /// A webhook's URL.
@@ -219,53 +255,45 @@ impl<'a> Form<'a> {
         code: ErrorCode,
         is_allowed: impl FnOnce(&Url) -> bool,
     ) -> Result<Change<String>, Refusal> {
-        let text = match self.get(name) {
-            None => return Ok(Change::Keep),
-            Some("") => return Ok(Change::Clear),
-            Some(text) => text,
-        };
-        let is_valid = Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && is_allowed(&url)
-        });
-        if !is_valid {
-            return Err(Fault::because(
-                code,
-                format!("'{name}' must be an absolute http or https URL with a host name"),
-            )
-            .into());
-        }
-        Ok(Change::Set(text.to_owned()))
+        self.change(name, |text| {
+            let is_valid = Url::parse(text).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.has_host() && is_allowed(&url)
+            });
+            if !is_valid {
+                return Err(Fault::because(
+                    code,
+                    format!("'{name}' must be an absolute http or https URL with a host name"),
+                )
+                .into());
+            }
+            Ok(text.to_owned())
+        })
     }
 
-    /// The method of a webhook. Present and empty means the default again.
-    pub(crate) fn method(&self, name: &str) -> Result<Option<HttpMethod>, Refusal> {
-        match self.get(name) {
-            None => Ok(None),
-            Some("") => Ok(Some(HttpMethod::default())),
-            Some(method) if method.eq_ignore_ascii_case("GET") => Ok(Some(HttpMethod::Get)),
-            Some(method) if method.eq_ignore_ascii_case("POST") => Ok(Some(HttpMethod::Post)),
-            Some(_) => Err(Fault::because(
-                ErrorCode::InvalidMethod,
-                format!("'{name}' must be GET or POST"),
-            )
-            .into()),
-        }
+    /// The method of a webhook.
+    pub(crate) fn method(&self, name: &str) -> Result<Change<HttpMethod>, Refusal> {
+        self.change(name, |method| {
+            if method.eq_ignore_ascii_case("GET") {
+                Ok(HttpMethod::Get)
+            } else if method.eq_ignore_ascii_case("POST") {
+                Ok(HttpMethod::Post)
+            } else {
+                let text = format!("'{name}' must be GET or POST");
+                Err(Fault::because(ErrorCode::InvalidMethod, text).into())
+            }
+        })
     }
 
     /// A rate in segments per second; 0 is no limit.
     pub(crate) fn pace(&self) -> Result<Change<f64>, Refusal> {
-        match self.get("Pace") {
-            None => Ok(Change::Keep),
-            Some("") => Ok(Change::Clear),
-            Some(text) => match text.parse::<f64>() {
-                Ok(pace) if pace.is_finite() && pace >= 0.0 => Ok(Change::Set(pace)),
-                _ => Err(Fault::because(
-                    ErrorCode::InvalidParameter,
-                    "'Pace' must be a number of segments per second, 0 for no limit",
-                )
-                .into()),
-            },
-        }
+        self.change("Pace", |text| match text.parse::<f64>() {
+            Ok(pace) if pace.is_finite() && pace >= 0.0 => Ok(pace),
+            _ => Err(Fault::because(
+                ErrorCode::InvalidParameter,
+                "'Pace' must be a number of segments per second, 0 for no limit",
+            )
+            .into()),
+        })
     }
 }
 
@@ -309,8 +337,8 @@ mod tests {
         let form = form("SmsUrl=&SmsMethod=&Pace=");
         assert_eq!(form.url("SmsUrl").unwrap(), Change::Clear);
         assert_eq!(form.url("SmsFallbackUrl").unwrap(), Change::Keep);
-        assert_eq!(form.method("SmsMethod").unwrap(), Some(HttpMethod::Post));
-        assert_eq!(form.method("SmsFallbackMethod").unwrap(), None);
+        assert_eq!(form.method("SmsMethod").unwrap(), Change::Clear);
+        assert_eq!(form.method("SmsFallbackMethod").unwrap(), Change::Keep);
         assert_eq!(form.pace().unwrap(), Change::Clear);
     }
 
@@ -325,6 +353,9 @@ mod tests {
             ErrorCode::InvalidParameter
         );
         assert_eq!(form.boolean("E").unwrap(), None);
+        assert_eq!(form.switch("B").unwrap(), Change::Set(false));
+        assert_eq!(form.switch("E").unwrap(), Change::Clear);
+        assert_eq!(form.switch("F").unwrap(), Change::Keep);
     }
 
     #[test]

@@ -14,25 +14,25 @@ use postrider_core::sid::ApplicationSid;
 use crate::error::Refusal;
 use crate::form::{Change, Form};
 
-/// What a request sets; `None` leaves a setting alone.
+/// What a request sets.
 #[derive(Debug)]
-pub(crate) struct SenderForm<'a> {
-    friendly_name: Option<&'a str>,
+pub(crate) struct SenderForm {
+    friendly_name: Change<String>,
     sms_url: Change<String>,
-    sms_method: Option<HttpMethod>,
+    sms_method: Change<HttpMethod>,
     sms_fallback_url: Change<String>,
-    sms_fallback_method: Option<HttpMethod>,
+    sms_fallback_method: Change<HttpMethod>,
     status_callback: Change<String>,
-    status_callback_method: Option<HttpMethod>,
+    status_callback_method: Change<HttpMethod>,
     // Extensions: a number is the operator's own, so what it can do is for the operator to say.
-    sms_enabled: Option<bool>,
-    mms_enabled: Option<bool>,
-    voice_enabled: Option<bool>,
+    sms_enabled: Change<bool>,
+    mms_enabled: Change<bool>,
+    voice_enabled: Change<bool>,
     pace: Change<f64>,
 }
 
-impl<'a> SenderForm<'a> {
-    pub(crate) fn read(form: &'a Form<'_>) -> Result<Self, Refusal> {
+impl SenderForm {
+    pub(crate) fn read(form: &Form<'_>) -> Result<Self, Refusal> {
         if form.text("SmsApplicationSid").is_some() {
             // There are no applications yet, so whatever this names is not there.
             return Err(ErrorCode::InvalidApplicationSid.into());
@@ -45,16 +45,16 @@ impl<'a> SenderForm<'a> {
             sms_fallback_method: form.method("SmsFallbackMethod")?,
             status_callback: form.status_callback()?,
             status_callback_method: form.method("StatusCallbackMethod")?,
-            sms_enabled: form.boolean("SmsEnabled")?,
-            mms_enabled: form.boolean("MmsEnabled")?,
-            voice_enabled: form.boolean("VoiceEnabled")?,
+            sms_enabled: form.switch("SmsEnabled")?,
+            mms_enabled: form.switch("MmsEnabled")?,
+            voice_enabled: form.switch("VoiceEnabled")?,
             pace: form.pace()?,
         })
     }
 
     pub(crate) fn apply_to_number(self, number: &mut IncomingNumber) {
         self.apply(
-            &mut number.friendly_name,
+            (&mut number.friendly_name, number.number.to_string()),
             &mut number.capabilities,
             &mut number.webhooks,
             &mut number.pace,
@@ -63,7 +63,7 @@ impl<'a> SenderForm<'a> {
 
     pub(crate) fn apply_to_short_code(self, code: &mut ShortCodeEntry) {
         self.apply(
-            &mut code.friendly_name,
+            (&mut code.friendly_name, code.code.to_string()),
             &mut code.capabilities,
             &mut code.webhooks,
             &mut code.pace,
@@ -72,41 +72,40 @@ impl<'a> SenderForm<'a> {
 
     fn apply(
         self,
-        friendly_name: &mut String,
+        (friendly_name, default_name): (&mut String, String),
         capabilities: &mut Capabilities,
         webhooks: &mut SenderWebhooks,
         pace: &mut Option<f64>,
     ) {
-        if let Some(name) = self.friendly_name {
-            name.clone_into(friendly_name);
-        }
-        capabilities.sms = self.sms_enabled.unwrap_or(capabilities.sms);
-        capabilities.mms = self.mms_enabled.unwrap_or(capabilities.mms);
-        capabilities.voice = self.voice_enabled.unwrap_or(capabilities.voice);
+        let method = HttpMethod::default();
+        let able = Capabilities::default();
+        self.friendly_name.apply_or(friendly_name, default_name);
+        self.sms_enabled.apply_or(&mut capabilities.sms, able.sms);
+        self.mms_enabled.apply_or(&mut capabilities.mms, able.mms);
+        self.voice_enabled
+            .apply_or(&mut capabilities.voice, able.voice);
         self.sms_url.apply(&mut webhooks.sms_url);
-        webhooks.sms_method = self.sms_method.unwrap_or(webhooks.sms_method);
+        self.sms_method.apply_or(&mut webhooks.sms_method, method);
         self.sms_fallback_url.apply(&mut webhooks.sms_fallback_url);
-        webhooks.sms_fallback_method = self
-            .sms_fallback_method
-            .unwrap_or(webhooks.sms_fallback_method);
+        self.sms_fallback_method
+            .apply_or(&mut webhooks.sms_fallback_method, method);
         self.status_callback.apply(&mut webhooks.status_callback);
-        webhooks.status_callback_method = self
-            .status_callback_method
-            .unwrap_or(webhooks.status_callback_method);
+        self.status_callback_method
+            .apply_or(&mut webhooks.status_callback_method, method);
         self.pace.apply(pace);
     }
 }
 
-/// What a request sets of a number's calls; `None` leaves a setting alone.
+/// What a request sets of a number's calls.
 #[derive(Debug)]
 pub(crate) struct VoiceForm {
     url: Change<String>,
-    method: Option<HttpMethod>,
+    method: Change<HttpMethod>,
     fallback_url: Change<String>,
-    fallback_method: Option<HttpMethod>,
+    fallback_method: Change<HttpMethod>,
     application: Change<ApplicationSid>,
-    caller_id_lookup: Option<bool>,
-    receive_mode: Option<VoiceReceiveMode>,
+    caller_id_lookup: Change<bool>,
+    receive_mode: Change<VoiceReceiveMode>,
 }
 
 impl VoiceForm {
@@ -117,43 +116,41 @@ impl VoiceForm {
             fallback_url: form.url("VoiceFallbackUrl")?,
             fallback_method: form.method("VoiceFallbackMethod")?,
             application: read_application(form)?,
-            caller_id_lookup: form.boolean("VoiceCallerIdLookup")?,
+            caller_id_lookup: form.switch("VoiceCallerIdLookup")?,
             receive_mode: read_receive_mode(form)?,
         })
     }
 
     pub(crate) fn apply(self, voice: &mut VoiceSettings) {
+        let default = VoiceSettings::default();
         self.url.apply(&mut voice.url);
-        voice.method = self.method.unwrap_or(voice.method);
+        self.method.apply_or(&mut voice.method, default.method);
         self.fallback_url.apply(&mut voice.fallback_url);
-        voice.fallback_method = self.fallback_method.unwrap_or(voice.fallback_method);
+        self.fallback_method
+            .apply_or(&mut voice.fallback_method, default.fallback_method);
         self.application.apply(&mut voice.application);
-        voice.caller_id_lookup = self.caller_id_lookup.unwrap_or(voice.caller_id_lookup);
-        voice.receive_mode = self.receive_mode.unwrap_or(voice.receive_mode);
+        self.caller_id_lookup
+            .apply_or(&mut voice.caller_id_lookup, default.caller_id_lookup);
+        self.receive_mode
+            .apply_or(&mut voice.receive_mode, default.receive_mode);
     }
 }
 
 /// Kept as it is: an application that nothing calls need not be there.
 fn read_application(form: &Form<'_>) -> Result<Change<ApplicationSid>, Refusal> {
-    match form.get("VoiceApplicationSid") {
-        None => Ok(Change::Keep),
-        Some("") => Ok(Change::Clear),
-        Some(text) => match text.parse() {
-            Ok(sid) => Ok(Change::Set(sid)),
-            Err(_) => Err(ErrorCode::InvalidApplicationSid.into()),
-        },
-    }
+    form.change("VoiceApplicationSid", |text| {
+        text.parse()
+            .map_err(|_| ErrorCode::InvalidApplicationSid.into())
+    })
 }
 
-fn read_receive_mode(form: &Form<'_>) -> Result<Option<VoiceReceiveMode>, Refusal> {
-    match form.text("VoiceReceiveMode") {
-        None => Ok(None),
-        Some("voice") => Ok(Some(VoiceReceiveMode::Voice)),
-        Some("fax") => Ok(Some(VoiceReceiveMode::Fax)),
-        Some(_) => Err(Fault::because(
-            ErrorCode::InvalidParameter,
-            "'VoiceReceiveMode' must be voice or fax",
-        )
-        .into()),
-    }
+fn read_receive_mode(form: &Form<'_>) -> Result<Change<VoiceReceiveMode>, Refusal> {
+    form.change("VoiceReceiveMode", |mode| match mode {
+        "voice" => Ok(VoiceReceiveMode::Voice),
+        "fax" => Ok(VoiceReceiveMode::Fax),
+        _ => {
+            let text = "'VoiceReceiveMode' must be voice or fax";
+            Err(Fault::because(ErrorCode::InvalidParameter, text).into())
+        }
+    })
 }

@@ -14,6 +14,7 @@ pub(crate) struct Traffic {
     /// Answers that took up to the bound of the same index, and those that took longer.
     by_duration: [AtomicU64; BOUNDS_MS.len() + 1],
     duration_sum_ms: AtomicU64,
+    over_limit: AtomicU64,
 }
 
 /// Upper bounds of the duration histogram.
@@ -47,6 +48,11 @@ impl Traffic {
             .fetch_add(duration_ms, Ordering::Relaxed);
     }
 
+    /// A request was refused because its account has too many in flight.
+    pub(crate) fn count_over_limit(&self) {
+        self.over_limit.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Writes the counters in the OpenMetrics text format.
     pub(crate) fn write(&self, text: &mut String) {
         // Writing to a String cannot fail.
@@ -71,6 +77,16 @@ impl Traffic {
                 "postrider_http_requests_total{{class=\"{class}xx\"}} {count}"
             )?;
         }
+        text.push_str(
+            "# HELP postrider_http_requests_over_limit API requests refused because their account \
+             had too many in flight.\n\
+             # TYPE postrider_http_requests_over_limit counter\n",
+        );
+        let over_limit = self.over_limit.load(Ordering::Relaxed);
+        writeln!(
+            text,
+            "postrider_http_requests_over_limit_total {over_limit}"
+        )?;
         text.push_str(
             "# HELP postrider_http_request_duration_seconds Time from a request's head to its answer.\n\
              # TYPE postrider_http_request_duration_seconds histogram\n",

@@ -20,7 +20,7 @@ use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{
     self, Attempt, AttemptFailure, AttemptId, AttemptResult, Report as WebhookReport, Scheduler,
 };
-use postrider_engine::{Directory, Limits, Metrics, Sticky};
+use postrider_engine::{Directory, Hourly, Limits, Metrics, Sticky};
 use postrider_store::memory::{Fault, MemoryDisk, MemoryStore};
 use postrider_store::{Applied, Change, Store};
 use rand::rngs::StdRng;
@@ -412,6 +412,7 @@ impl World {
             paces: PaceSettings::default(),
             routes: ArcSwap::new(routes),
             sticky,
+            warned: Hourly::default(),
         };
         self.process = Some(Process {
             store,

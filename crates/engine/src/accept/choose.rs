@@ -15,6 +15,7 @@ use postrider_core::select::{
     Settings, select,
 };
 use postrider_core::sender::SenderAddress;
+use postrider_core::sender_rate::Reach;
 use postrider_core::settings::Service;
 use postrider_core::sid::ServiceSid;
 use postrider_store::StickyKey;
@@ -62,7 +63,7 @@ impl Acceptor {
                 if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
                     && let Ok((_, sender)) = &chosen.outcome
                 {
-                    table.reserve(*sender, segments);
+                    table.reserve(*sender, segments, Reach::of(draft.to.number));
                 }
                 Ok::<_, Fault>(chosen)
             })?;
@@ -109,7 +110,8 @@ impl Acceptor {
             .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
         self.know_rate(table, sender);
-        if table.get(sender).is_full(segments) {
+        let reach = Reach::of(draft.to.number);
+        if table.get(sender).is_full(segments, reach) {
             return Err(ErrorCode::SenderQueueFull.into());
         }
         Ok(Chosen {
@@ -159,6 +161,7 @@ impl Acceptor {
             mappings: &mappings,
             table: RefCell::new(table),
             segments,
+            reach: Reach::of(draft.to.number),
         };
         let decision = select(&pool, &facts, &loads, &PublicReach)?;
         let table = loads.table.into_inner();
@@ -204,7 +207,8 @@ impl Acceptor {
             return Err(ErrorCode::NoRoute);
         }
         self.know_rate(table, sender);
-        if table.get(sender).is_full(segments) {
+        let reach = Reach::of(draft.to.number);
+        if table.get(sender).is_full(segments, reach) {
             return Err(ErrorCode::QueueOverflow);
         }
         Ok((entry.address.clone(), sender))
@@ -223,6 +227,7 @@ struct PoolLoads<'a, 't> {
     mappings: &'a Locked<'a>,
     table: RefCell<&'t mut LoadTable>,
     segments: u16,
+    reach: Reach,
 }
 
 impl Loads for PoolLoads<'_, '_> {
@@ -241,7 +246,7 @@ impl Loads for PoolLoads<'_, '_> {
             queued_segments: load.queued_segments(),
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
-            is_full: load.is_full(self.segments),
+            is_full: load.is_full(self.segments, self.reach),
         }
     }
 }

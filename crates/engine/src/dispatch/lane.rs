@@ -14,6 +14,7 @@ use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::pacing::{Pace, Rate};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
+use postrider_core::sender_rate::{Cost, Reach, SenderRate};
 use postrider_core::sid::Id;
 
 use super::live::Stage;
@@ -24,6 +25,8 @@ use crate::pace::rate_of;
 pub(super) struct SenderQueue {
     account: AccountNo,
     pace: Pace,
+    /// What a message takes of it.
+    rate: SenderRate,
     pace_version: u64,
     lanes: BTreeMap<CarrierNo, Lane>,
     scan: Scan,
@@ -76,6 +79,17 @@ impl SenderQueue {
     }
 }
 
+/// What a message takes of its sender's pace.
+fn cost_of(rate: SenderRate, message: &Message) -> Cost {
+    // Most senders have one rate, and then nobody needs to know.
+    let reach = if rate.is_the_same_everywhere() {
+        Reach::UsCa
+    } else {
+        Reach::of_text(&message.to)
+    };
+    rate.cost(message.num_segments.max(1), reach)
+}
+
 /// What a look at the head of a lane found.
 enum Head {
     Empty,
@@ -94,6 +108,7 @@ impl Dispatch {
             SenderQueue {
                 account: account.map_or(AccountNo(0), |account| account.no),
                 pace: Pace::new(Rate::UNLIMITED),
+                rate: SenderRate::UNLIMITED,
                 pace_version: u64::MAX,
                 lanes: BTreeMap::new(),
                 scan: Scan::default(),
@@ -300,7 +315,8 @@ impl Dispatch {
                 lane.waiting.pop_front();
                 continue;
             };
-            if let Err(until) = queue.pace.take(now_ms, live.message.num_segments.max(1)) {
+            let cost = cost_of(queue.rate, &live.message);
+            if let Err(until) = queue.pace.take_cost(now_ms, cost) {
                 return Head::Paced(until);
             }
             lane.waiting.pop_front();
@@ -321,7 +337,8 @@ impl Dispatch {
         let version = self.pace_version;
         let rate = rate_of(&self.directory, &self.paces, sender);
         let queue = self.queue_mut(sender);
-        queue.pace.set_rate(now_ms, rate);
+        queue.pace.set_rate(now_ms, rate.bucket());
+        queue.rate = rate;
         queue.pace_version = version;
     }
 

@@ -10,6 +10,7 @@ use postrider_core::lifecycle::{self, Event, State, Step};
 use postrider_core::message::{Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
+use postrider_core::sender_rate::Reach;
 use postrider_core::sid::Id;
 use postrider_store::{Change, Submitted, SubmittedKey, Update};
 use smallvec::SmallVec;
@@ -472,10 +473,13 @@ impl Dispatch {
         };
         let sender = message.sender;
         let segments = message.num_segments;
+        let is_leaving = was_waiting && is_with_carrier;
+        let reach = is_leaving.then(|| Reach::of_text(&message.to));
         self.save(id, Change::Update(update));
-        if was_waiting && is_with_carrier {
+        if let Some(reach) = reach {
             if let Some(sender) = sender {
-                self.loads.with(|table| table.release(sender, segments));
+                self.loads
+                    .with(|table| table.release(sender, segments, reach));
             }
             self.settle(id, moved);
         } else if moved.is_final() {

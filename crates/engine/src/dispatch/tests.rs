@@ -22,7 +22,7 @@ use postrider_core::settings::{
 };
 use postrider_core::sid::{AccountSid, Id, PhoneNumberSid};
 use postrider_core::testing;
-use postrider_store::{Applied, Change, RawReceipt};
+use postrider_store::{Applied, Change, DocumentChange, RawReceipt};
 use smallvec::smallvec;
 
 use super::*;
@@ -679,4 +679,30 @@ fn an_intent_that_is_never_acted_on_gives_its_room_back() {
     assert_eq!(bench.take_submitted().len(), 0);
     assert_eq!(bench.status(id), Some(Status::Failed));
     assert_eq!(bench.dispatch.carriers[0].outstanding, 0);
+}
+
+#[test]
+fn a_toll_free_number_sends_three_a_second_at_home_and_one_abroad() {
+    let mut bench = Bench::new(UnknownOutcome::Resend);
+    let toll_free = Document::Sender(Sender {
+        no: SenderNo(2),
+        account: account(AccountStatus::Active).sid,
+        address: SenderAddress::parse("+18005550101").unwrap(),
+    });
+    let known = vec![DocumentChange::Put(toll_free)];
+    bench.directory.apply(known).unwrap();
+    for (first, to, at_once) in [(1, "+12125550199", 3), (11, "+447700900123", 1)] {
+        for number in first..first + 6 {
+            bench.accept_with(number, |message| {
+                message.from = Some("+18005550101".into());
+                message.sender = Some(SenderNo(2));
+                message.to = to.into();
+            });
+        }
+        assert_eq!(bench.take_submitted().len(), at_once, "{to}");
+        bench.advance(1_000);
+        assert_eq!(bench.take_submitted().len(), at_once, "{to}");
+        bench.advance(MINUTE_MS);
+        bench.take_submitted();
+    }
 }

@@ -14,7 +14,7 @@ use crate::auth::Access;
 use crate::call::{Call, Method};
 use crate::date::Rfc2822;
 use crate::error::Refusal;
-use crate::form::Form;
+use crate::form::Change;
 use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
 
@@ -44,7 +44,7 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
 
 async fn create(call: &Call<'_>) -> Answer {
     let form = call.form()?;
-    let friendly_name = form.friendly_name()?.map(str::to_owned);
+    let friendly_name = form.friendly_name()?.set();
     let account = call
         .engine()
         .create_account(call.caller.account.sid, friendly_name)
@@ -55,11 +55,14 @@ async fn create(call: &Call<'_>) -> Answer {
 async fn update(call: &Call<'_>, account: &Account) -> Answer {
     let form = call.form()?;
     let friendly_name = form.friendly_name()?;
-    let status = read_status(&form)?;
+    let status = match form.change("Status", parse_status)? {
+        // An empty text must not revive an account.
+        Change::Clear => return Err(no_such_status()),
+        change => change.set(),
+    };
     let change = |account: &mut Account| {
-        if let Some(name) = friendly_name {
-            name.clone_into(&mut account.friendly_name);
-        }
+        let default = Account::default_name(account.sid, account.parent);
+        friendly_name.apply_or(&mut account.friendly_name, default);
         account.status = status.unwrap_or(account.status);
     };
     let updated = call.engine().update_account(account.sid, change).await?;
@@ -71,7 +74,7 @@ fn list(call: &Call<'_>) -> Answer {
     let path = "/2010-04-01/Accounts.json".to_owned();
     let request = PageRequest::new(path, &query, &["FriendlyName", "Status"])?;
     let name = query.text("FriendlyName");
-    let status = read_status(&query)?;
+    let status = query.text("Status").map(parse_status).transpose()?;
     let mut accounts = call.directory().accounts_of(call.caller.account.sid);
     accounts.retain(|account| {
         name.is_none_or(|name| account.friendly_name == name)
@@ -83,18 +86,18 @@ fn list(call: &Call<'_>) -> Answer {
     Ok(Reply::ok(&shown.in_2010("accounts")))
 }
 
-fn read_status(form: &Form<'_>) -> Result<Option<AccountStatus>, Refusal> {
-    match form.text("Status") {
-        None => Ok(None),
-        Some("active") => Ok(Some(AccountStatus::Active)),
-        Some("suspended") => Ok(Some(AccountStatus::Suspended)),
-        Some("closed") => Ok(Some(AccountStatus::Closed)),
-        Some(_) => Err(Fault::because(
-            ErrorCode::InvalidParameter,
-            "'Status' must be active, suspended or closed",
-        )
-        .into()),
+fn parse_status(text: &str) -> Result<AccountStatus, Refusal> {
+    match text {
+        "active" => Ok(AccountStatus::Active),
+        "suspended" => Ok(AccountStatus::Suspended),
+        "closed" => Ok(AccountStatus::Closed),
+        _ => Err(no_such_status()),
     }
+}
+
+fn no_such_status() -> Refusal {
+    let text = "'Status' must be active, suspended or closed";
+    Fault::because(ErrorCode::InvalidParameter, text).into()
 }
 
 #[derive(Serialize)]

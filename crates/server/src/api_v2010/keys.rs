@@ -32,11 +32,7 @@ pub(super) async fn instance(call: &Call<'_>, account: &Account, sid: &str) -> A
         Method::Post => {
             let form = call.form()?;
             let name = form.friendly_name()?;
-            let change = |key: &mut ApiKey| {
-                if let Some(name) = name {
-                    name.clone_into(&mut key.friendly_name);
-                }
-            };
+            let change = |key: &mut ApiKey| name.apply_or(&mut key.friendly_name, String::new());
             let updated = call.engine().update_key(key.sid, change).await?;
             Ok(Reply::ok(&KeyJson::new(&updated)))
         }
@@ -57,7 +53,7 @@ fn find(call: &Call<'_>, account: &Account, sid: &str) -> Option<Arc<ApiKey>> {
 
 async fn create(call: &Call<'_>, account: &Account) -> Answer {
     let form = call.form()?;
-    let name = form.friendly_name()?.unwrap_or_default().to_owned();
+    let name = form.friendly_name()?.set().unwrap_or_default();
     let (key, secret) = call.engine().create_key(account.sid, name).await?;
     let KeyJson {
         sid,

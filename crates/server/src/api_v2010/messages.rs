@@ -115,7 +115,7 @@ async fn update(call: &Call<'_>, account: &Account, sid: MessageSid) -> Result<M
             .into());
         }
     };
-    let cancel = match form.text("Status") {
+    let cancel = match form.get("Status") {
         None => false,
         Some("canceled") => true,
         Some(_) => {

@@ -6,6 +6,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::settings::{HttpMethod, Service};
 use postrider_core::sid::{AccountSid, ServiceSid};
+use postrider_core::validity::ValidityPeriod;
 use serde::Serialize;
 
 use crate::call::{Call, Method};
@@ -14,9 +15,6 @@ use crate::error::Refusal;
 use crate::form::{Change, Form};
 use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
-
-/// Seconds. Ten hours at most, as the API's reference says today.
-const VALIDITY_PERIOD_S: std::ops::RangeInclusive<u32> = 1..=36_000;
 
 pub(super) async fn collection(call: &Call<'_>) -> Answer {
     match call.method {
@@ -31,7 +29,8 @@ pub(super) async fn instance(call: &Call<'_>, service: &Service) -> Answer {
         Method::Get => Ok(Reply::ok(&ServiceJson::new(call, service))),
         Method::Post => {
             let form = call.form()?;
-            let changes = Changes::read(&form)?;
+            let max_s = call.engine().limits().max_validity_period;
+            let changes = Changes::read(&form, max_s)?;
             let apply = |service: &mut Service| changes.apply(service);
             let updated = call.engine().update_service(service.sid, apply).await?;
             Ok(Reply::ok(&ServiceJson::new(call, &updated)))
@@ -47,13 +46,12 @@ pub(super) async fn instance(call: &Call<'_>, service: &Service) -> Answer {
 async fn create(call: &Call<'_>) -> Answer {
     let form = call.form()?;
     form.required("FriendlyName")?;
-    let mut changes = Changes::read(&form)?;
-    // A service with a webhook of its own uses it, one without leaves inbound messages to the
-    // number they came to; unless the caller says otherwise.
-    let has_url = matches!(changes.inbound_request_url, Change::Set(_));
-    changes
-        .use_inbound_webhook_on_number
-        .get_or_insert(!has_url);
+    let max_s = call.engine().limits().max_validity_period;
+    let mut changes = Changes::read(&form, max_s)?;
+    // Its default depends on what else the request gives.
+    if changes.use_inbound_webhook_on_number == Change::Keep {
+        changes.use_inbound_webhook_on_number = Change::Clear;
+    }
     let apply = |service: &mut Service| changes.apply(service);
     let created = call
         .engine()
@@ -71,118 +69,130 @@ fn list(call: &Call<'_>) -> Answer {
     Ok(Reply::ok(&shown.in_v1("services", call.base)))
 }
 
-/// What a request sets; `None` leaves a setting alone.
-struct Changes<'a> {
-    friendly_name: Option<&'a str>,
+/// What a request sets.
+struct Changes {
+    /// The longest validity period there may be, which is the default.
+    max_s: u32,
+    friendly_name: Change<String>,
     inbound_request_url: Change<String>,
-    inbound_method: Option<HttpMethod>,
+    inbound_method: Change<HttpMethod>,
     fallback_url: Change<String>,
-    fallback_method: Option<HttpMethod>,
+    fallback_method: Change<HttpMethod>,
     status_callback: Change<String>,
-    sticky_sender: Option<bool>,
-    mms_converter: Option<bool>,
-    smart_encoding: Option<bool>,
-    scan_message_content: Option<&'a str>,
-    fallback_to_long_code: Option<bool>,
-    area_code_geomatch: Option<bool>,
-    validity_period_s: Option<u32>,
-    synchronous_validation: Option<bool>,
-    usecase: Option<&'a str>,
-    use_inbound_webhook_on_number: Option<bool>,
+    sticky_sender: Change<bool>,
+    mms_converter: Change<bool>,
+    smart_encoding: Change<bool>,
+    scan_message_content: Change<String>,
+    fallback_to_long_code: Change<bool>,
+    area_code_geomatch: Change<bool>,
+    validity_period_s: Change<u32>,
+    synchronous_validation: Change<bool>,
+    usecase: Change<String>,
+    use_inbound_webhook_on_number: Change<bool>,
 }
 
-impl<'a> Changes<'a> {
-    fn read(form: &'a Form<'_>) -> Result<Self, Refusal> {
+impl Changes {
+    fn read(form: &Form<'_>, max_s: u32) -> Result<Self, Refusal> {
         Ok(Self {
-            friendly_name: form.friendly_name()?,
+            max_s,
+            friendly_name: read_friendly_name(form)?,
             inbound_request_url: form.url("InboundRequestUrl")?,
             inbound_method: form.method("InboundMethod")?,
             fallback_url: form.url("FallbackUrl")?,
             fallback_method: form.method("FallbackMethod")?,
             status_callback: form.status_callback()?,
-            sticky_sender: form.boolean("StickySender")?,
-            mms_converter: form.boolean("MmsConverter")?,
-            smart_encoding: form.boolean("SmartEncoding")?,
+            sticky_sender: form.switch("StickySender")?,
+            mms_converter: form.switch("MmsConverter")?,
+            smart_encoding: form.switch("SmartEncoding")?,
             scan_message_content: read_scan_message_content(form)?,
-            fallback_to_long_code: form.boolean("FallbackToLongCode")?,
-            area_code_geomatch: form.boolean("AreaCodeGeomatch")?,
-            validity_period_s: read_validity_period(form)?,
-            synchronous_validation: form.boolean("SynchronousValidation")?,
+            fallback_to_long_code: form.switch("FallbackToLongCode")?,
+            area_code_geomatch: form.switch("AreaCodeGeomatch")?,
+            validity_period_s: read_validity_period(form, max_s)?,
+            synchronous_validation: form.switch("SynchronousValidation")?,
             usecase: read_usecase(form)?,
-            use_inbound_webhook_on_number: form.boolean("UseInboundWebhookOnNumber")?,
+            use_inbound_webhook_on_number: form.switch("UseInboundWebhookOnNumber")?,
         })
     }
 
     fn apply(self, service: &mut Service) {
-        fn set<T>(setting: &mut T, change: Option<T>) {
-            if let Some(value) = change {
-                *setting = value;
-            }
-        }
-        set(
-            &mut service.friendly_name,
-            self.friendly_name.map(str::to_owned),
-        );
+        let (sid, account) = (service.sid, service.account);
+        let default = Service::new(sid, account, self.max_s, service.created_ms);
+        self.friendly_name
+            .apply_or(&mut service.friendly_name, default.friendly_name);
         self.inbound_request_url
             .apply(&mut service.inbound_request_url);
-        set(&mut service.inbound_method, self.inbound_method);
+        self.inbound_method
+            .apply_or(&mut service.inbound_method, default.inbound_method);
         self.fallback_url.apply(&mut service.fallback_url);
-        set(&mut service.fallback_method, self.fallback_method);
+        self.fallback_method
+            .apply_or(&mut service.fallback_method, default.fallback_method);
         self.status_callback.apply(&mut service.status_callback);
-        set(&mut service.sticky_sender, self.sticky_sender);
-        set(&mut service.mms_converter, self.mms_converter);
-        set(&mut service.smart_encoding, self.smart_encoding);
-        set(
+        self.sticky_sender
+            .apply_or(&mut service.sticky_sender, default.sticky_sender);
+        self.mms_converter
+            .apply_or(&mut service.mms_converter, default.mms_converter);
+        self.smart_encoding
+            .apply_or(&mut service.smart_encoding, default.smart_encoding);
+        self.scan_message_content.apply_or(
             &mut service.scan_message_content,
-            self.scan_message_content.map(str::to_owned),
+            default.scan_message_content,
         );
-        set(
+        self.fallback_to_long_code.apply_or(
             &mut service.fallback_to_long_code,
-            self.fallback_to_long_code,
+            default.fallback_to_long_code,
         );
-        set(&mut service.area_code_geomatch, self.area_code_geomatch);
-        set(&mut service.validity_period_s, self.validity_period_s);
-        set(
+        self.area_code_geomatch
+            .apply_or(&mut service.area_code_geomatch, default.area_code_geomatch);
+        self.validity_period_s
+            .apply_or(&mut service.validity_period_s, default.validity_period_s);
+        self.synchronous_validation.apply_or(
             &mut service.synchronous_validation,
-            self.synchronous_validation,
+            default.synchronous_validation,
         );
-        set(&mut service.usecase, self.usecase.map(str::to_owned));
-        set(
-            &mut service.use_inbound_webhook_on_number,
-            self.use_inbound_webhook_on_number,
-        );
+        self.usecase.apply_or(&mut service.usecase, default.usecase);
+        // A service with a webhook of its own uses it, one without leaves inbound messages to the
+        // number they came to; unless the caller says otherwise.
+        let has_url = service.inbound_request_url.is_some();
+        self.use_inbound_webhook_on_number
+            .apply_or(&mut service.use_inbound_webhook_on_number, !has_url);
     }
 }
 
-fn read_scan_message_content<'a>(form: &'a Form<'_>) -> Result<Option<&'a str>, Refusal> {
-    match form.text("ScanMessageContent") {
-        Some("inherit" | "enable" | "disable") | None => Ok(form.text("ScanMessageContent")),
-        Some(_) => {
+/// A service is created with a name, so there is none to go back to.
+fn read_friendly_name(form: &Form<'_>) -> Result<Change<String>, Refusal> {
+    match form.friendly_name()? {
+        Change::Clear => {
+            let text = "'FriendlyName' can't be cleared: a service has a name";
+            Err(Fault::because(ErrorCode::InvalidParameter, text).into())
+        }
+        change => Ok(change),
+    }
+}
+
+fn read_scan_message_content(form: &Form<'_>) -> Result<Change<String>, Refusal> {
+    form.change("ScanMessageContent", |scan| match scan {
+        "inherit" | "enable" | "disable" => Ok(scan.to_owned()),
+        _ => {
             let text = "'ScanMessageContent' must be inherit, enable or disable";
             Err(Fault::because(ErrorCode::InvalidParameter, text).into())
         }
-    }
+    })
 }
 
-fn read_usecase<'a>(form: &'a Form<'_>) -> Result<Option<&'a str>, Refusal> {
-    match form.text("Usecase") {
-        usecase @ (None
-        | Some(
-            "notifications" | "marketing" | "verification" | "discussion" | "poll" | "undeclared",
-        )) => Ok(usecase),
-        Some(_) => Err(ErrorCode::InvalidUsecase.into()),
-    }
+fn read_usecase(form: &Form<'_>) -> Result<Change<String>, Refusal> {
+    form.change("Usecase", |usecase| match usecase {
+        "notifications" | "marketing" | "verification" | "discussion" | "poll" | "undeclared" => {
+            Ok(usecase.to_owned())
+        }
+        _ => Err(ErrorCode::InvalidUsecase.into()),
+    })
 }
 
-fn read_validity_period(form: &Form<'_>) -> Result<Option<u32>, Refusal> {
-    let Some(text) = form.text("ValidityPeriod") else {
-        return Ok(None);
-    };
-    text.parse()
-        .ok()
-        .filter(|seconds| VALIDITY_PERIOD_S.contains(seconds))
-        .map(Some)
-        .ok_or_else(|| ErrorCode::InvalidServiceValidityPeriod.into())
+fn read_validity_period(form: &Form<'_>, max_s: u32) -> Result<Change<u32>, Refusal> {
+    form.change("ValidityPeriod", |text| {
+        let period = ValidityPeriod::of_service(text, max_s)?;
+        Ok(period.seconds())
+    })
 }
 
 #[derive(Serialize)]

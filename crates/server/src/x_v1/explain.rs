@@ -1,13 +1,14 @@
 //! `/x/v1/Explain`: why a message came from the sender it came from, or would come from.
 //!
-//! `GET …/{MessageSid}` tells what was stored with the message when its sender was chosen; nothing is
-//! decided again. Addresses are today's: a sender that left the pool since is still named. `POST` asks
-//! for a message that does not exist, decides as if it did, and changes nothing.
+//! `GET …/{MessageSid}` tells what was stored with the message when its sender was chosen, and how often
+//! it went to which carrier; nothing is decided again. Addresses are today's: a sender that left the
+//! pool since is still named. `POST` asks for a message that does not exist, decides as if it did, and
+//! changes nothing.
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::Message;
-use postrider_core::select::{Candidate, Decision, Outcome, Pool, Step};
+use postrider_core::select::{Candidate, Decision, Outcome, Step};
 use postrider_core::sender::SenderAddress;
 use postrider_core::sid::{MessageSid, ServiceSid};
 use postrider_engine::Directory;
@@ -25,16 +26,12 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
     let sid: MessageSid = sid.parse().map_err(|_| ErrorCode::NotFound)?;
     let account = call.caller.account.no;
     let message = call.engine().message(account, sid).await?;
-    let decision = message.decision.as_deref().ok_or_else(|| {
-        let text =
-            "no sender was chosen for this message: the request named it, or it is scheduled";
-        Fault::because(ErrorCode::NotFound, text)
-    })?;
-    let decision = Decision::from_bytes(decision).map_err(|error| {
+    let decision = message.decision.as_deref().map(Decision::from_bytes);
+    let decision = decision.transpose().map_err(|error| {
         tracing::error!(%sid, %error, "a stored decision cannot be read");
         ErrorCode::InternalError
     })?;
-    let json = ExplanationJson::new(call.directory(), &message, &decision);
+    let json = ExplanationJson::new(call.directory(), &message, decision.as_ref());
     Ok(Reply::ok(&json))
 }
 
@@ -59,7 +56,10 @@ pub(super) fn collection(call: &Call<'_>) -> Answer {
         messaging_service_sid: preview.message.service,
         to: &preview.message.to,
         from: preview.message.from.as_deref(),
-        decision: DecisionJson::new(decision),
+        carrier: None,
+        attempts: 0,
+        possible_duplicate: false,
+        decision: Some(DecisionJson::new(decision)),
         candidates: candidates
             .map(|candidate| CandidateJson::new(call.directory(), candidate))
             .collect(),
@@ -74,7 +74,12 @@ struct ExplanationJson<'a> {
     messaging_service_sid: Option<ServiceSid>,
     to: &'a str,
     from: Option<&'a str>,
-    decision: DecisionJson,
+    /// The carrier that took it last, by its name in the configuration.
+    carrier: Option<&'a str>,
+    attempts: u16,
+    possible_duplicate: bool,
+    /// Null where none was made: the request named the sender, or the message is scheduled.
+    decision: Option<DecisionJson>,
     candidates: Vec<CandidateJson>,
 }
 
@@ -116,21 +121,23 @@ pub(super) struct CandidateJson {
 }
 
 impl<'a> ExplanationJson<'a> {
-    fn new(directory: &Directory, message: &'a Message, decision: &Decision) -> Self {
+    fn new(directory: &Directory, message: &'a Message, decision: Option<&Decision>) -> Self {
         let service = message
             .service
             .and_then(|service| directory.service_and_pool(service));
-        let candidates = match service {
-            Some((_, pool)) => decision.explain(&pool),
-            None => decision.explain(&Pool::default()),
-        };
+        let pool = service.map(|(_, pool)| pool).unwrap_or_default();
+        let candidates = decision.map(|decision| decision.explain(&pool));
         Self {
             message_sid: Some(message.sid.to_string()),
             messaging_service_sid: message.service,
             to: &message.to,
             from: message.from.as_deref(),
-            decision: DecisionJson::new(decision),
+            carrier: message.carrier.as_deref(),
+            attempts: message.attempts,
+            possible_duplicate: message.is_possible_duplicate,
+            decision: decision.map(DecisionJson::new),
             candidates: candidates
+                .unwrap_or_default()
                 .into_iter()
                 .map(|candidate| CandidateJson::new(directory, candidate))
                 .collect(),

@@ -7,6 +7,7 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::sender::SenderAddress;
 use serde::Serialize;
 
 use crate::call::{Call, Method};
@@ -22,6 +23,9 @@ pub trait SimulatorControl: Send + Sync {
 
     /// What a handset saw, newest message first.
     fn handset(&self, number: PhoneNumber) -> Handset;
+
+    /// A handset writes to one of our senders; the error says why it can't.
+    fn reply(&self, from: PhoneNumber, to: &SenderAddress, body: &str) -> Result<(), String>;
 }
 
 /// How messages to one handset will fare.
@@ -225,11 +229,43 @@ fn invalid(text: String) -> Refusal {
 
 pub(super) fn handset(call: &Call<'_>, number: &str) -> Answer {
     let control = control(call)?;
-    if call.method != Method::Get {
-        return Err(Refusal::method_not_allowed("GET"));
-    }
     let number = percent_decode_str(number).decode_utf8_lossy();
-    let number = read_number(&number)?;
+    match call.method {
+        Method::Get => Ok(show(control, read_number(&number)?)),
+        Method::Post => reply(call, control, read_number(&number)?),
+        Method::Delete | Method::Other => Err(Refusal::method_not_allowed("GET, POST")),
+    }
+}
+
+/// Its way in is that of any inbound message, so what is answered here is only that it was sent.
+fn reply(call: &Call<'_>, control: &dyn SimulatorControl, from: PhoneNumber) -> Answer {
+    let form = call.form()?;
+    let body = form.required("Body")?;
+    let to = SenderAddress::parse(form.required("To")?);
+    let ours = to.filter(|to| is_of_caller(call, to));
+    let to = ours
+        .ok_or_else(|| invalid("'To' must be a number or short code of this account".to_owned()))?;
+    control
+        .reply(from, &to, body)
+        .map_err(|error| invalid(format!("'Body' can't be sent: {error}")))?;
+    Ok(Reply::created(&ReplyJson { from, to, body }))
+}
+
+/// Nobody writes to the numbers of other accounts, nor to an alpha sender.
+fn is_of_caller(call: &Call<'_>, to: &SenderAddress) -> bool {
+    let (directory, account) = (call.directory(), call.caller.account.sid);
+    match to {
+        SenderAddress::Number(number) => directory
+            .number_by_digits(*number)
+            .is_some_and(|entry| entry.account == account),
+        SenderAddress::ShortCode(code) => directory
+            .short_code_by_digits(account, code, None)
+            .is_some(),
+        SenderAddress::Alpha(_) => false,
+    }
+}
+
+fn show(control: &dyn SimulatorControl, number: PhoneNumber) -> Reply {
     let messages = control
         .handset(number)
         .messages
@@ -241,7 +277,7 @@ pub(super) fn handset(call: &Call<'_>, number: &str) -> Answer {
             date_received: Iso8601(message.received_ms),
         })
         .collect();
-    Ok(Reply::ok(&HandsetJson { number, messages }))
+    Reply::ok(&HandsetJson { number, messages })
 }
 
 #[derive(Serialize)]
@@ -260,6 +296,13 @@ struct RuleJson {
 struct HandsetJson {
     number: PhoneNumber,
     messages: Vec<HandsetMessageJson>,
+}
+
+#[derive(Serialize)]
+struct ReplyJson<'a> {
+    from: PhoneNumber,
+    to: SenderAddress,
+    body: &'a str,
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::sender::SenderAddress;
 use postrider_server::{
     Handset, HandsetMessage, Ops, SimulatedClass, SimulatedOutcome, SimulatorControl, SimulatorRule,
 };
@@ -245,9 +246,30 @@ async fn sticky_senders_are_listed_shown_and_forgotten() {
     world.get(foreign).await.refused(404, 20404);
 }
 
-/// Keeps the orders it gets, and knows one phone.
+#[tokio::test]
+async fn a_message_tells_how_often_it_went_to_which_carrier() {
+    let world = World::new().await;
+    world.number("+14155550101").await;
+    let fields = [
+        ("To", "+14155550199"),
+        ("From", "+14155550101"),
+        ("Body", "Hi"),
+    ];
+    let message = world.post(&world.list("Messages"), &fields).await.created();
+    let path = format!("/x/v1/Explain/{}", message["sid"].as_str().unwrap());
+    world.settled(&message).await;
+    let explained = world.get(&path).await.ok();
+    assert_eq!(explained["carrier"], "test");
+    assert_eq!(explained["attempts"], 1);
+    assert_eq!(explained["possible_duplicate"], false);
+    // The request named the sender, so there was nothing to decide.
+    assert_eq!(explained["decision"], Value::Null);
+    assert_eq!(explained["candidates"], json!([]));
+}
+
+/// Keeps the orders it gets and what phones write, and knows one phone.
 #[derive(Default)]
-struct Recorder(Mutex<Vec<SimulatorRule>>);
+struct Recorder(Mutex<Vec<SimulatorRule>>, Mutex<Vec<String>>);
 
 impl SimulatorControl for Recorder {
     fn add_rule(&self, rule: SimulatorRule) {
@@ -267,6 +289,15 @@ impl SimulatorControl for Recorder {
         Handset {
             messages: vec![message],
         }
+    }
+
+    fn reply(&self, from: PhoneNumber, to: &SenderAddress, body: &str) -> Result<(), String> {
+        if body == "long" {
+            return Err("too long".to_owned());
+        }
+        let reply = format!("{from} to {to}: {body}");
+        self.1.lock().unwrap().push(reply);
+        Ok(())
     }
 }
 
@@ -452,6 +483,37 @@ async fn the_simulator_takes_every_outcome_of_its_page() {
         .skip(2)
         .take_while(|line| line.starts_with('|'));
     assert_eq!(rows.count(), SimulatedOutcome::ALL.len());
+}
+
+#[tokio::test]
+async fn a_phone_writes_to_a_sender_of_the_account_and_to_no_other() {
+    let recorder = Arc::new(Recorder::default());
+    let mut world = World::with(Ops::default(), Some(recorder.clone())).await;
+    world.number("+14155550101").await;
+    let phone = "/x/v1/Simulator/Handsets/+14155550199";
+    let fields = [("To", "+14155550101"), ("Body", "Yes")];
+    let sent = world.post(phone, &fields).await.created();
+    assert_eq!(
+        sent,
+        json!({"from": "+14155550199", "to": "+14155550101", "body": "Yes"})
+    );
+    assert_eq!(
+        *recorder.1.lock().unwrap(),
+        ["+14155550199 to +14155550101: Yes"]
+    );
+    for fields in [
+        &[("To", "+14155550101")][..],
+        &[("Body", "Yes")],
+        &[("To", "+14155550102"), ("Body", "Yes")],
+        &[("To", "ACME"), ("Body", "Yes")],
+        &[("To", "+14155550101"), ("Body", "long")],
+    ] {
+        world.post(phone, fields).await.refused(400, 20001);
+    }
+    world.delete(phone).await.refused(405, 20004);
+    let child = world.post("/2010-04-01/Accounts.json", &[]).await.created();
+    world.ask_as(&child["sid"], &child["auth_token"]);
+    world.post(phone, &fields).await.refused(400, 20001);
 }
 
 #[tokio::test]

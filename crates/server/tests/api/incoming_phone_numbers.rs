@@ -93,6 +93,21 @@ async fn settings_for_calls_are_kept_and_echoed() {
     let cleared = world.post(&path, &fields).await.ok();
     assert_eq!(cleared["voice_url"], Value::Null);
     assert_eq!(cleared["voice_method"], "GET");
+    let fields = [
+        ("FriendlyName", ""),
+        ("SmsEnabled", ""),
+        ("MmsEnabled", ""),
+        ("VoiceCallerIdLookup", ""),
+    ];
+    world
+        .post(&path, &[("SmsEnabled", "false"), ("MmsEnabled", "true")])
+        .await
+        .ok();
+    let mut empty = settings.map(|(parameter, ..)| (parameter, "")).to_vec();
+    empty.extend(fields);
+    let mut cleared = world.post(&path, &empty).await.ok();
+    cleared["date_updated"] = before["date_updated"].clone();
+    assert_eq!(cleared, before);
 }
 
 #[tokio::test]

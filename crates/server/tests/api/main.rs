@@ -8,6 +8,7 @@ mod shapes;
 mod world;
 
 mod authentication;
+mod concurrency;
 mod ops;
 mod paging;
 mod requests;

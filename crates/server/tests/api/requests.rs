@@ -105,6 +105,49 @@ async fn on_an_update_absent_leaves_alone_and_empty_clears() {
 }
 
 #[tokio::test]
+async fn an_empty_name_is_the_default_again() {
+    let world = World::new().await;
+    let account = world.post("/2010-04-01/Accounts.json", &[]).await.created();
+    let key = world.post(&world.list("Keys"), &[]).await.created();
+    let key_path = format!("Keys/{}", key["sid"].as_str().unwrap());
+    let code = world.short_code("55501").await;
+    for (path, default) in [
+        (
+            account["uri"].as_str().unwrap(),
+            account["friendly_name"].clone(),
+        ),
+        (&*world.list(&key_path), serde_json::Value::Null),
+        (&*format!("/x/v1/ShortCodes/{code}"), "55501".into()),
+    ] {
+        let named = world.post(path, &[("FriendlyName", "Mine")]).await.ok();
+        assert_eq!(named["friendly_name"], "Mine", "{path}");
+        let cleared = world.post(path, &[("FriendlyName", "")]).await.ok();
+        assert_eq!(cleared["friendly_name"], default, "{path}");
+    }
+}
+
+/// A status is no setting: an empty one neither revives an account nor passes for `canceled`.
+#[tokio::test]
+async fn an_empty_status_is_refused() {
+    let world = World::new().await;
+    let account = world.post("/2010-04-01/Accounts.json", &[]).await.created();
+    let path = account["uri"].as_str().unwrap();
+    world.post(path, &[("Status", "suspended")]).await.ok();
+    let empty = [("Status", "")];
+    world.post(path, &empty).await.refused(400, 20001);
+    assert_eq!(world.get(path).await.ok()["status"], "suspended");
+    world.number("+14155550101").await;
+    let fields = [
+        ("To", "+14155550199"),
+        ("From", "+14155550101"),
+        ("Body", "Hi"),
+    ];
+    let message = world.post(&world.list("Messages"), &fields).await.created();
+    let path = message["uri"].as_str().unwrap();
+    world.post(path, &empty).await.refused(400, 20001);
+}
+
+#[tokio::test]
 async fn get_and_delete_may_carry_an_empty_form() {
     let world = World::new().await;
     let service = world.service().await;

@@ -118,6 +118,25 @@ async fn a_path_may_end_in_json_or_not() {
     }
 }
 
+/// Not 400 with 20423: whatever can't be a SID names nothing.
+#[tokio::test]
+async fn a_malformed_sid_in_a_path_is_not_found() {
+    let world = World::new().await;
+    for path in [
+        world.list("Messages/SM1"),
+        world.list("IncomingPhoneNumbers/PN1"),
+        world.list("SMS/ShortCodes/SC1"),
+        world.list("Keys/SK1"),
+        "/2010-04-01/Accounts/AC1.json".to_owned(),
+        "/v1/Services/MG1".to_owned(),
+        format!("/v1/Services/{}/PhoneNumbers/PN1", world.service().await),
+        "/x/v1/ShortCodes/SC1".to_owned(),
+        "/x/v1/Explain/SM1".to_owned(),
+    ] {
+        world.get(&path).await.refused(404, 20404);
+    }
+}
+
 #[tokio::test]
 async fn unknown_paths_are_not_found() {
     let world = World::new().await;

@@ -126,6 +126,94 @@ async fn every_setting_can_be_given_and_changed() {
     }
 }
 
+/// Columns: parameter, a value that is not the default, key, the default.
+fn cleared() -> [(&'static str, &'static str, &'static str, Value); 15] {
+    [
+        (
+            "InboundRequestUrl",
+            "https://a.example",
+            "inbound_request_url",
+            Value::Null,
+        ),
+        ("InboundMethod", "GET", "inbound_method", json!("POST")),
+        (
+            "FallbackUrl",
+            "https://b.example",
+            "fallback_url",
+            Value::Null,
+        ),
+        ("FallbackMethod", "GET", "fallback_method", json!("POST")),
+        (
+            "StatusCallback",
+            "https://c.example",
+            "status_callback",
+            Value::Null,
+        ),
+        ("StickySender", "false", "sticky_sender", json!(true)),
+        ("MmsConverter", "false", "mms_converter", json!(true)),
+        ("SmartEncoding", "false", "smart_encoding", json!(true)),
+        (
+            "ScanMessageContent",
+            "disable",
+            "scan_message_content",
+            json!("inherit"),
+        ),
+        (
+            "FallbackToLongCode",
+            "true",
+            "fallback_to_long_code",
+            json!(false),
+        ),
+        (
+            "AreaCodeGeomatch",
+            "false",
+            "area_code_geomatch",
+            json!(true),
+        ),
+        (
+            "SynchronousValidation",
+            "true",
+            "synchronous_validation",
+            json!(false),
+        ),
+        ("ValidityPeriod", "60", "validity_period", json!(36_000)),
+        ("Usecase", "marketing", "usecase", json!("undeclared")),
+        (
+            "UseInboundWebhookOnNumber",
+            "false",
+            "use_inbound_webhook_on_number",
+            json!(true),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn an_empty_parameter_brings_the_default_back() {
+    let world = World::new().await;
+    let path = format!("/v1/Services/{}", world.service().await);
+    let given = cleared().map(|(name, value, ..)| (name, value));
+    world.post(&path, &given).await.ok();
+    let empty = cleared().map(|(name, ..)| (name, ""));
+    let service = world.post(&path, &empty).await.ok();
+    for (name, _, key, default) in cleared() {
+        assert_eq!(service[key], default, "{name}");
+    }
+    // On creation an empty parameter is one that is not there.
+    let mut fields = empty.to_vec();
+    fields.push(("FriendlyName", "S"));
+    let created = world.post("/v1/Services", &fields).await.created();
+    for (name, _, key, default) in cleared() {
+        assert_eq!(created[key], default, "{name}");
+    }
+    // Beside a webhook the default is to use it.
+    let fields = [
+        ("InboundRequestUrl", "https://a.example"),
+        ("UseInboundWebhookOnNumber", ""),
+    ];
+    let service = world.post(&path, &fields).await.ok();
+    assert_eq!(service["use_inbound_webhook_on_number"], false);
+}
+
 /// Columns: parameter, value, code of the refusal.
 const REFUSED: &[(&str, &str, u32)] = &[
     ("InboundRequestUrl", "nowhere", 21402),
@@ -158,8 +246,24 @@ async fn a_bad_setting_changes_nothing() {
     let long = "x".repeat(65);
     let fields = [("FriendlyName", long.as_str())];
     world.post(&path, &fields).await.refused(400, 20002);
+    // There is no name to go back to.
+    let fields = [("FriendlyName", ""), ("StickySender", "false")];
+    world.post(&path, &fields).await.refused(400, 20001);
     world.post("/v1/Services", &[]).await.refused(400, 20001);
     assert_eq!(world.get(&path).await.ok(), before);
+}
+
+#[tokio::test]
+async fn the_operators_limit_bounds_the_validity_period() {
+    let world = World::limited(|limits| limits.max_validity_period = 14_400).await;
+    let path = format!("/v1/Services/{}", world.service().await);
+    assert_eq!(world.get(&path).await.ok()["validity_period"], 14_400);
+    for (given, shown) in [("14400", 14_400), ("1", 1), ("", 14_400)] {
+        let service = world.post(&path, &[("ValidityPeriod", given)]).await.ok();
+        assert_eq!(service["validity_period"], shown, "{given:?}");
+    }
+    let over = [("ValidityPeriod", "14401")];
+    world.post(&path, &over).await.refused(400, 90007);
 }
 
 #[tokio::test]

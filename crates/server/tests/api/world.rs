@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use postrider_engine::Engine;
-use postrider_engine::testing::{TestEngine, engine};
+use postrider_engine::testing::{TestEngine, engine, engine_with};
+use postrider_engine::{Engine, Limits};
 use postrider_server::{App, Ops, Peer, Scheme, Setup, SimulatorControl, TrustedProxies};
+use postrider_store::memory::MemoryStore;
 use serde_json::Value;
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -42,7 +43,21 @@ impl World {
     }
 
     pub(crate) async fn with(ops: Ops, simulator: Option<Arc<dyn SimulatorControl>>) -> Self {
-        let test = engine();
+        Self::over(engine(), ops, simulator).await
+    }
+
+    /// A world with limits of its own.
+    pub(crate) async fn limited(edit: impl FnOnce(&mut Limits)) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let test = engine_with(store, |setup| edit(&mut setup.limits));
+        Self::over(test, Ops::default(), None).await
+    }
+
+    async fn over(
+        test: TestEngine,
+        ops: Ops,
+        simulator: Option<Arc<dyn SimulatorControl>>,
+    ) -> Self {
         let (account, _) = test
             .engine
             .create_main_account(None, Some(TOKEN.to_owned()), "Main")

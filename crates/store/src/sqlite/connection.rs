@@ -53,6 +53,37 @@ pub(super) fn open_reader(path: &Path, cache: CacheKib) -> Result<Connection> {
     open(path, flags, cache)
 }
 
+/// Opens an existing file of a directory that this process does not own, for reading only.
+///
+/// Without a log nobody has the file open and it changes no more, so SQLite is told that it can't
+/// change: else it would leave a log and its index behind, which it may not delete when reading only.
+/// If a process starts meanwhile, its first writes go to its log.
+pub(super) fn open_from_outside(path: &Path, cache: CacheKib) -> Result<Connection> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = Path::new(&log).exists();
+    match path.to_str().filter(|_| !has_log) {
+        Some(path) => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
+            open(Path::new(&immutable_uri(path)), flags, cache)
+        }
+        None => open_reader(path, cache),
+    }
+}
+
+/// The path as SQLite takes it from a URI (<https://www.sqlite.org/uri.html>).
+fn immutable_uri(path: &str) -> String {
+    let path = path
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    // Two slashes begin an authority: an absolute path says that it has none.
+    let authority = if path.starts_with('/') { "//" } else { "" };
+    format!("file:{authority}{path}?immutable=1")
+}
+
 /// Opens an existing file for checkpoints.
 pub(super) fn open_checkpointer(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -11,7 +11,7 @@ use postrider_core::clock::Millis;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::contract::{RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReason, RawReceipt, Result, StoreError};
-use crate::sqlite::connection::{CacheKib, open_reader};
+use crate::sqlite::connection::{CacheKib, open_from_outside};
 use crate::sqlite::failure::About;
 
 /// How much is kept. The rows are written by one thread only.
@@ -103,6 +103,6 @@ fn read(row: &Row<'_>) -> Result<RawReceipt> {
 /// The same from a data directory, whether a server runs on it or not.
 pub fn raw_receipts(dir: &Path, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {
     let path = dir.join("parked.db");
-    let conn = open_reader(&path, CacheKib(1024)).about(&path)?;
+    let conn = open_from_outside(&path, CacheKib(1024)).about(&path)?;
     newest(&conn, since_ms, limit).about(&path)
 }

@@ -15,8 +15,10 @@ use rusqlite::Connection;
 
 use super::{Directory, tiny};
 use crate::conformance::sample::{created_ms, id, message, message_with, update};
-use crate::contract::{Applied, Change, Cursor, MessageFilter, Store, StoreError};
-use crate::sqlite::{DiskSpace, OpenError, Options, SqliteStore};
+use crate::contract::{
+    Applied, Change, Cursor, MessageFilter, RawReason, RawReceipt, Store, StoreError,
+};
+use crate::sqlite::{DiskSpace, OpenError, Options, SqliteStore, raw_receipts};
 
 fn insert(store: &SqliteStore, numbers: impl IntoIterator<Item = u32>, status: Status) {
     for number in numbers {
@@ -393,15 +395,38 @@ fn a_clean_stop_leaves_databases_only() {
     insert(&store, 0..20, Status::Queued);
     assert_eq!(store.queue_depths().unwrap()().unwrap().len(), 1);
     drop(store);
-    for dir in [
-        directory.path().to_owned(),
-        directory.path().join("messages"),
-    ] {
-        for entry in fs::read_dir(dir).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            assert!(!name.contains("-wal") && !name.contains("-shm"), "{name}");
-        }
+    assert_databases_only(directory.path());
+    assert_databases_only(&directory.path().join("messages"));
+}
+
+fn assert_databases_only(dir: &Path) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.contains("-wal") && !name.contains("-shm"), "{name}");
     }
+}
+
+/// `postrider receipts` reads beside a running server, and leaves a stopped one's files alone.
+#[test]
+fn receipts_are_read_from_outside_without_a_trace() {
+    let directory = Directory::new();
+    let raw = |octet: u8| RawReceipt {
+        received_ms: 5,
+        carrier: "acme".into(),
+        why: RawReason::NoId,
+        octets: [octet].into(),
+    };
+    // Its name has everything that a URI reads otherwise.
+    let path = directory.path().join("50% of #1?");
+    let store = super::open(&path, &tiny()).unwrap();
+    store.commit(&[Change::KeepRaw(raw(1))]).unwrap();
+    assert_eq!(raw_receipts(&path, 0, 9).unwrap(), [raw(1)]);
+    store.commit(&[Change::KeepRaw(raw(2))]).unwrap();
+    assert_eq!(raw_receipts(&path, 0, 9).unwrap(), [raw(1), raw(2)]);
+    drop(store);
+    assert_databases_only(&path);
+    assert_eq!(raw_receipts(&path, 0, 9).unwrap(), [raw(1), raw(2)]);
+    assert_databases_only(&path);
 }
 
 /// The recipe of `docs/storage.md`, on a store that is running.

@@ -142,11 +142,12 @@ impl Server {
 #[derive(Default)]
 pub(super) struct Watch {
     pub(super) attempts: Mutex<Vec<(String, AttemptResult)>>,
+    logged: Logged,
 }
 
 impl Observer for Watch {
     fn attempted(&self, record: &AttemptRecord<'_>) {
-        Logged.attempted(record);
+        self.logged.attempted(record);
         let token = record.request.headers["i-twilio-idempotency-token"]
             .to_str()
             .unwrap();
