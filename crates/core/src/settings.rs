@@ -244,6 +244,9 @@ pub struct Service {
     pub fallback_to_long_code: bool,
     /// Reserved: accepted and echoed.
     pub synchronous_validation: bool,
+    /// Place of the next sender that joins the pool; no place is given twice.
+    #[serde(default)]
+    pub next_position: u64,
     pub created_ms: Millis,
     pub updated_ms: Millis,
 }
@@ -275,6 +278,7 @@ impl Service {
             usecase: "undeclared".to_owned(),
             fallback_to_long_code: false,
             synchronous_validation: false,
+            next_position: 0,
             created_ms: now_ms,
             updated_ms: now_ms,
         }

@@ -21,10 +21,7 @@ use postrider_core::pacing::PaceSettings;
 use postrider_core::phone_number::{NumberKind, PhoneNumber, PhoneNumberError};
 use postrider_core::route::Routes;
 use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
-use postrider_core::select::{
-    Channel, Decision, Detail, Facts, Outcome, Pool, PublicReach, QueueLoad, Recipient, Settings,
-    select,
-};
+use postrider_core::select::{Channel, Decision};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::sender_rate::Reach;
 use postrider_core::settings::{Account, AccountStatus, Service};
@@ -36,15 +33,20 @@ use crate::directory::Directory;
 use crate::hourly::Hourly;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
-use crate::loads::{LoadTable, Loads};
+use crate::loads::Loads;
 use crate::metrics::Metrics;
-use crate::pace::rate_of;
+use crate::sticky::Sticky;
 use crate::webhooks::CallbackUrl;
 
+mod choose;
 mod options;
+mod preview;
 mod reserved;
 
-pub(crate) use reserved::Reserved;
+pub use self::preview::Preview;
+pub(crate) use self::reserved::Reserved;
+
+use self::choose::Purpose;
 
 /// Decides what a create request becomes. Holds no state of its own that decides anything.
 pub struct Acceptor {
@@ -56,6 +58,7 @@ pub struct Acceptor {
     pub limits: Limits,
     pub paces: PaceSettings,
     pub routes: ArcSwap<Routes>,
+    pub sticky: Sticky,
     /// Services whose stored validity period is over the limit.
     pub warned: Hourly<ServiceSid>,
 }
@@ -81,12 +84,6 @@ struct To {
     text: Box<str>,
     channel: Channel,
     number: PhoneNumber,
-}
-
-/// A sender was chosen, or the reason there is none.
-struct Chosen {
-    outcome: Result<(SenderAddress, SenderNo), ErrorCode>,
-    decision: Option<Box<[u8]>>,
 }
 
 impl Acceptor {
@@ -375,25 +372,33 @@ impl Acceptor {
         deadline_ms: Millis,
         now_ms: Millis,
     ) -> Result<Message, Fault> {
+        let (message, decision) =
+            self.draw_up(sid, draft, Purpose::Sending, deadline_ms, now_ms)?;
+        Ok(Message {
+            decision: decision.map(|decision| decision.to_bytes()),
+            ..message
+        })
+    }
+
+    /// The message, and the decision it will be stored with.
+    fn draw_up(
+        &self,
+        sid: MessageSid,
+        draft: &Draft<'_>,
+        purpose: Purpose,
+        deadline_ms: Millis,
+        now_ms: Millis,
+    ) -> Result<(Message, Option<Decision>), Fault> {
         let body = compose(draft);
         let Segmentation { encoding, segments } = text::count_segments(&body);
-        let (chosen, is_backlog) = self.loads.with(|table| {
-            let chosen = self.choose(draft, segments, table, now_ms)?;
-            let mut is_backlog = false;
-            if let Ok((_, sender)) = &chosen.outcome {
-                is_backlog = table.get(*sender).is_backlogged;
-                table.reserve(*sender, segments, Reach::of(draft.to.number));
-            }
-            Ok::<_, Fault>((chosen, is_backlog))
-        })?;
+        let chosen = self.choose(draft, segments, purpose, now_ms)?;
         let submitted_body = (body != draft.body).then(|| draft.body.into());
         let mut message = Message {
             body: body.into(),
             submitted_body,
             encoding,
             num_segments: segments,
-            decision: chosen.decision,
-            is_backlog,
+            is_backlog: chosen.is_backlog,
             ..blank(sid, draft, now_ms, deadline_ms)
         };
         match chosen.outcome {
@@ -410,147 +415,7 @@ impl Acceptor {
         if draft.service.is_some() && message.status_callback.is_some() {
             message.callbacks_due = StatusSet::of(message.status);
         }
-        Ok(message)
-    }
-
-    fn choose(
-        &self,
-        draft: &Draft<'_>,
-        segments: u16,
-        table: &mut LoadTable,
-        now_ms: Millis,
-    ) -> Result<Chosen, Fault> {
-        match &draft.service {
-            Some(service) => self.choose_from_pool(draft, service, segments, table, now_ms),
-            None => self.take_named(draft, segments, table),
-        }
-    }
-
-    /// The sender was named: faults are the request's.
-    fn take_named(
-        &self,
-        draft: &Draft<'_>,
-        segments: u16,
-        table: &mut LoadTable,
-    ) -> Result<Chosen, Fault> {
-        let from = draft.from.clone().ok_or(ErrorCode::MissingFrom)?;
-        if draft.has_media || self.routes.load().find(&from, draft.to.number).is_empty() {
-            return Err(ErrorCode::NoRoute.into());
-        }
-        let account = self.directory.account_by_no(draft.account);
-        let sender = account
-            .and_then(|account| self.directory.sender_no(account.sid, &from))
-            .or(draft.newcomer)
-            .ok_or(ErrorCode::FromNotOurs)?;
-        self.know_rate(table, sender);
-        let reach = Reach::of(draft.to.number);
-        if table.get(sender).is_full(segments, reach) {
-            return Err(ErrorCode::SenderQueueFull.into());
-        }
-        Ok(Chosen {
-            outcome: Ok((from, sender)),
-            decision: None,
-        })
-    }
-
-    /// The service chooses: faults that depend on the sender are the message's.
-    fn choose_from_pool(
-        &self,
-        draft: &Draft<'_>,
-        service: &Service,
-        segments: u16,
-        table: &mut LoadTable,
-        now_ms: Millis,
-    ) -> Result<Chosen, Fault> {
-        let (_, pool) = self
-            .directory
-            .service_and_pool(service.sid)
-            .ok_or(ErrorCode::ServiceNotFound)?;
-        let recipient = Recipient::of(draft.to.number, draft.to.channel);
-        let mut settings = Settings::from(service);
-        // Mappings are not stored yet; without them stickiness would only skew the scaler.
-        settings.sticky_sender = false;
-        let facts = Facts {
-            recipient,
-            from: draft.from.as_ref(),
-            has_media: draft.has_media,
-            settings,
-            mapping: None,
-            now_ms,
-            detail: Detail::Compact,
-        };
-        let loads = PoolLoads {
-            acceptor: self,
-            table: std::cell::RefCell::new(table),
-            segments,
-            reach: Reach::of(draft.to.number),
-        };
-        let decision = select(&pool, &facts, &loads, &PublicReach)?;
-        let outcome = self.outcome_of(&decision, &pool, draft, segments, loads.table.into_inner());
-        Ok(Chosen {
-            outcome,
-            decision: Some(decision.to_bytes()),
-        })
-    }
-
-    fn outcome_of(
-        &self,
-        decision: &Decision,
-        pool: &Pool,
-        draft: &Draft<'_>,
-        segments: u16,
-        table: &mut LoadTable,
-    ) -> Result<(SenderAddress, SenderNo), ErrorCode> {
-        let sender = match decision.outcome {
-            Outcome::Chosen { sender, .. } => sender,
-            Outcome::None { error } => return Err(error),
-        };
-        let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
-        if draft.has_media
-            || self
-                .routes
-                .load()
-                .find(&entry.address, draft.to.number)
-                .is_empty()
-        {
-            return Err(ErrorCode::NoRoute);
-        }
-        self.know_rate(table, sender);
-        let reach = Reach::of(draft.to.number);
-        if table.get(sender).is_full(segments, reach) {
-            return Err(ErrorCode::QueueOverflow);
-        }
-        Ok((entry.address.clone(), sender))
-    }
-
-    fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
-        table.rate(sender, || rate_of(&self.directory, &self.paces, sender));
-    }
-}
-
-/// The loads of a pool's senders, rates found on first use.
-struct PoolLoads<'a> {
-    acceptor: &'a Acceptor,
-    table: std::cell::RefCell<&'a mut LoadTable>,
-    segments: u16,
-    reach: Reach,
-}
-
-impl postrider_core::select::Loads for PoolLoads<'_> {
-    fn mappings(&self, sender: SenderNo) -> u64 {
-        self.table.borrow().get(sender).mappings
-    }
-
-    fn queue(&self, sender: SenderNo) -> QueueLoad {
-        let mut table = self.table.borrow_mut();
-        self.acceptor.know_rate(&mut table, sender);
-        let load = table.get(sender);
-        QueueLoad {
-            queued_segments: load.queued_segments(),
-            drain_ms: load.drain_ms(),
-            last_used: load.last_used,
-            is_full: load.is_full(self.segments, self.reach),
-        }
+        Ok((message, chosen.decision))
     }
 }
 

@@ -30,6 +30,7 @@ mod scheduled;
 pub mod secrets;
 pub mod settings;
 mod settings_lock;
+mod sticky;
 mod store_access;
 mod store_watch;
 mod supervisor;
@@ -52,6 +53,7 @@ pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
 pub use settings::NewPoolEntry;
+pub use sticky::Sticky;
 
 use dispatch::Input;
 use ids::IdGenerator;

@@ -36,8 +36,6 @@ pub struct Load {
     pub last_used: u64,
     /// The queue does not fit its window in memory: new messages wait on disk.
     pub is_backlogged: bool,
-    /// Live sticky mappings that name this sender.
-    pub mappings: u64,
     /// `None` until first asked for, and after settings changed.
     rate: Option<SenderRate>,
 }

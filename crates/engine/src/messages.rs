@@ -12,7 +12,7 @@ use postrider_core::settings::Account;
 use postrider_core::sid::MessageSid;
 use postrider_store::{Applied, Change, Cursor, MessageFilter};
 
-use crate::accept::Reserved;
+use crate::accept::{Preview, Reserved};
 use crate::in_hand::Place;
 use crate::metrics::RefusalLabel;
 use crate::{Engine, accept, lost_task};
@@ -50,6 +50,11 @@ impl Engine {
             ),
         }
         created
+    }
+
+    /// What [`Engine::create_message`] would make of a request. Changes nothing.
+    pub fn preview(&self, account: &Account, request: &CreateMessage) -> Result<Preview, Fault> {
+        self.shared.acceptor.preview(account, request)
     }
 
     async fn try_create(

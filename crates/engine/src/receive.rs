@@ -1,20 +1,23 @@
 //! Receive: what a handset sends us is stored, then the carrier is answered.
 
+use std::sync::Arc;
+
 use postrider_carriers::Inbound;
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Direction, Message, MessageOptions, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::select::PoolSender;
 use postrider_core::sender::ShortCode;
-use postrider_core::settings::Account;
-use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
-use postrider_store::Change;
+use postrider_core::settings::{Account, PoolMember};
+use postrider_core::sid::{MessageKind, MessageSid};
+use postrider_store::{Change, StickyKey};
 
 use crate::Engine;
 
 /// Stores an inbound message. False if it could not be made durable: the carrier must send again.
 /// One that is for no number of ours is logged and taken, so that the carrier stops sending it.
 pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
-    let Some((account, service)) = owner(engine, &inbound.to) else {
+    let Some((account, member)) = owner(engine, &inbound.to) else {
         tracing::warn!(to = %inbound.to, "an inbound message is for no number of ours");
         return true;
     };
@@ -26,7 +29,7 @@ pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
     let message = Message {
         sid,
         account: account.no,
-        service,
+        service: member.as_ref().map(|member| member.service),
         direction: Direction::Inbound,
         status: Status::Received,
         from: Some(inbound.from.clone()),
@@ -58,11 +61,38 @@ pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
         .committer
         .commit(Change::Insert(Box::new(message)))
         .await;
+    if let (Ok(_), Some(member)) = (&committed, &member) {
+        remember(engine, member, inbound).await;
+    }
     committed.is_ok()
 }
 
-/// Whose number it is, and the service it is pooled in.
-fn owner(engine: &Engine, to: &str) -> Option<(std::sync::Arc<Account>, Option<ServiceSid>)> {
+/// Who texts one of a service's senders knows the service by it, unless by another one already.
+async fn remember(engine: &Engine, member: &PoolMember, inbound: &Inbound) {
+    let Ok(recipient) = PhoneNumber::parse(&inbound.from) else {
+        return;
+    };
+    let (service, position) = (member.service, member.position);
+    let key = StickyKey { service, recipient };
+    let acceptor = engine.shared.acceptor.clone();
+    let now_ms = engine.now_ms();
+    let remembered = engine.read(move || {
+        let pool = acceptor.directory.service_and_pool(service);
+        let is_meant = |sender: &&PoolSender| sender.position == position;
+        let sender = pool
+            .as_ref()
+            .and_then(|(_, pool)| pool.iter().find(is_meant));
+        match sender {
+            Some(sender) => acceptor.sticky.heard(key, sender, now_ms),
+            None => Ok(()),
+        }
+    });
+    // The message is stored; what could not be looked up is in the log.
+    let _ = remembered.await;
+}
+
+/// Whose number it is, and its place in a service's pool.
+fn owner(engine: &Engine, to: &str) -> Option<(Arc<Account>, Option<Arc<PoolMember>>)> {
     let directory = engine.directory();
     let (account, sender) = if let Ok(number) = PhoneNumber::parse(to) {
         let entry = directory.number_by_digits(number)?;
@@ -75,6 +105,6 @@ fn owner(engine: &Engine, to: &str) -> Option<(std::sync::Arc<Account>, Option<S
             .find_map(|account| directory.short_code_by_digits(account.sid, &code, None))?;
         (entry.account, entry.sid.to_string())
     };
-    let service = directory.membership(&sender).map(|member| member.service);
-    Some((directory.account(account)?, service))
+    let member = directory.membership(&sender);
+    Some((directory.account(account)?, member))
 }

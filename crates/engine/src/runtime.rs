@@ -35,7 +35,7 @@ use crate::metrics::{CarrierLabel, Metrics};
 use crate::secrets::Vault;
 use crate::supervisor::Supervisor;
 use crate::webhooks;
-use crate::{Engine, Shared, outbox, receive, refill, schedule, store_watch};
+use crate::{Engine, Shared, Sticky, outbox, receive, refill, schedule, sticky, store_watch};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -95,6 +95,16 @@ impl Readiness {
     /// Name and health of every carrier.
     pub fn carriers(&self) -> Vec<(Arc<str>, Health)> {
         self.carriers.lock().values().cloned().collect()
+    }
+
+    /// The carriers' names; a carrier that has not spoken yet is its number.
+    fn names(&self, carriers: &[u16]) -> Vec<String> {
+        let known = self.carriers.lock();
+        let name = |&no: &u16| match known.get(&CarrierNo(no)) {
+            Some((name, _)) => name.to_string(),
+            None => no.to_string(),
+        };
+        carriers.iter().map(name).collect()
     }
 
     /// At least one carrier has a link and does not refuse us as such.
@@ -214,6 +224,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         clock.now_ms(),
     );
 
+    let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
     let acceptor = Arc::new(Acceptor {
         clock: clock.clone(),
         ids,
@@ -223,6 +234,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         limits: setup.limits,
         paces: setup.paces,
         routes: ArcSwap::new(routes),
+        sticky,
         warned: Hourly::default(),
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
@@ -258,6 +270,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         supervisor.spawn("the refill", refill),
         supervisor.spawn("retention", forget_old(engine.clone())),
         supervisor.spawn("the store's watch", store_watch::run(engine.clone())),
+        supervisor.spawn("the mappings' writer", sticky::write(engine.clone())),
+        supervisor.spawn("the mappings' sweep", sticky::sweep(engine.clone())),
         // This one ends when it is done.
         tokio::spawn(count_depths(engine.clone(), depths)),
     ];
@@ -279,6 +293,8 @@ impl Running {
         self.end_dispatch(grace).await;
         self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
+        // No message is made any more, so this is all.
+        let _ = tokio::time::timeout(COMMITS, self.engine.write_sticky(0)).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
         let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;
@@ -295,6 +311,11 @@ impl Running {
 }
 
 impl Engine {
+    /// Names of carriers by their numbers.
+    pub fn carrier_names(&self, carriers: &[u16]) -> Vec<String> {
+        self.readiness().names(carriers)
+    }
+
     /// Tells when the engine can't go on: its store has failed, or a part of it has ended.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.shared.supervisor.failure()

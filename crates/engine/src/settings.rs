@@ -475,7 +475,8 @@ impl Engine {
         entry: NewPoolEntry,
     ) -> Result<Arc<PoolMember>, Fault> {
         let lock = self.settings_lock().await;
-        let account = self.service(service)?.account;
+        let mut joined = Service::clone(&*self.service(service)?);
+        let account = joined.account;
         let members = self.directory().pool_members(service);
         let mut changes = Vec::new();
         let sender = match entry {
@@ -535,11 +536,15 @@ impl Engine {
             );
             return Err(Fault::because(ErrorCode::ServicePoolFull, text));
         }
+        let after_last = members.last().map_or(0, |last| last.position + 1);
+        let position = joined.next_position.max(after_last);
+        joined.next_position = position + 1;
+        changes.push(DocumentChange::Put(Document::Service(joined)));
         let member = PoolMember {
             service,
             sender,
             added_ms: self.now_ms(),
-            position: members.last().map_or(0, |last| last.position + 1),
+            position,
         };
         let sender = member.sender.to_string();
         changes.push(DocumentChange::Put(Document::PoolMember(member)));

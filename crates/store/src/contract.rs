@@ -22,6 +22,8 @@ use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::Id;
 use smallvec::SmallVec;
 
+use crate::sticky::StickyStore;
+
 /// One write that concerns one message.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -348,6 +350,10 @@ pub trait Store: Send + Sync {
 
     /// The newest message id ever stored, deleted or not: new ids must be greater.
     fn last_id(&self) -> Result<Option<Id>>;
+
+    // --- what is derived from messages ---
+
+    fn sticky(&self) -> &dyn StickyStore;
 
     // --- messages: forgetting ---
 

@@ -11,7 +11,9 @@ pub mod conformance;
 pub mod contract;
 pub mod memory;
 pub mod sqlite;
+mod sticky;
 #[cfg(test)]
 mod tests;
 
 pub use contract::*;
+pub use sticky::*;

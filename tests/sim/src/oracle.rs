@@ -49,6 +49,7 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
     }
     let twins: BTreeSet<&str> = evidence.carriers.iter().flat_map(Carrier::twins).collect();
     report.messages = evidence.customer.created.len();
+    let mut senders = BTreeMap::new();
     for (body, created) in &evidence.customer.created {
         let message = evidence
             .store
@@ -66,6 +67,7 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
         check_callbacks(&message, created, evidence.customer, report);
         check_deadline(&message, taken, evidence.starts);
         check_expired(&message, body, created, evidence);
+        check_stickiness(&message, created, &mut senders);
     }
     check_pace(evidence);
     assert!(evidence.store.parked().expect("the store reads").len() <= report.messages);
@@ -125,6 +127,26 @@ fn check_fate(message: &Message, taken: &[&Taken]) {
             message.error
         );
     }
+}
+
+/// A recipient knows the service by one sender, whatever crashed. Scheduled messages are left out:
+/// their senders are chosen later than their ids say, and a crash right then forgets it.
+fn check_stickiness(
+    message: &Message,
+    created: &crate::customer::Created,
+    senders: &mut BTreeMap<Box<str>, Box<str>>,
+) {
+    if !created.through_service || created.was_scheduled || message.sender.is_none() {
+        return;
+    }
+    let from = message
+        .from
+        .clone()
+        .expect("a message with a sender names it");
+    let known = senders
+        .entry(message.to.clone())
+        .or_insert_with(|| from.clone());
+    assert_eq!(*known, from, "{} comes from a new sender", message.sid);
 }
 
 /// Nothing is taken twice without being marked, nor a third time within one life; with the policy

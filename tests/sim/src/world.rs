@@ -486,6 +486,17 @@ impl World {
             return;
         };
         self.committed(works, applied);
+        self.write_mappings();
+    }
+
+    /// Now and then, as the task does it each second.
+    fn write_mappings(&mut self) {
+        let is_time = self.rng.random_bool(0.1);
+        if let Some(process) = self.process.as_ref().filter(|_| is_time) {
+            let reached = Id::new(self.clock.now_ms() - 2_000, 0, 0);
+            let written = process.acceptor.sticky.write_notes(reached);
+            written.expect("the store has not crashed");
+        }
     }
 
     fn committed(&mut self, works: Vec<Work>, applied: Vec<Applied>) {

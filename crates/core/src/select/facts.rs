@@ -107,6 +107,9 @@ impl From<&Service> for Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StickyMapping {
     pub sender: SenderNo,
+    /// The sender's position in the pool at that time: one that left and came back has another, and
+    /// nothing is remembered of it.
+    pub position: u64,
     pub last_used_ms: Millis,
 }
 

@@ -108,7 +108,8 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
         if mapping.is_expired(self.facts.now_ms) {
             return Mapping::Broken(Broken::Expired);
         }
-        let Some(sender) = self.pool.get(mapping.sender) else {
+        let sender = self.pool.get(mapping.sender);
+        let Some(sender) = sender.filter(|sender| sender.position == mapping.position) else {
             return Mapping::Broken(Broken::LeftPool);
         };
         if self.is_foreign(sender) {

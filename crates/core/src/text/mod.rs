@@ -26,6 +26,14 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// As people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gsm7 => "GSM-7",
+            Self::Ucs2 => "UCS-2",
+        }
+    }
+
     /// GSM-7 when every code point is in that alphabet, UCS-2 otherwise. Empty text is GSM-7.
     pub fn of(text: &str) -> Self {
         if gsm7::septet_count(text).is_some() {

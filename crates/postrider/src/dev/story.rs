@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 
 use postrider_core::message::{Message, Status};
 use postrider_core::select::Decision;
-use postrider_core::text::Encoding;
 
 /// Tells stories, one below the other.
 pub(super) struct Teller {
@@ -100,10 +99,7 @@ fn end(message: &Message) -> String {
 }
 
 fn size(message: &Message) -> String {
-    let encoding = match message.encoding {
-        Encoding::Gsm7 => "GSM-7",
-        Encoding::Ucs2 => "UCS-2",
-    };
+    let encoding = message.encoding.as_str();
     let plural = if message.num_segments == 1 { "" } else { "s" };
     format!("{} segment{plural} {encoding}", message.num_segments)
 }

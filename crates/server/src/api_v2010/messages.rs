@@ -56,7 +56,7 @@ async fn create(call: &Call<'_>, account: &Arc<Account>) -> Answer {
 }
 
 /// Reads a create request in one pass. Of a parameter given twice the first counts.
-fn read_create(body: &[u8]) -> Result<CreateMessage, Refusal> {
+pub(crate) fn read_create(body: &[u8]) -> Result<CreateMessage, Refusal> {
     let mut request = CreateMessage::default();
     for (index, (name, value)) in form_urlencoded::parse(body).enumerate() {
         if index == MAX_FIELDS {

@@ -16,6 +16,8 @@ mod keys;
 mod messages;
 mod short_codes;
 
+pub(crate) use self::messages::read_create;
+
 /// As bodies name it.
 const API_VERSION: &str = "2010-04-01";
 

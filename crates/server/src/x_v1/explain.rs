@@ -1,10 +1,12 @@
-//! `/x/v1/Explain/{MessageSid}`: why a message came from the sender it came from, and how often it
-//! went to which carrier.
+//! `/x/v1/Explain`: why a message came from the sender it came from, or would come from.
 //!
-//! The reasons were stored with the message when its sender was chosen; nothing is decided again
-//! here. Addresses are today's: a sender that left the pool since is still named.
+//! `GET …/{MessageSid}` tells what was stored with the message when its sender was chosen, and how often
+//! it went to which carrier; nothing is decided again. Addresses are today's: a sender that left the
+//! pool since is still named. `POST` asks for a message that does not exist, decides as if it did, and
+//! changes nothing.
 
 use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
 use postrider_core::message::Message;
 use postrider_core::select::{Candidate, Decision, Outcome, Step};
 use postrider_core::sender::SenderAddress;
@@ -12,6 +14,7 @@ use postrider_core::sid::{MessageSid, ServiceSid};
 use postrider_engine::Directory;
 use serde::Serialize;
 
+use crate::api_v2010::read_create;
 use crate::call::{Call, Method};
 use crate::error::Refusal;
 use crate::reply::{Answer, Reply};
@@ -32,10 +35,42 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
     Ok(Reply::ok(&json))
 }
 
+/// `MessagingServiceSid` and `To`, and whatever else a message has that may matter.
+pub(super) fn collection(call: &Call<'_>) -> Answer {
+    if call.method != Method::Post {
+        return Err(Refusal::method_not_allowed("POST"));
+    }
+    let mut request = read_create(&call.body)?;
+    if request.body.is_none() && request.media_urls.is_empty() {
+        // Any text will do: its length matters to queues that are nearly full only.
+        request.body = Some("?".to_owned());
+    }
+    let preview = call.engine().preview(&call.caller.account, &request)?;
+    let decision = preview.decision.as_ref().ok_or_else(|| {
+        let text = "'MessagingServiceSid' is missing: without a service there is nothing to choose";
+        Fault::because(ErrorCode::InvalidParameter, text)
+    })?;
+    let candidates = decision.explain(&preview.pool).into_iter();
+    let json = ExplanationJson {
+        message_sid: None,
+        messaging_service_sid: preview.message.service,
+        to: &preview.message.to,
+        from: preview.message.from.as_deref(),
+        carrier: None,
+        attempts: 0,
+        possible_duplicate: false,
+        decision: Some(DecisionJson::new(decision)),
+        candidates: candidates
+            .map(|candidate| CandidateJson::new(call.directory(), candidate))
+            .collect(),
+    };
+    Ok(Reply::ok(&json))
+}
+
 #[derive(Serialize)]
 struct ExplanationJson<'a> {
-    #[serde(serialize_with = "crate::reply::as_text")]
-    message_sid: MessageSid,
+    /// Null for a message that does not exist.
+    message_sid: Option<String>,
     messaging_service_sid: Option<ServiceSid>,
     to: &'a str,
     from: Option<&'a str>,
@@ -49,7 +84,7 @@ struct ExplanationJson<'a> {
 }
 
 #[derive(Serialize)]
-struct DecisionJson {
+pub(super) struct DecisionJson {
     /// In one line.
     summary: String,
     /// The winner's rule; null without a winner.
@@ -78,7 +113,7 @@ struct UnlistedJson {
 }
 
 #[derive(Serialize)]
-struct CandidateJson {
+pub(super) struct CandidateJson {
     sender: Option<SenderAddress>,
     outcome: &'static str,
     rule: &'static str,
@@ -93,7 +128,7 @@ impl<'a> ExplanationJson<'a> {
         let pool = service.map(|(_, pool)| pool).unwrap_or_default();
         let candidates = decision.map(|decision| decision.explain(&pool));
         Self {
-            message_sid: message.sid,
+            message_sid: Some(message.sid.to_string()),
             messaging_service_sid: message.service,
             to: &message.to,
             from: message.from.as_deref(),
@@ -111,7 +146,7 @@ impl<'a> ExplanationJson<'a> {
 }
 
 impl DecisionJson {
-    fn new(decision: &Decision) -> Self {
+    pub(super) fn new(decision: &Decision) -> Self {
         let (rule, error) = match decision.outcome {
             Outcome::Chosen { rule, .. } => (Some(rule.as_str()), None),
             Outcome::None { error } => (None, Some(error.code())),
@@ -144,7 +179,7 @@ impl DecisionJson {
 }
 
 impl CandidateJson {
-    fn new(directory: &Directory, candidate: Candidate) -> Self {
+    pub(super) fn new(directory: &Directory, candidate: Candidate) -> Self {
         let address = candidate.address.or_else(|| {
             let sender = directory.sender(candidate.sender)?;
             Some(sender.address.clone())

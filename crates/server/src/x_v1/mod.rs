@@ -7,14 +7,22 @@ use crate::call::Call;
 use crate::error::Refusal;
 use crate::reply::Answer;
 
+mod dry_run;
 mod explain;
 mod short_codes;
 pub(crate) mod simulator;
+mod sticky_senders;
 
 pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
     match *path {
         ["v1", "ShortCodes"] => short_codes::collection(call).await,
         ["v1", "ShortCodes", sid] => short_codes::instance(call, sid).await,
+        ["v1", "Explain"] => explain::collection(call),
+        ["v1", "DryRun"] => dry_run::collection(call),
+        ["v1", "StickySenders"] => sticky_senders::collection(call).await,
+        ["v1", "StickySenders", service, number] => {
+            sticky_senders::instance(call, service, number).await
+        }
         ["v1", "Explain", sid] => explain::instance(call, sid).await,
         ["v1", "Simulator", "Rules"] => simulator::rules(call),
         ["v1", "Simulator", "Handsets", number] => simulator::handset(call, number),

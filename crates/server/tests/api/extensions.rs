@@ -112,6 +112,141 @@ async fn a_message_explains_its_sender() {
 }
 
 #[tokio::test]
+async fn a_message_that_does_not_exist_is_explained_too() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    let ask = async |to: &str, more: &[(&str, &str)]| {
+        let mut fields = vec![("To", to), ("MessagingServiceSid", &*service)];
+        fields.extend(more);
+        world.post("/x/v1/Explain", &fields).await
+    };
+    let explained = ask("+14155550199", &[]).await.ok();
+    assert_eq!(explained["message_sid"], Value::Null);
+    assert_eq!(explained["from"], "+14155550101");
+    assert_eq!(explained["decision"]["rule"], "area_code_match");
+    assert_eq!(
+        column(explained["candidates"].as_array().unwrap(), "outcome"),
+        ["chosen"]
+    );
+    // The answer of a request that would be refused.
+    ask("12", &[]).await.refused(400, 21211);
+    ask("+14155550199", &[("From", "+14155550177")])
+        .await
+        .refused(400, 21711);
+    let named = [("To", "+14155550199"), ("From", "+14155550101")];
+    world
+        .post("/x/v1/Explain", &named)
+        .await
+        .refused(400, 20001);
+    // Nothing was sent, and nobody is known to anyone.
+    let messages = world.get(&world.list("Messages")).await.ok();
+    assert_eq!(messages["messages"], json!([]));
+    let path = format!("/x/v1/StickySenders?MessagingServiceSid={service}");
+    assert_eq!(world.get(&path).await.ok()["sticky_senders"], json!([]));
+}
+
+#[tokio::test]
+async fn a_dry_run_goes_all_the_way_to_the_commit() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    let body = "\u{201c}Caf\u{e9}\u{201d} ".repeat(23);
+    let fields = [
+        ("To", "+447700900199"),
+        ("MessagingServiceSid", &*service),
+        ("Body", &*body),
+    ];
+    let run = world.post("/x/v1/DryRun", &fields).await.ok();
+    assert_eq!(run["would_be"], "queued");
+    assert_eq!(run["from"], "+14155550101");
+    assert_eq!(run["body"], "\"Caf\u{e9}\" ".repeat(23));
+    assert_eq!(run["is_smart_encoded"], true);
+    assert_eq!(run["encoding"], "GSM-7");
+    assert_eq!(run["num_segments"], 2);
+    assert_eq!(run["decision"]["rule"], "us_fallback");
+    assert_eq!(run["warnings"], json!([]));
+    let unknown = [
+        ("To", "+447700900199"),
+        ("From", "Shop"),
+        ("Body", "\u{1f600}"),
+    ];
+    let run = world.post("/x/v1/DryRun", &unknown).await.ok();
+    assert_eq!(
+        (&run["from"], &run["encoding"]),
+        (&json!("Shop"), &json!("UCS-2"))
+    );
+    assert_eq!(run["decision"], Value::Null);
+    let american = [("To", "+14155550199"), ("From", "Shop"), ("Body", "Hi")];
+    world
+        .post("/x/v1/DryRun", &american)
+        .await
+        .refused(400, 21606);
+    let messages = world.get(&world.list("Messages")).await.ok();
+    assert_eq!(messages["messages"], json!([]));
+}
+
+#[tokio::test]
+async fn sticky_senders_are_listed_shown_and_forgotten() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    for last in 1..=5 {
+        let to = format!("+1415555020{last}");
+        let fields = [
+            ("To", &*to),
+            ("MessagingServiceSid", &service),
+            ("Body", "Hi"),
+        ];
+        world.post(&world.list("Messages"), &fields).await.created();
+    }
+    let list = format!("/x/v1/StickySenders?MessagingServiceSid={service}&PageSize=2");
+    let mut seen: Vec<String> = Vec::new();
+    let mut next = Some(list);
+    let mut previous = None;
+    while let Some(path) = next {
+        let page = world.get(&path).await.ok();
+        let shown = column(list_of_v1(&page, "sticky_senders"), "to");
+        seen.extend(shown.iter().map(ToString::to_string));
+        let link = |name: &str| {
+            let url = page["meta"][name].as_str()?;
+            Some(
+                url.strip_prefix("http://localhost:8080")
+                    .unwrap()
+                    .to_owned(),
+            )
+        };
+        previous = link("previous_page_url");
+        next = link("next_page_url");
+    }
+    let all = (1..=5).map(|last| format!("+1415555020{last}"));
+    assert_eq!(seen, all.collect::<Vec<_>>());
+    let page = world.get(&previous.unwrap()).await.ok();
+    let shown = list_of_v1(&page, "sticky_senders");
+    assert_eq!(column(shown, "to"), ["+14155550203", "+14155550204"]);
+
+    let url = shown[0]["url"].as_str().unwrap();
+    let path = url.strip_prefix("http://localhost:8080").unwrap();
+    let one = world.get(path).await.ok();
+    assert_eq!(one, shown[0]);
+    assert_eq!(
+        keys(&one),
+        [
+            "date_created",
+            "date_used",
+            "from",
+            "messaging_service_sid",
+            "to",
+            "url"
+        ]
+    );
+    assert_eq!(one["from"], "+14155550101");
+    world.delete(path).await.gone();
+    world.get(path).await.refused(404, 20404);
+    world.delete(path).await.refused(404, 20404);
+    world.get("/x/v1/StickySenders").await.refused(400, 20001);
+    let foreign = "/x/v1/StickySenders?MessagingServiceSid=MG00000000000000000000000000000000";
+    world.get(foreign).await.refused(404, 20404);
+}
+
+#[tokio::test]
 async fn a_message_tells_how_often_it_went_to_which_carrier() {
     let world = World::new().await;
     world.number("+14155550101").await;

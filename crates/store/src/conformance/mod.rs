@@ -9,6 +9,7 @@ mod finding;
 mod keeping;
 mod listing;
 pub mod sample;
+mod sticky;
 mod waiting;
 mod writing;
 
@@ -37,12 +38,13 @@ type Case = (&'static str, fn(&dyn Backend));
 /// messages), so that the cases cross their borders.
 #[expect(clippy::print_stdout, reason = "tells which case failed")]
 pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
-    let groups: [&[Case]; 5] = [
+    let groups: [&[Case]; 6] = [
         writing::CASES,
         keeping::CASES,
         finding::CASES,
         listing::CASES,
         waiting::CASES,
+        sticky::CASES,
     ];
     for (name, case) in groups.into_iter().flatten() {
         // Shown only when a case fails.

@@ -4,6 +4,7 @@
 //! data/lock                              held while a process has the directory open
 //! data/control.db                        settings
 //! data/parked.db                         receipts without a message
+//! data/sticky.db                         which sender each recipient knows
 //! data/messages/000042-1795000000123.db  shard 42: messages made from that millisecond on
 //! ```
 //!
@@ -75,6 +76,10 @@ impl Directory {
 
     pub(super) fn parked(&self) -> PathBuf {
         self.root.join("parked.db")
+    }
+
+    pub(super) fn sticky(&self) -> PathBuf {
+        self.root.join("sticky.db")
     }
 
     fn messages(&self) -> PathBuf {

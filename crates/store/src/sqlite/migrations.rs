@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Control,
     Messages,
     Parked,
+    Sticky,
 }
 
 impl Kind {
@@ -26,6 +27,7 @@ impl Kind {
                 include_str!("../../migrations/messages/0002_schedule.sql"),
                 include_str!("../../migrations/messages/0003_queue.sql"),
             ],
+            Self::Sticky => &[include_str!("../../migrations/sticky/0001_sticky.sql")],
             Self::Parked => &[
                 include_str!("../../migrations/parked/0001_parked.sql"),
                 include_str!("../../migrations/parked/0002_raw_receipts.sql"),

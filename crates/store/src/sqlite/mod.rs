@@ -25,6 +25,7 @@ mod runs;
 mod settings;
 mod shard;
 mod statements;
+mod sticky;
 mod work;
 mod writer;
 
@@ -51,12 +52,14 @@ use self::readers::Readers;
 use self::room::Room;
 use self::settings::Settings;
 use self::shard::{Shard, Shards};
+use self::sticky::Sticky;
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
     Result, Store, StoreError, SubmittedKey,
 };
+use crate::sticky::StickyStore;
 
 /// How a store is set up. The defaults are measured ones (`docs/storage.md`); tests use small shards
 /// and a disk of their own.
@@ -112,6 +115,7 @@ pub struct SqliteStore {
     /// Held for the whole of a commit, so commits have one order.
     writer: Mutex<Writer>,
     settings: Settings,
+    sticky: Sticky,
     room: Room,
     shared: Arc<Shared>,
 }
@@ -154,6 +158,7 @@ impl SqliteStore {
             .collect();
         let settings = Settings::open(directory.control())?;
         let parked = Parked::open(directory.parked())?;
+        let sticky = Sticky::open(directory.sticky())?;
         directory.sync()?;
         let cache = CacheKib(options.reader_cache_kib);
         let shared = Arc::new(Shared {
@@ -175,6 +180,7 @@ impl SqliteStore {
             checkpointer: Some(checkpointer),
             writer: Mutex::new(writer),
             settings,
+            sticky,
             room,
             shared,
         })
@@ -209,6 +215,7 @@ impl Drop for SqliteStore {
         drop(self.checkpointer.take());
         // A file's last connection copies and removes its log; one that only reads can't.
         self.shared.readers.close_all();
+        self.sticky.close_readers();
     }
 }
 
@@ -310,6 +317,10 @@ impl Store for SqliteStore {
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64> {
         let mut writer = self.writer.lock();
         self.write(|| retention::forget_before(&self.shared, &mut writer, created_before_ms))
+    }
+
+    fn sticky(&self) -> &dyn StickyStore {
+        &self.sticky
     }
 
     fn documents(&self) -> Result<Vec<Document>> {

@@ -12,7 +12,7 @@ use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{self, Scheduler};
-use postrider_engine::{Directory, Hourly, Limits, Metrics};
+use postrider_engine::{Directory, Hourly, Limits, Metrics, Sticky};
 use postrider_store::Store as _;
 use rand::RngCore as _;
 
@@ -99,6 +99,7 @@ impl World {
             store.parked().expect("the store reads"),
             now_ms,
         );
+        let sticky = Sticky::open(store.clone(), &directory, now_ms).expect("the store reads");
         let acceptor = Acceptor {
             clock: self.clock.clone(),
             ids,
@@ -111,6 +112,7 @@ impl World {
             },
             paces: PaceSettings::default(),
             routes: ArcSwap::new(routes),
+            sticky,
             warned: Hourly::default(),
         };
         self.process = Some(Process {

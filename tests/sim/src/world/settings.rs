@@ -92,6 +92,7 @@ fn service(sid: ServiceSid, account: AccountSid) -> Service {
         usecase: "undeclared".to_owned(),
         fallback_to_long_code: false,
         synchronous_validation: false,
+        next_position: 99,
         created_ms: START_MS,
         updated_ms: START_MS,
     }

@@ -107,6 +107,7 @@ fn a_mapping_is_kept_where_only_this_message_does_not_fit() {
  9 | US212, US415, SC-US| S A; mapping US212                       | +14155550199            | US212      | sticky_sender    | touch
 10 | US415, UK          | S A; mapping US415; UK full              | +447700900199           | fail 30001 |                  | delete
 11 | US212, US415, SC-UK| S; mapping US415; network without SC-UK  | +447700900199           | US415      | sticky_sender    | touch
+12 | UK, UKb            | S; mapping UKb rejoined                  | +447700900199           | UK         | pool_order       | replace
 ",
     );
 }
@@ -269,9 +270,10 @@ impl Example {
                 self.world.mms.insert(world::country(country));
             }
             ["from", name] => self.from = Some(world::sender(name, 0).address),
-            ["mapping", name] => self.mapping = Some(world::mapping(world::no(name), 0)),
-            ["mapping", name, days, "days"] => {
-                self.mapping = Some(world::mapping(world::no(name), days.parse().unwrap()));
+            ["mapping", name] => self.map(name, 0),
+            ["mapping", name, days, "days"] => self.map(name, days.parse().unwrap()),
+            ["mapping", name, "rejoined"] => {
+                self.mapping = Some(world::mapping(world::no(name), 0, 0));
             }
             ["network", "without", name] => {
                 self.recipient.network = Some(Network { mcc: 310, mnc: 260 });
@@ -299,6 +301,13 @@ impl Example {
             }
             _ => panic!("no clause {clause:?}"),
         }
+    }
+
+    /// To a member of the pool, or to one that has left it.
+    fn map(&mut self, name: &str, age_days: i64) {
+        let no = world::no(name);
+        let position = self.pool.get(no).map_or(0, |sender| sender.position);
+        self.mapping = Some(world::mapping(no, position, age_days));
     }
 
     fn queue(&mut self, name: &str) -> &mut QueueLoad {

@@ -168,7 +168,8 @@ fn case_perhaps_named(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Ca
 
 fn case(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Case> {
     let max = sizes.end;
-    let mapping = option::of((0..max + 1, one_of(vec![0, 365, 366])));
+    let has_rejoined = prop::bool::weighted(0.1);
+    let mapping = option::of((0..max + 1, one_of(vec![0, 365, 366]), has_rejoined));
     let world = (
         vec(load(), max),
         btree_set(0..max, 0..max / 2 + 1),
@@ -197,7 +198,11 @@ fn case(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Case> {
                 registered: BTreeSet::new(),
                 mms: mms.into_iter().map(world::country).collect(),
             };
-            let mapping = mapping.map(|(index, days)| world::mapping(no(index), days));
+            let position = |index: usize| senders.get(index).map_or(0, |sender| sender.position);
+            let mapping = mapping.map(|(index, days, has_rejoined)| {
+                let position = position(index) + u64::from(has_rejoined) * 1_000;
+                world::mapping(no(index), position, days)
+            });
             Case {
                 recipient,
                 from: None,
@@ -359,7 +364,8 @@ proptest! {
                 prop_assert_eq!(decision.sticky, StickyAction::Touch);
             } else {
                 prop_assert_eq!(decision.sticky, StickyAction::Write);
-                known.insert(recipient, world::mapping(sender, 0));
+                let position = pool.get(sender).unwrap().position;
+                known.insert(recipient, world::mapping(sender, position, 0));
                 *world.mappings.entry(sender).or_default() += 1;
             }
             let loads: Vec<_> = pool.iter().map(|sender| world.mappings(sender.no)).collect();

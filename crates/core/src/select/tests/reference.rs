@@ -147,7 +147,10 @@ impl Case<'_> {
         if NOW_MS - mapping.last_used_ms > 365 * 24 * 3600 * 1000 {
             return Verdict::Broken(Broken::Expired);
         }
-        let Some(sender) = pool.iter().find(|sender| sender.no == mapping.sender) else {
+        let is_meant = |sender: &&PoolSender| {
+            (sender.no, sender.position) == (mapping.sender, mapping.position)
+        };
+        let Some(sender) = pool.iter().find(is_meant) else {
             return Verdict::Broken(Broken::LeftPool);
         };
         let recipient = self.facts.recipient.country;

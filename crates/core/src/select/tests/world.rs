@@ -161,9 +161,10 @@ impl Reach for World {
 pub(super) const DAY_MS: i64 = 24 * 3600 * 1000;
 pub(super) const NOW_MS: i64 = 1_800_000_000_000;
 
-pub(super) fn mapping(sender: SenderNo, age_days: i64) -> StickyMapping {
+pub(super) fn mapping(sender: SenderNo, position: u64, age_days: i64) -> StickyMapping {
     StickyMapping {
         sender,
+        position,
         last_used_ms: NOW_MS - age_days * DAY_MS,
     }
 }

@@ -1,0 +1,252 @@
+//! Choosing the sender: what is asked before, and what the choice leaves behind.
+//!
+//! The store is asked for the recipient's mapping before the loads are locked. Selection, its note of
+//! the mapping and the place in the sender's queue are one step under that lock, so two messages that
+//! are accepted at the same instant see each other.
+
+use std::cell::RefCell;
+
+use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
+use postrider_core::message::SenderNo;
+use postrider_core::select::{
+    Channel, Decision, Detail, Facts, Loads, Outcome, Pool, PublicReach, QueueLoad, Recipient,
+    Settings, select,
+};
+use postrider_core::sender::SenderAddress;
+use postrider_core::sender_rate::Reach;
+use postrider_core::settings::Service;
+use postrider_core::sid::ServiceSid;
+use postrider_store::StickyKey;
+
+use super::{Acceptor, Draft};
+use crate::loads::LoadTable;
+use crate::pace::rate_of;
+use crate::sticky::{self, Locked, Looked, Outdated};
+
+/// A sender was chosen, or the reason there is none.
+pub(super) struct Chosen {
+    pub(super) outcome: Result<(SenderAddress, SenderNo), ErrorCode>,
+    /// `None` when the request named the sender, and no service.
+    pub(super) decision: Option<Decision>,
+    /// The sender's queue is so long that the message waits on disk.
+    pub(super) is_backlog: bool,
+}
+
+/// What a sender is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A message: its place in the queue is taken, its mapping noted.
+    Sending,
+    /// A question: nothing changes, and every candidate is named.
+    Asking,
+}
+
+impl Acceptor {
+    pub(super) fn choose(
+        &self,
+        draft: &Draft<'_>,
+        segments: u16,
+        purpose: Purpose,
+        now_ms: Millis,
+    ) -> Result<Chosen, Fault> {
+        let chosen = loop {
+            let looked = self.look(draft)?;
+            let chosen = self.loads.with(|table| {
+                let chosen = match &draft.service {
+                    Some(service) => self.choose_from_pool(
+                        draft, service, looked, segments, purpose, table, now_ms,
+                    )?,
+                    None => Ok(self.take_named(draft, segments, table)?),
+                };
+                if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
+                    && let Ok((_, sender)) = &chosen.outcome
+                {
+                    table.reserve(*sender, segments, Reach::of(draft.to.number));
+                }
+                Ok::<_, Fault>(chosen)
+            })?;
+            if let Ok(chosen) = chosen {
+                break chosen;
+            }
+        };
+        if purpose == Purpose::Sending {
+            self.sticky.advance();
+        }
+        Ok(chosen)
+    }
+
+    /// What the store says of the recipient's mapping, where stickiness applies.
+    fn look(&self, draft: &Draft<'_>) -> Result<Option<Looked>, Fault> {
+        let service = draft.service.as_ref().filter(|service| {
+            service.sticky_sender && draft.from.is_none() && draft.to.channel == Channel::Sms
+        });
+        let key = service.map(|service| StickyKey {
+            service: service.sid,
+            recipient: draft.to.number,
+        });
+        let looked = key.map(|key| self.sticky.look(key)).transpose();
+        looked.map_err(|error| {
+            tracing::error!(%error, "a sticky mapping can't be read");
+            ErrorCode::Unavailable.into()
+        })
+    }
+
+    /// The sender was named: faults are the request's.
+    fn take_named(
+        &self,
+        draft: &Draft<'_>,
+        segments: u16,
+        table: &mut LoadTable,
+    ) -> Result<Chosen, Fault> {
+        let from = draft.from.clone().ok_or(ErrorCode::MissingFrom)?;
+        if draft.has_media || self.routes.load().find(&from, draft.to.number).is_empty() {
+            return Err(ErrorCode::NoRoute.into());
+        }
+        let account = self.directory.account_by_no(draft.account);
+        let sender = account
+            .and_then(|account| self.directory.sender_no(account.sid, &from))
+            .or(draft.newcomer)
+            .ok_or(ErrorCode::FromNotOurs)?;
+        self.know_rate(table, sender);
+        let reach = Reach::of(draft.to.number);
+        if table.get(sender).is_full(segments, reach) {
+            return Err(ErrorCode::SenderQueueFull.into());
+        }
+        Ok(Chosen {
+            outcome: Ok((from, sender)),
+            decision: None,
+            is_backlog: table.get(sender).is_backlogged,
+        })
+    }
+
+    /// The service chooses: faults that depend on the sender are the message's.
+    #[expect(clippy::too_many_arguments, reason = "facts of one choice, named once")]
+    fn choose_from_pool(
+        &self,
+        draft: &Draft<'_>,
+        service: &Service,
+        looked: Option<Looked>,
+        segments: u16,
+        purpose: Purpose,
+        table: &mut LoadTable,
+        now_ms: Millis,
+    ) -> Result<Result<Chosen, Outdated>, Fault> {
+        let (_, pool) = self
+            .directory
+            .service_and_pool(service.sid)
+            .ok_or(ErrorCode::ServiceNotFound)?;
+        let mut mappings = self.sticky.lock();
+        let former = match looked.map(|looked| mappings.current(&looked)).transpose() {
+            Ok(former) => former.flatten(),
+            Err(outdated) => return Ok(Err(outdated)),
+        };
+        let facts = Facts {
+            recipient: Recipient::of(draft.to.number, draft.to.channel),
+            from: draft.from.as_ref(),
+            has_media: draft.has_media,
+            settings: Settings::from(service),
+            mapping: former.map(sticky::mapping),
+            now_ms,
+            detail: match purpose {
+                Purpose::Sending => Detail::Compact,
+                Purpose::Asking => Detail::Full,
+            },
+        };
+        let loads = PoolLoads {
+            acceptor: self,
+            service: service.sid,
+            pool: &pool,
+            mappings: &mappings,
+            table: RefCell::new(table),
+            segments,
+            reach: Reach::of(draft.to.number),
+        };
+        let decision = select(&pool, &facts, &loads, &PublicReach)?;
+        let table = loads.table.into_inner();
+        let outcome = self.outcome_of(&decision, &pool, draft, segments, table);
+        // A message that fails all the same teaches its recipient nothing.
+        let is_over = outcome.is_ok() || decision.chosen().is_none();
+        if is_over && purpose == Purpose::Sending {
+            let key = StickyKey {
+                service: service.sid,
+                recipient: draft.to.number,
+            };
+            let chosen = decision.chosen().and_then(|sender| pool.get(sender));
+            mappings.note(key, former, decision.sticky, chosen, now_ms);
+        }
+        let sender = outcome.as_ref().ok().map(|&(_, sender)| sender);
+        Ok(Ok(Chosen {
+            is_backlog: sender.is_some_and(|sender| table.get(sender).is_backlogged),
+            outcome,
+            decision: Some(decision),
+        }))
+    }
+
+    fn outcome_of(
+        &self,
+        decision: &Decision,
+        pool: &Pool,
+        draft: &Draft<'_>,
+        segments: u16,
+        table: &mut LoadTable,
+    ) -> Result<(SenderAddress, SenderNo), ErrorCode> {
+        let sender = match decision.outcome {
+            Outcome::Chosen { sender, .. } => sender,
+            Outcome::None { error } => return Err(error),
+        };
+        let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
+        if draft.has_media
+            || self
+                .routes
+                .load()
+                .find(&entry.address, draft.to.number)
+                .is_empty()
+        {
+            return Err(ErrorCode::NoRoute);
+        }
+        self.know_rate(table, sender);
+        let reach = Reach::of(draft.to.number);
+        if table.get(sender).is_full(segments, reach) {
+            return Err(ErrorCode::QueueOverflow);
+        }
+        Ok((entry.address.clone(), sender))
+    }
+
+    fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
+        table.rate(sender, || rate_of(&self.directory, &self.paces, sender));
+    }
+}
+
+/// The loads of a pool's senders, rates found on first use.
+struct PoolLoads<'a, 't> {
+    acceptor: &'a Acceptor,
+    service: ServiceSid,
+    pool: &'a Pool,
+    mappings: &'a Locked<'a>,
+    table: RefCell<&'t mut LoadTable>,
+    segments: u16,
+    reach: Reach,
+}
+
+impl Loads for PoolLoads<'_, '_> {
+    fn mappings(&self, sender: SenderNo) -> u64 {
+        let member = self.pool.get(sender);
+        member.map_or(0, |member| {
+            self.mappings.mappings(self.service, member.position)
+        })
+    }
+
+    fn queue(&self, sender: SenderNo) -> QueueLoad {
+        let mut table = self.table.borrow_mut();
+        self.acceptor.know_rate(&mut table, sender);
+        let load = table.get(sender);
+        QueueLoad {
+            queued_segments: load.queued_segments(),
+            drain_ms: load.drain_ms(),
+            last_used: load.last_used,
+            is_full: load.is_full(self.segments, self.reach),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Sticky mappings between the messages that make them and the store that keeps them.
+//!
+//! A mapping is looked up before a sender is chosen, noted in the moment it is, and written a second
+//! later, so that neither waits for a disk. Notes are made while the loads are locked
+//! ([`crate::loads`]): two messages to one new recipient at the same instant get the same sender.
+//! What a crash forgets is made again from the messages ([`tasks`]).
+
+mod admin;
+mod tasks;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+use postrider_core::clock::Millis;
+use postrider_core::select::{Broken, PoolSender, StickyAction, StickyMapping};
+use postrider_core::sid::{Id, ServiceSid};
+use postrider_store::{Result, StickyChange, StickyKey, StickySender, Store};
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
+
+use crate::directory::Directory;
+
+pub(crate) use self::tasks::{sweep, write};
+
+/// A use is noted only when the last one noted is older: a recipient who gets ten messages a day would
+/// cost ten writes. So a mapping may live so much longer than its year, and never shorter.
+const USE_MS: Millis = 3_600_000;
+
+/// So many notes are written without waiting for the second.
+const NOTES_MAX: usize = 20_000;
+
+/// The mappings of all services.
+pub struct Sticky {
+    store: Arc<dyn Store>,
+    state: Mutex<State>,
+    /// One write at a time.
+    writer: Mutex<()>,
+    /// Something happened since the store was last told how far it is.
+    is_behind: AtomicBool,
+    is_full: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Mappings of each place in a service's pool.
+    counts: FxHashMap<ServiceSid, FxHashMap<u64, u64>>,
+    noted: Notes,
+    /// On their way to the store; empty between writes.
+    writing: Notes,
+    /// How often notes were written: whoever read the store before may have missed them.
+    written: u64,
+}
+
+/// What becomes of mappings; `None` deletes.
+type Notes = FxHashMap<StickyKey, Option<StickySender>>;
+
+/// What the store says of a mapping, and when it said so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Looked {
+    key: StickyKey,
+    stored: Option<StickySender>,
+    written: u64,
+}
+
+/// The store was written since it was read: read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outdated;
+
+impl Sticky {
+    /// Reads how many mappings each sender has, and makes those again that a crash has forgotten.
+    pub fn open(store: Arc<dyn Store>, directory: &Directory, now_ms: Millis) -> Result<Self> {
+        let mut state = State::default();
+        for count in store.sticky().counts()? {
+            let service = state.counts.entry(count.service).or_default();
+            service.insert(count.position, count.mappings);
+        }
+        let sticky = Self {
+            store,
+            state: Mutex::new(state),
+            writer: Mutex::new(()),
+            is_behind: AtomicBool::new(false),
+            is_full: Notify::new(),
+        };
+        sticky.catch_up(directory, now_ms)?;
+        Ok(sticky)
+    }
+
+    /// Asks the store. May wait for a disk.
+    pub(crate) fn look(&self, key: StickyKey) -> Result<Looked> {
+        let written = self.state.lock().written;
+        Ok(Looked {
+            key,
+            stored: self.store.sticky().find(key)?,
+            written,
+        })
+    }
+
+    /// What is known at this instant. Until it is given back, nobody notes anything.
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked {
+            sticky: self,
+            state: self.state.lock(),
+        }
+    }
+
+    /// A handset has texted `sender`: a use of its mapping, and where there is none, a new one.
+    pub(crate) fn heard(&self, key: StickyKey, sender: &PoolSender, now_ms: Millis) -> Result<()> {
+        loop {
+            let looked = self.look(key)?;
+            let mut now = self.lock();
+            let Ok(former) = now.current(&looked) else {
+                continue;
+            };
+            let action = match former.map(mapping) {
+                None => StickyAction::Write,
+                Some(known) if known.position == sender.position => StickyAction::Touch,
+                Some(known) if known.is_expired(now_ms) => StickyAction::Replace(Broken::Expired),
+                Some(_) => StickyAction::Keep,
+            };
+            now.note(key, former, action, Some(sender), now_ms);
+            return Ok(());
+        }
+    }
+
+    /// Deletes a mapping, if there is one.
+    fn forget(&self, key: StickyKey) -> Result<()> {
+        loop {
+            let looked = self.look(key)?;
+            let mut now = self.lock();
+            if let Ok(former) = now.current(&looked) {
+                now.put(key, former, None);
+                return Ok(());
+            }
+        }
+    }
+
+    /// A message was made, whatever it did to mappings.
+    pub(crate) fn advance(&self) {
+        self.is_behind.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes what is noted. `reached`: see [`postrider_store::StickyStore::write`].
+    pub fn write_notes(&self, reached: Id) -> Result<()> {
+        let _writer = self.writer.lock();
+        let mut changes: Vec<_> = {
+            let mut state = self.state.lock();
+            state.writing = std::mem::take(&mut state.noted);
+            let notes = state.writing.iter();
+            notes
+                .map(|(&key, &sender)| StickyChange { key, sender })
+                .collect()
+        };
+        // Neighbours in the table share pages.
+        changes.sort_unstable_by_key(|change| change.key);
+        self.store.sticky().write(&changes, reached)?;
+        let mut state = self.state.lock();
+        state.writing = Notes::default();
+        state.written += 1;
+        Ok(())
+    }
+
+    fn has_notes(&self) -> bool {
+        !self.state.lock().noted.is_empty()
+    }
+}
+
+/// The mappings of this instant.
+pub(crate) struct Locked<'a> {
+    sticky: &'a Sticky,
+    state: MutexGuard<'a, State>,
+}
+
+impl Locked<'_> {
+    /// The mapping, from what was noted lately or else from what the store said.
+    pub(crate) fn current(&self, looked: &Looked) -> Result<Option<StickySender>, Outdated> {
+        let State {
+            noted,
+            writing,
+            written,
+            ..
+        } = &*self.state;
+        match noted.get(&looked.key).or_else(|| writing.get(&looked.key)) {
+            Some(&note) => Ok(note),
+            None if *written == looked.written => Ok(looked.stored),
+            None => Err(Outdated),
+        }
+    }
+
+    pub(crate) fn mappings(&self, service: ServiceSid, position: u64) -> u64 {
+        let of_service = self.state.counts.get(&service);
+        let count = of_service.and_then(|counts| counts.get(&position));
+        count.copied().unwrap_or(0)
+    }
+
+    /// Notes what a selection decided. `former` is the mapping as it was, `chosen` the sender.
+    pub(crate) fn note(
+        &mut self,
+        key: StickyKey,
+        former: Option<StickySender>,
+        action: StickyAction,
+        chosen: Option<&PoolSender>,
+        now_ms: Millis,
+    ) {
+        let new = |sender: &PoolSender| StickySender {
+            sender: sender.no,
+            position: sender.position,
+            created_ms: now_ms,
+            used_ms: now_ms,
+        };
+        match (action, chosen) {
+            (StickyAction::Ignore | StickyAction::Keep, _) | (StickyAction::Write, None) => {}
+            (StickyAction::Touch, _) => {
+                if let Some(former) = former.filter(|former| now_ms - former.used_ms >= USE_MS) {
+                    let used = StickySender {
+                        used_ms: now_ms,
+                        ..former
+                    };
+                    self.put(key, Some(former), Some(used));
+                }
+            }
+            (StickyAction::Write | StickyAction::Replace(_), Some(sender)) => {
+                self.put(key, former, Some(new(sender)));
+            }
+            (StickyAction::Replace(_) | StickyAction::Delete(_), _) => self.put(key, former, None),
+        }
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        key: StickyKey,
+        former: Option<StickySender>,
+        sender: Option<StickySender>,
+    ) {
+        if former.map(|former| former.position) != sender.map(|sender| sender.position) {
+            let counts = self.state.counts.entry(key.service).or_default();
+            if let Some(former) = former {
+                let count = counts.entry(former.position).or_default();
+                *count = count.saturating_sub(1);
+            }
+            if let Some(sender) = sender {
+                *counts.entry(sender.position).or_default() += 1;
+            }
+        }
+        self.state.noted.insert(key, sender);
+        if self.state.noted.len() >= NOTES_MAX {
+            self.sticky.is_full.notify_one();
+        }
+    }
+}
+
+/// As selection wants it.
+pub(crate) fn mapping(sender: StickySender) -> StickyMapping {
+    StickyMapping {
+        sender: sender.sender,
+        position: sender.position,
+        last_used_ms: sender.used_ms.saturating_add(USE_MS),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! The life of a mapping, seen through messages.
+
+use std::collections::BTreeMap;
+
+use postrider_core::create::CreateMessage;
+use postrider_core::settings::Account;
+use postrider_core::sid::PhoneNumberSid;
+use postrider_store::memory::MemoryDisk;
+
+use super::*;
+use crate::testing::{TestEngine, engine, engine_over};
+use crate::{Engine, NewPoolEntry};
+use postrider_core::phone_number::PhoneNumber;
+
+const DAY_MS: Millis = 86_400_000;
+
+/// A customer with a service.
+struct Customer {
+    account: Arc<Account>,
+    service: ServiceSid,
+}
+
+impl Customer {
+    async fn new(engine: &Engine) -> Self {
+        let main = engine.create_main_account(None, None, "Test").await;
+        let (account, _) = main.unwrap();
+        let service = engine.create_service(account.sid, |_| {}).await.unwrap();
+        Self {
+            account,
+            service: service.sid,
+        }
+    }
+
+    async fn with_numbers(engine: &Engine, count: u32) -> Self {
+        let customer = Self::new(engine).await;
+        for last in 1..=count {
+            customer.join(engine, &format!("+1415555010{last}")).await;
+        }
+        customer
+    }
+
+    async fn join(&self, engine: &Engine, number: &str) -> PhoneNumberSid {
+        let number = PhoneNumber::parse(number).unwrap();
+        let sid = if let Some(known) = engine.directory().number_by_digits(number) {
+            known.sid
+        } else {
+            let new = engine.register_number(self.account.sid, number, |_| {});
+            new.await.unwrap().sid
+        };
+        let entry = NewPoolEntry::Number(sid);
+        engine.add_to_pool(self.service, entry).await.unwrap();
+        sid
+    }
+
+    /// Whom a message to this recipient comes from.
+    async fn sender(&self, engine: &Engine, recipient: u32) -> String {
+        let request = CreateMessage {
+            to: Some(format!("+1212555{recipient:04}")),
+            messaging_service: Some(self.service.to_string()),
+            body: Some("Hello".to_owned()),
+            ..CreateMessage::default()
+        };
+        let created = engine.create_message(&self.account, request).await.unwrap();
+        created.message.from.expect("there is a sender").into()
+    }
+
+    async fn senders(&self, engine: &Engine, recipients: std::ops::Range<u32>) -> Vec<String> {
+        let mut senders = Vec::new();
+        for recipient in recipients {
+            senders.push(self.sender(engine, recipient).await);
+        }
+        senders
+    }
+
+    async fn set_sticky(&self, engine: &Engine, is_on: bool) {
+        let set = |service: &mut postrider_core::settings::Service| service.sticky_sender = is_on;
+        engine.update_service(self.service, set).await.unwrap();
+    }
+
+    fn counts(&self, engine: &Engine) -> Vec<u64> {
+        let mappings = engine.shared.acceptor.sticky.lock();
+        let of_service = mappings.state.counts.get(&self.service);
+        let counts: BTreeMap<_, _> = of_service.into_iter().flatten().collect();
+        counts.into_values().copied().collect()
+    }
+}
+
+async fn write(test: &TestEngine) {
+    test.engine.write_sticky(0).await.unwrap();
+}
+
+#[tokio::test]
+async fn recipients_are_spread_and_each_keeps_its_sender() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 3).await;
+    let first = customer.senders(engine, 100..120).await;
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for sender in &first {
+        *count.entry(sender).or_default() += 1;
+    }
+    assert_eq!(count.into_values().collect::<Vec<_>>(), [7, 7, 6]);
+    assert_eq!(customer.senders(engine, 100..120).await, first);
+    write(&test).await;
+    assert_eq!(customer.senders(engine, 100..120).await, first);
+    assert_eq!(customer.counts(engine), [7, 7, 6]);
+}
+
+/// With a crash before anything was written, after it, and a clean stop.
+#[tokio::test]
+async fn a_restart_forgets_no_recipient() {
+    for (is_written, is_polite) in [(false, false), (true, false), (false, true)] {
+        let disk = MemoryDisk::new();
+        let test = engine_over(Arc::new(disk.open()));
+        let customer = Customer::with_numbers(&test.engine, 3).await;
+        let mut first = customer.senders(&test.engine, 100..110).await;
+        if is_written {
+            test.clock.advance(10_000);
+            write(&test).await;
+            test.clock.advance(10_000);
+            first.extend(customer.senders(&test.engine, 110..115).await);
+        }
+        let last = u32::try_from(100 + first.len()).unwrap();
+        let counts = customer.counts(&test.engine);
+        let now_ms = test.engine.now_ms();
+        if is_polite {
+            test.running
+                .shut_down(std::time::Duration::from_secs(5))
+                .await;
+        }
+        let test = engine_over(Arc::new(disk.open()));
+        test.clock.set(now_ms + 60_000);
+        assert_eq!(
+            customer.counts(&test.engine),
+            counts,
+            "{is_written} {is_polite}"
+        );
+        assert_eq!(customer.senders(&test.engine, 100..last).await, first);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_of_a_sender_that_left() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::new(engine).await;
+    let old = customer.join(engine, "+14155550101").await;
+    let at_first = customer.sender(engine, 100).await;
+    customer.join(engine, "+14155550102").await;
+    engine
+        .remove_from_pool(customer.service, &old.to_string())
+        .await
+        .unwrap();
+    let then = customer.sender(engine, 100).await;
+    assert_ne!(at_first, then);
+    customer.join(engine, "+14155550101").await;
+    assert_eq!(customer.sender(engine, 100).await, then);
+}
+
+/// The only sender leaves and comes back: to its place it would come back too, were places reused.
+#[tokio::test]
+async fn a_sender_that_comes_back_has_no_recipients() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::new(engine).await;
+    let number = customer.join(engine, "+14155550101").await;
+    customer.senders(engine, 100..103).await;
+    engine
+        .remove_from_pool(customer.service, &number.to_string())
+        .await
+        .unwrap();
+    customer.join(engine, "+14155550102").await;
+    customer.join(engine, "+14155550101").await;
+    let senders = customer.senders(engine, 100..103).await;
+    assert_eq!(senders, ["+14155550102", "+14155550101", "+14155550102"]);
+}
+
+#[tokio::test]
+async fn while_the_feature_is_off_mappings_rest() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 2).await;
+    let first = customer.senders(engine, 100..104).await;
+    customer.set_sticky(engine, false).await;
+    let mut others = customer.senders(engine, 103..104).await;
+    others.extend(customer.senders(engine, 100..103).await);
+    customer.set_sticky(engine, true).await;
+    assert_eq!(customer.senders(engine, 100..104).await, first);
+    assert_eq!(customer.counts(engine), [2, 2]);
+}
+
+#[tokio::test]
+async fn a_year_without_a_message_ends_a_mapping() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 1).await;
+    let first = customer.sender(engine, 100).await;
+    customer.join(engine, "+12125550103").await;
+    // Used again after 300 days, its year begins anew.
+    for days in [300, 365] {
+        write(&test).await;
+        test.clock.advance(days * DAY_MS);
+        assert_eq!(customer.sender(engine, 100).await, first, "{days}");
+    }
+    write(&test).await;
+    test.clock.advance(366 * DAY_MS);
+    assert_eq!(customer.sender(engine, 100).await, "+12125550103");
+}
+
+#[tokio::test]
+async fn a_sweep_drops_what_is_of_no_use() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 2).await;
+    customer.senders(engine, 100..104).await;
+    write(&test).await;
+    let sticky = &engine.shared.acceptor.sticky;
+    let directory = engine.directory();
+    let rest = || engine.shared.store.sticky().page(None, 99).unwrap().len();
+    sticky.sweep_page(None, directory, engine.now_ms()).unwrap();
+    write(&test).await;
+    assert_eq!((rest(), customer.counts(engine)), (4, vec![2, 2]));
+    let number = PhoneNumber::parse("+14155550101").unwrap();
+    let number = directory.number_by_digits(number).unwrap();
+    engine
+        .remove_from_pool(customer.service, &number.sid.to_string())
+        .await
+        .unwrap();
+    test.clock.advance(300 * DAY_MS);
+    customer.sender(engine, 101).await;
+    test.clock.advance(70 * DAY_MS);
+    sticky.sweep_page(None, directory, engine.now_ms()).unwrap();
+    write(&test).await;
+    assert_eq!(rest(), 1);
+}
+
+#[tokio::test]
+async fn a_handset_that_texts_first_knows_the_service_by_that_sender() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 3).await;
+    let text = async |from: u32, to: &str| {
+        let inbound = postrider_carriers::Inbound {
+            from: format!("+1212555{from:04}").into(),
+            to: to.into(),
+            text: "Hi".into(),
+            encoding: postrider_core::text::Encoding::Gsm7,
+            concat: None,
+            raw: [].into(),
+        };
+        assert!(crate::receive::store(engine, &inbound).await);
+    };
+    text(100, "+14155550103").await;
+    assert_eq!(customer.sender(engine, 100).await, "+14155550103");
+    // Texting another one changes nothing.
+    text(100, "+14155550102").await;
+    assert_eq!(customer.sender(engine, 100).await, "+14155550103");
+    assert_eq!(customer.counts(engine).iter().sum::<u64>(), 1);
+}

@@ -1,0 +1,88 @@
+//! `/x/v1/DryRun`: what the parameters of a message would come to, up to the commit, without it.
+//!
+//! Takes what `Messages` takes and refuses what it refuses. Nothing is written, reserved or counted.
+
+use postrider_core::error_code::ErrorCode;
+use postrider_core::message::Status;
+use postrider_core::sid::ServiceSid;
+use serde::Serialize;
+
+use super::explain::{CandidateJson, DecisionJson};
+use crate::api_v2010::read_create;
+use crate::call::{Call, Method};
+use crate::error::Refusal;
+use crate::reply::{Answer, Reply};
+
+pub(super) fn collection(call: &Call<'_>) -> Answer {
+    if call.method != Method::Post {
+        return Err(Refusal::method_not_allowed("POST"));
+    }
+    let request = read_create(&call.body)?;
+    let preview = call.engine().preview(&call.caller.account, &request)?;
+    let message = &preview.message;
+    let decision = preview.decision.as_ref();
+    let candidates = decision.map(|decision| decision.explain(&preview.pool));
+    let json = DryRunJson {
+        to: &message.to,
+        from: message.from.as_deref(),
+        messaging_service_sid: message.service,
+        // A service answers `accepted` before the sender is told.
+        would_be: message.status.as_str(),
+        error_code: message.error.map(ErrorCode::code),
+        error_message: message.error.map(ErrorCode::title),
+        body: &message.body,
+        is_smart_encoded: message.submitted_body.is_some(),
+        encoding: message.encoding.as_str(),
+        num_segments: message.num_segments,
+        route: call.engine().carrier_names(&preview.carriers),
+        warnings: warnings(
+            decision.and_then(|decision| decision.warning),
+            message.status,
+        ),
+        decision: decision.map(DecisionJson::new),
+        candidates: candidates
+            .into_iter()
+            .flatten()
+            .map(|candidate| CandidateJson::new(call.directory(), candidate))
+            .collect(),
+    };
+    Ok(Reply::ok(&json))
+}
+
+#[derive(Serialize)]
+struct DryRunJson<'a> {
+    to: &'a str,
+    from: Option<&'a str>,
+    messaging_service_sid: Option<ServiceSid>,
+    /// `queued`, or `failed` with the error below.
+    would_be: &'static str,
+    error_code: Option<u32>,
+    error_message: Option<&'static str>,
+    /// As it would appear on the handset.
+    body: &'a str,
+    is_smart_encoded: bool,
+    encoding: &'static str,
+    num_segments: u16,
+    /// Names of the carriers that would be asked, in their order.
+    route: Vec<String>,
+    warnings: Vec<WarningJson>,
+    /// Null when the request names a sender and no service.
+    decision: Option<DecisionJson>,
+    candidates: Vec<CandidateJson>,
+}
+
+#[derive(Serialize)]
+struct WarningJson {
+    code: u32,
+    message: &'static str,
+}
+
+/// What would be told of a message that goes on all the same.
+fn warnings(warning: Option<ErrorCode>, status: Status) -> Vec<WarningJson> {
+    let told = warning.filter(|_| status == Status::Queued).into_iter();
+    told.map(|code| WarningJson {
+        code: code.code(),
+        message: code.title(),
+    })
+    .collect()
+}

@@ -1,0 +1,143 @@
+//! What a sticky mapping costs: the figures of `docs/storage.md`.
+//!
+//! ```text
+//! cargo run --release -p postrider-store --example sticky -- 10000000
+//! ```
+//!
+//! Mappings come in an order that has nothing to do with that of the table, in batches as the engine
+//! writes them. They are looked up while the system has the file in memory, then when it has not.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use postrider_core::clock::ManualClock;
+use postrider_core::message::SenderNo;
+use postrider_core::phone_number::PhoneNumber;
+use postrider_core::sid::{Id, ServiceSid};
+use postrider_store::sqlite::{Options, SqliteStore};
+use postrider_store::{StickyChange, StickyKey, StickySender, Store};
+
+const BATCH: u64 = 10_000;
+const LOOKUPS: u64 = 20_000;
+const SENDERS: u64 = 1_000;
+const START_MS: i64 = 1_767_225_600_000;
+
+fn main() {
+    let count = std::env::args().nth(1);
+    let count: u64 = count.map_or(1_000_000, |count| {
+        count.parse().expect("a number of mappings")
+    });
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let open = || {
+        let clock = Arc::new(ManualClock::default());
+        SqliteStore::open(dir.path(), clock, Options::default()).expect("the store opens")
+    };
+    let store = open();
+    fill(&store, count);
+    report_lookups(&store, count, "lookup, warm");
+    let started = now();
+    let counts = store.sticky().counts().expect("the store counts");
+    line("counts of all", micros(started, 1), "µs");
+    assert_eq!(counts.len() as u64, SENDERS.min(count));
+    drop(store);
+    let size = file(dir.path())
+        .metadata()
+        .expect("the file is there")
+        .len();
+    line("on disk", ratio(size, count), "octets a mapping");
+    forget(dir.path());
+    let store = open();
+    report_lookups(&store, count, "lookup, cold");
+    line("resident", ratio(resident_kib(), 1), "KiB");
+}
+
+/// Some number, and all of them different: 11 digits that begin with 1.
+fn recipient(index: u64) -> PhoneNumber {
+    const RANGE: u64 = 8_000_000_000;
+    // A unit of the ring, so no two are alike.
+    let shuffled = (index * 5_234_567_891) % RANGE;
+    PhoneNumber::from_digits(12_000_000_000 + shuffled).expect("eleven digits")
+}
+
+fn key(index: u64) -> StickyKey {
+    StickyKey {
+        service: ServiceSid(Id::from_u128(1)),
+        recipient: recipient(index),
+    }
+}
+
+fn fill(store: &SqliteStore, count: u64) {
+    let started = now();
+    let mut index = 0;
+    while index < count {
+        let batch = BATCH.min(count - index);
+        let change = |index: u64| StickyChange {
+            key: key(index),
+            sender: Some(StickySender {
+                sender: SenderNo(u32::try_from(index % SENDERS).expect("few senders")),
+                position: index % SENDERS,
+                created_ms: START_MS,
+                used_ms: START_MS,
+            }),
+        };
+        let mut changes: Vec<_> = (index..index + batch).map(change).collect();
+        changes.sort_unstable_by_key(|change| change.key);
+        let written = store.sticky().write(&changes, Id::MIN);
+        written.expect("the store writes");
+        index += batch;
+    }
+    line("written", micros(started, count), "µs a mapping");
+}
+
+fn report_lookups(store: &SqliteStore, count: u64, name: &str) {
+    let mut times: Vec<f64> = (0..LOOKUPS)
+        .map(|step| {
+            let key = key((step * 7_919) % count);
+            let started = now();
+            let found = store.sticky().find(key).expect("the store reads");
+            assert!(found.is_some(), "{key:?} was written");
+            micros(started, 1)
+        })
+        .collect();
+    times.sort_unstable_by(f64::total_cmp);
+    line(name, times.iter().sum::<f64>() / ratio(LOOKUPS, 1), "µs");
+    line(&format!("{name}, p99"), times[times.len() * 99 / 100], "µs");
+}
+
+fn file(dir: &Path) -> std::fs::File {
+    std::fs::File::open(dir.join("sticky.db")).expect("the file opens")
+}
+
+/// Makes the system forget the file, as it does when memory is short.
+fn forget(dir: &Path) {
+    let file = file(dir);
+    file.sync_all().expect("the file is flushed");
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("the advice is taken");
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let words = line.and_then(|line| line.split_whitespace().next());
+    words.and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn micros(started: Instant, count: u64) -> f64 {
+    started.elapsed().as_secs_f64() * 1e6 / ratio(count, 1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for reading")]
+fn ratio(a: u64, b: u64) -> f64 {
+    a as f64 / b as f64
+}
+
+#[expect(clippy::print_stdout, reason = "its result is what it prints")]
+fn line(name: &str, figure: f64, unit: &str) {
+    println!("{name:<24} {figure:>9.1} {unit}");
+}
