@@ -79,6 +79,11 @@ impl Dispatch {
         Some((self.group_of(live.lane), digits))
     }
 
+    /// Whether a message to this handset is in doubt.
+    pub(super) fn is_in_doubt_to(&self, handset: &Handset) -> bool {
+        self.doubts.by_handset.contains_key(handset)
+    }
+
     /// There is news of a handset: a receipt that nobody knows, or a doubt.
     pub(super) fn ask_by_handset(&mut self, handset: Handset) {
         if self.doubts.by_handset.contains_key(&handset)

@@ -83,6 +83,8 @@ pub(super) struct Match {
     /// How the id was read to find it; `None` where there was no choice.
     pub(super) reading: Option<Reading>,
     agrees: Option<bool>,
+    /// Of which the receipt speaks.
+    handset: Option<u64>,
     /// Read in another way, the id means another open message to the same handset.
     is_ambiguous: bool,
 }
@@ -107,7 +109,8 @@ pub(super) enum Fit {
     Sure,
     /// Nothing speaks against it.
     Likely,
-    /// The handset is right, but this carrier's ids are usually read in another way.
+    /// The handset is right, but this carrier's ids are usually read in another way. It waits
+    /// while an answer is owed that may name a better match.
     Unusual,
     /// Another handset, or none with an id that this carrier would mean otherwise.
     IdAlone,
@@ -162,6 +165,7 @@ impl Dispatch {
                         fit: fit(reading, usual, agrees, owners.len()),
                         reading,
                         agrees,
+                        handset: question.handset,
                         is_ambiguous: false,
                     };
                     best = Some((rank, found));
@@ -193,6 +197,7 @@ impl Dispatch {
             fit,
             reading,
             agrees,
+            handset: question.handset,
             is_ambiguous: false,
         }
     }
@@ -206,12 +211,27 @@ impl Dispatch {
     ) -> bool {
         match found.fit {
             Fit::Sure | Fit::Likely => true,
-            Fit::Unusual => has_waited == HasWaited::Yes,
+            Fit::Unusual => {
+                has_waited == HasWaited::Yes || !self.is_answer_owed(group, found.handset)
+            }
             Fit::IdAlone => {
                 let record = self.receipts.track_records.get(group);
                 record.is_some_and(TrackRecord::trusts_id_alone)
             }
         }
+    }
+
+    /// Whether a message to this handset has no answer yet: the receipt may have overtaken it, and its
+    /// id may be that message's.
+    fn is_answer_owed(&self, group: &Arc<str>, handset: Option<u64>) -> bool {
+        let Some(handset) = handset else {
+            return true;
+        };
+        self.is_in_doubt_to(&(group.clone(), handset))
+            || self.tickets.values().any(|hand_over| {
+                self.handset_of(hand_over.id)
+                    .is_none_or(|(_, other)| other == handset)
+            })
     }
 
     /// A receipt goes to this message: it counts, and the carrier's track record grows.
