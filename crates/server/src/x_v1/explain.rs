@@ -56,6 +56,7 @@ pub(super) fn collection(call: &Call<'_>) -> Answer {
         messaging_service_sid: preview.message.service,
         to: &preview.message.to,
         from: preview.message.from.as_deref(),
+        error_code: preview.message.error.map(ErrorCode::code),
         carrier: None,
         attempts: 0,
         possible_duplicate: false,
@@ -74,6 +75,8 @@ struct ExplanationJson<'a> {
     messaging_service_sid: Option<ServiceSid>,
     to: &'a str,
     from: Option<&'a str>,
+    /// What the message fails with, also where a sender was chosen: no route may lead from it.
+    error_code: Option<u32>,
     /// The carrier that took it last, by its name in the configuration.
     carrier: Option<&'a str>,
     attempts: u16,
@@ -132,6 +135,7 @@ impl<'a> ExplanationJson<'a> {
             messaging_service_sid: message.service,
             to: &message.to,
             from: message.from.as_deref(),
+            error_code: message.error.map(ErrorCode::code),
             carrier: message.carrier.as_deref(),
             attempts: message.attempts,
             possible_duplicate: message.is_possible_duplicate,

@@ -128,6 +128,10 @@ async fn a_message_that_does_not_exist_is_explained_too() {
         column(explained["candidates"].as_array().unwrap(), "outcome"),
         ["chosen"]
     );
+    // Nobody takes media, whoever is chosen.
+    let media = [("MediaUrl", "https://media.example/cat.png")];
+    let explained = ask("+14155550199", &media).await.ok();
+    assert_eq!(explained["error_code"], 21612);
     // The answer of a request that would be refused.
     ask("12", &[]).await.refused(400, 21211);
     ask("+14155550199", &[("From", "+14155550177")])
