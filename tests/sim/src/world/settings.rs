@@ -5,7 +5,7 @@ use postrider_core::message::{AccountNo, SenderNo};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{
-    Account, Capabilities, Document, HttpMethod, IncomingNumber, PoolMember, PoolSenderSid, Sender,
+    Account, Capabilities, Document, IncomingNumber, PoolMember, PoolSenderSid, Sender,
     SenderWebhooks, Service,
 };
 use postrider_core::sid::{AccountSid, PhoneNumberSid, ServiceSid};
@@ -74,26 +74,8 @@ impl World {
 
 fn service(sid: ServiceSid, account: AccountSid) -> Service {
     Service {
-        sid,
-        account,
         friendly_name: "Sim".to_owned(),
-        inbound_request_url: None,
-        inbound_method: HttpMethod::Post,
-        fallback_url: None,
-        fallback_method: HttpMethod::Post,
-        use_inbound_webhook_on_number: true,
-        status_callback: None,
-        sticky_sender: true,
-        area_code_geomatch: true,
-        smart_encoding: true,
-        mms_converter: true,
-        validity_period_s: 36_000,
-        scan_message_content: "inherit".to_owned(),
-        usecase: "undeclared".to_owned(),
-        fallback_to_long_code: false,
-        synchronous_validation: false,
         next_position: 99,
-        created_ms: START_MS,
-        updated_ms: START_MS,
+        ..Service::new(sid, account, 36_000, START_MS)
     }
 }
