@@ -134,8 +134,8 @@ pub enum Detail {
 
 /// How busy senders are at this instant.
 pub trait Loads {
-    /// Live sticky mappings of this service that name the sender.
-    fn mappings(&self, sender: SenderNo) -> u64;
+    /// Live sticky mappings of this service that name the sender, which has this place in the pool.
+    fn mappings(&self, sender: SenderNo, position: u64) -> u64;
 
     fn queue(&self, sender: SenderNo) -> QueueLoad;
 }
@@ -157,7 +157,7 @@ pub struct QueueLoad {
 pub struct Idle;
 
 impl Loads for Idle {
-    fn mappings(&self, _: SenderNo) -> u64 {
+    fn mappings(&self, _: SenderNo, _: u64) -> u64 {
         0
     }
 

@@ -30,7 +30,7 @@ impl Order {
     pub(super) fn key(self, member: Member, queue: QueueLoad, loads: &impl Loads) -> Key {
         match self {
             Self::Recipients => [
-                loads.mappings(member.no),
+                loads.mappings(member.no, member.position),
                 queue.drain_ms,
                 0,
                 member.position,

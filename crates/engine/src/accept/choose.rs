@@ -17,13 +17,12 @@ use postrider_core::select::{
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
 use postrider_core::settings::Service;
-use postrider_core::sid::ServiceSid;
 use postrider_store::StickyKey;
 
 use super::{Acceptor, Draft};
 use crate::loads::LoadTable;
 use crate::pace::rate_of;
-use crate::sticky::{self, Locked, Looked, Outdated};
+use crate::sticky::{self, Counts, Looked, Outdated};
 
 /// A sender was chosen, or the reason there is none.
 pub(super) struct Chosen {
@@ -156,9 +155,7 @@ impl Acceptor {
         };
         let loads = PoolLoads {
             acceptor: self,
-            service: service.sid,
-            pool: &pool,
-            mappings: &mappings,
+            counts: mappings.counts_of(service.sid),
             table: RefCell::new(table),
             segments,
             reach: Reach::of(draft.to.number),
@@ -222,20 +219,17 @@ impl Acceptor {
 /// The loads of a pool's senders, rates found on first use.
 struct PoolLoads<'a, 't> {
     acceptor: &'a Acceptor,
-    service: ServiceSid,
-    pool: &'a Pool,
-    mappings: &'a Locked<'a>,
+    /// Of the service's mappings.
+    counts: Option<&'a Counts>,
     table: RefCell<&'t mut LoadTable>,
     segments: u16,
     reach: Reach,
 }
 
 impl Loads for PoolLoads<'_, '_> {
-    fn mappings(&self, sender: SenderNo) -> u64 {
-        let member = self.pool.get(sender);
-        member.map_or(0, |member| {
-            self.mappings.mappings(self.service, member.position)
-        })
+    fn mappings(&self, _: SenderNo, position: u64) -> u64 {
+        let count = self.counts.and_then(|counts| counts.get(&position));
+        count.copied().unwrap_or(0)
     }
 
     fn queue(&self, sender: SenderNo) -> QueueLoad {

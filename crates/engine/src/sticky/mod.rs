@@ -43,14 +43,16 @@ pub struct Sticky {
 
 #[derive(Default)]
 struct State {
-    /// Mappings of each place in a service's pool.
-    counts: FxHashMap<ServiceSid, FxHashMap<u64, u64>>,
+    counts: FxHashMap<ServiceSid, Counts>,
     noted: Notes,
     /// On their way to the store; empty between writes.
     writing: Notes,
     /// How often notes were written: whoever read the store before may have missed them.
     written: u64,
 }
+
+/// Mappings by place in a service's pool.
+pub(crate) type Counts = FxHashMap<u64, u64>;
 
 /// What becomes of mappings; `None` deletes.
 type Notes = FxHashMap<StickyKey, Option<StickySender>>;
@@ -187,10 +189,9 @@ impl Locked<'_> {
         }
     }
 
-    pub(crate) fn mappings(&self, service: ServiceSid, position: u64) -> u64 {
-        let of_service = self.state.counts.get(&service);
-        let count = of_service.and_then(|counts| counts.get(&position));
-        count.copied().unwrap_or(0)
+    /// How many mappings each place in the service's pool has.
+    pub(crate) fn counts_of(&self, service: ServiceSid) -> Option<&Counts> {
+        self.state.counts.get(&service)
     }
 
     /// Notes what a selection decided. `former` is the mapping as it was, `chosen` the sender.

@@ -368,7 +368,7 @@ proptest! {
                 known.insert(recipient, world::mapping(sender, position, 0));
                 *world.mappings.entry(sender).or_default() += 1;
             }
-            let loads: Vec<_> = pool.iter().map(|sender| world.mappings(sender.no)).collect();
+            let loads: Vec<_> = pool.iter().map(|sender| world.mappings(sender.no, sender.position)).collect();
             let (least, most) = (loads.iter().min().unwrap(), loads.iter().max().unwrap());
             prop_assert!(most - least <= 1, "{least} and {most}");
         }

@@ -241,7 +241,7 @@ impl Case<'_> {
                 let queue = self.world.queue(sender.no);
                 if is_sticky {
                     (
-                        self.world.mappings(sender.no),
+                        self.world.mappings(sender.no, sender.position),
                         queue.drain_ms,
                         0,
                         sender.position,

@@ -125,7 +125,7 @@ pub(super) struct World {
 }
 
 impl Loads for World {
-    fn mappings(&self, sender: SenderNo) -> u64 {
+    fn mappings(&self, sender: SenderNo, _: u64) -> u64 {
         self.mappings.get(&sender).copied().unwrap_or(0)
     }
 
