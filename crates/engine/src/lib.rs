@@ -8,6 +8,7 @@
 pub mod accept;
 mod auth_tokens;
 mod carriers;
+mod change_log;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
@@ -22,6 +23,7 @@ pub mod metrics;
 mod outbox;
 pub mod pace;
 mod pool;
+mod rankings;
 pub mod receive;
 mod refill;
 pub mod runtime;

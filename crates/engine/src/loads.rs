@@ -8,6 +8,9 @@ use parking_lot::Mutex;
 use postrider_core::message::SenderNo;
 use postrider_core::sender_rate::{Queued, Reach, SenderRate};
 
+use crate::change_log::ChangeLog;
+use crate::rankings::Rankings;
+
 /// What a sender's queue holds: ten hours at its own rate.
 const QUEUE_MS: u64 = 36_000 * 1_000;
 
@@ -20,6 +23,9 @@ pub struct Loads(Mutex<LoadTable>);
 pub struct LoadTable {
     loads: Vec<Load>,
     uses: u64,
+    /// Senders whose queues changed.
+    pub(crate) changes: ChangeLog<SenderNo>,
+    pub(crate) rankings: Rankings,
 }
 
 /// The load of one sender.
@@ -47,7 +53,10 @@ impl Loads {
 
     /// Settings changed: rates are asked for again.
     pub fn forget_rates(&self) {
-        self.with(|table| table.loads.iter_mut().for_each(|load| load.rate = None));
+        self.with(|table| {
+            table.loads.iter_mut().for_each(|load| load.rate = None);
+            table.rankings.clear();
+        });
     }
 }
 
@@ -77,6 +86,7 @@ impl LoadTable {
         let segments = i64::try_from(segments).unwrap_or(i64::MAX);
         let load = self.get_mut(sender);
         load.queued_segments = load.queued_segments.saturating_add(segments);
+        self.changes.note(sender);
     }
 
     /// The sender's rate, from the table or else from `find`.
@@ -94,6 +104,7 @@ impl LoadTable {
             load.queued_elsewhere += i64::from(segments);
         }
         load.last_used = uses;
+        self.changes.note(sender);
     }
 
     /// Gives the place back: with a carrier, failed, or never committed.
@@ -105,6 +116,7 @@ impl LoadTable {
         } else if reach == Reach::Elsewhere {
             load.queued_elsewhere = (load.queued_elsewhere - i64::from(segments)).max(0);
         }
+        self.changes.note(sender);
     }
 }
 
@@ -128,6 +140,14 @@ impl Load {
         let queued = self.queued().plus(segments, reach);
         self.rate
             .is_some_and(|rate| rate.drain_ms(queued) > QUEUE_MS)
+    }
+
+    /// Whether there is a message that might not fit.
+    pub fn is_nearly_full(&self) -> bool {
+        const SEGMENTS_MAX: u16 = 255;
+        [Reach::UsCa, Reach::Elsewhere]
+            .into_iter()
+            .any(|reach| self.is_full(SEGMENTS_MAX, reach))
     }
 
     /// How long the queue takes to drain, in milliseconds.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use smallvec::{SmallVec, smallvec};
 
 use super::facts::{Channel, Facts, Loads, Reach, Served};
-use super::groups::{Member, Numbers};
+use super::groups::{Group, Member, Numbers};
 use super::pool::{Pool, PoolSender, SenderKind};
 use super::rule::Rule;
 use crate::country::{Country, Support};
@@ -41,8 +41,8 @@ enum Alphas {
     Excluded,
 }
 
-/// Numbers, as the groups that hold them.
-pub(super) type NumberSet<'a> = SmallVec<[&'a [Member]; 4]>;
+/// Numbers, as the groups that hold them. None is empty.
+pub(super) type NumberSet<'a> = SmallVec<[&'a Group; 4]>;
 
 impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
     pub(super) fn new(pool: &'a Pool, facts: &'a Facts<'a>, loads: &'a L, reach: &'a R) -> Self {
@@ -223,14 +223,11 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
 
     /// Country geomatch: numbers of the recipient's country, else of the US, else all.
     pub(super) fn numbers_by_country(&self) -> (Rule, NumberSet<'a>) {
-        if let Some(country) = self.facts.recipient.country {
-            let local = self.numbers_of(country);
-            if !local.is_empty() {
-                return (Rule::CountryGeomatch, smallvec![local]);
-            }
+        let country = self.facts.recipient.country;
+        if let Some(local) = country.and_then(|country| self.numbers_of(country)) {
+            return (Rule::CountryGeomatch, smallvec![local]);
         }
-        let american = self.numbers_of(Country::US);
-        if !american.is_empty() {
+        if let Some(american) = self.numbers_of(Country::US) {
             return (Rule::UsFallback, smallvec![american]);
         }
         let groups = self.numbers().by_country.iter();
@@ -242,12 +239,9 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
     }
 
     /// Numbers of one country that can take the message.
-    pub(super) fn numbers_of(&self, country: Country) -> &'a [Member] {
+    pub(super) fn numbers_of(&self, country: Country) -> Option<&'a Group> {
         let numbers = self.numbers().by_country.get(Some(country));
-        if numbers.is_empty() || !self.is_routed(Some(country)) {
-            return &[];
-        }
-        numbers
+        (!numbers.is_empty() && self.is_routed(Some(country))).then_some(numbers)
     }
 
     /// Area-code geomatch: numbers with the recipient's area code, else with one that overlays it.

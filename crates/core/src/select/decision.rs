@@ -169,7 +169,7 @@ impl Decision {
             || "the recipient's".to_owned(),
             |area_code| area_code.to_string(),
         );
-        let contenders = self.contenders();
+        let contenders = self.contenders(rule);
         match rule {
             Rule::ExplicitFrom => "the request names it".to_owned(),
             Rule::StickySender => "this recipient knows it from earlier messages".to_owned(),
@@ -221,9 +221,26 @@ impl Decision {
         }
     }
 
-    /// How many senders the last rule chose from.
-    fn contenders(&self) -> u32 {
-        let before_last = self.path.len().checked_sub(2);
-        before_last.map_or(1, |index| self.path[index].left)
+    /// How many senders a rule of the scaler chose from: the winner, and those that no rule before it
+    /// had removed.
+    fn contenders(&self, rule: Rule) -> u32 {
+        let losers: &[Rule] = match rule {
+            Rule::FewestMappings => &[Rule::MoreMappings, Rule::LaterDrain, Rule::LaterInPool],
+            Rule::Idle => &[
+                Rule::Busy,
+                Rule::LaterDrain,
+                Rule::MoreRecentlyUsed,
+                Rule::LaterInPool,
+            ],
+            Rule::EarliestDrain => &[Rule::LaterDrain, Rule::MoreRecentlyUsed, Rule::LaterInPool],
+            Rule::LeastRecentlyUsed => &[Rule::MoreRecentlyUsed, Rule::LaterInPool],
+            _ => &[Rule::LaterInPool],
+        };
+        let listed = self.removed.iter().map(|removed| (removed.rule, 1));
+        let all = listed.chain(self.unlisted.iter().copied());
+        1 + all
+            .filter(|(rule, _)| losers.contains(rule))
+            .map(|(_, count)| count)
+            .sum::<u32>()
     }
 }

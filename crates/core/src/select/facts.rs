@@ -3,6 +3,8 @@
 //! All of it comes in as arguments and nothing is remembered, so the same facts always give the same
 //! decision. [`Loads`] and [`Reach`] are traits because they are asked about few senders of many.
 
+use super::groups::Group;
+use super::scaler::{Order, Scaled};
 use crate::clock::Millis;
 use crate::country::{self, Country, Preregistration, Support};
 use crate::message::SenderNo;
@@ -138,6 +140,11 @@ pub trait Loads {
     fn mappings(&self, sender: SenderNo, position: u64) -> u64;
 
     fn queue(&self, sender: SenderNo) -> QueueLoad;
+
+    /// The outcome over a large group that is kept ranked; `None` = the group is to be walked.
+    fn ranked(&self, _group: &Group, _order: Order) -> Option<Scaled> {
+        None
+    }
 }
 
 /// The queue of one sender.

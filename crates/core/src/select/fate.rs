@@ -177,7 +177,7 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
             End::Named(_) | End::Sticky(_) | End::Alphas(_) | End::Nobody => return None,
         };
         let winner = course.winner;
-        let numbers = numbers.into_iter().flatten().copied();
+        let numbers = numbers.into_iter().flat_map(|group| group.iter()).copied();
         let group = short_codes.into_iter().chain(numbers);
         Some((scaled, group.filter(move |&member| Some(member) != winner)))
     }

@@ -1,9 +1,10 @@
 //! Groups of a pool's senders, each in pool order, with their sizes at hand.
 //!
-//! Selection picks one group by country or area code and walks only that. Groups are edited one
+//! Selection picks one group by country or area code and looks at that only. Groups are edited one
 //! sender at a time; a group that becomes empty is forgotten.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use crate::country::Country;
 use crate::message::SenderNo;
@@ -11,15 +12,62 @@ use crate::nanp::AreaCode;
 
 /// A sender in a group. The derived order is pool order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Member {
-    pub(super) position: u64,
-    pub(super) no: SenderNo,
+pub struct Member {
+    pub position: u64,
+    pub no: SenderNo,
+}
+
+/// Senders that have one property, in pool order.
+#[derive(Clone, Debug)]
+pub struct Group {
+    edition: Edition,
+    members: Vec<Member>,
+}
+
+/// Which edit of the pool a group comes from. A group with a new member, or one member less, has
+/// another edition; so have any two groups of a pool with different members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edition {
+    /// Number of the edit.
+    edit: u64,
+    /// Place among the groups that the edit touched.
+    place: u8,
+}
+
+impl Group {
+    const EMPTY: Self = Self {
+        edition: Edition { edit: 0, place: 0 },
+        members: Vec::new(),
+    };
+
+    pub fn edition(&self) -> Edition {
+        self.edition
+    }
+
+    pub(super) fn edit(&mut self, edit: &mut Edit, member: Member) {
+        edit.list(&mut self.members, member);
+        self.edition = edit.next_edition();
+    }
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl Deref for Group {
+    type Target = [Member];
+
+    fn deref(&self) -> &[Member] {
+        &self.members
+    }
 }
 
 /// Senders by one property.
 #[derive(Clone, Debug)]
 pub(super) struct Groups<K> {
-    groups: BTreeMap<K, Vec<Member>>,
+    groups: BTreeMap<K, Group>,
     len: usize,
 }
 
@@ -33,14 +81,13 @@ impl<K> Default for Groups<K> {
 }
 
 impl<K: Ord + Copy> Groups<K> {
-    pub(super) fn get(&self, key: K) -> &[Member] {
-        self.groups.get(&key).map_or(&[], Vec::as_slice)
+    pub(super) fn get(&self, key: K) -> &Group {
+        static EMPTY: Group = Group::EMPTY;
+        self.groups.get(&key).unwrap_or(&EMPTY)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (K, &[Member])> {
-        self.groups
-            .iter()
-            .map(|(&key, members)| (key, members.as_slice()))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (K, &Group)> {
+        self.groups.iter().map(|(&key, group)| (key, group))
     }
 
     /// Members of all groups.
@@ -48,11 +95,11 @@ impl<K: Ord + Copy> Groups<K> {
         self.len
     }
 
-    pub(super) fn edit(&mut self, edit: Edit, key: K, member: Member) {
+    pub(super) fn edit(&mut self, edit: &mut Edit, key: K, member: Member) {
         edit.count(&mut self.len);
-        let members = self.groups.entry(key).or_default();
-        edit.list(members, member);
-        if members.is_empty() {
+        let group = self.groups.entry(key).or_default();
+        group.edit(edit, member);
+        if group.is_empty() {
             self.groups.remove(&key);
         }
     }
@@ -68,7 +115,7 @@ pub(super) struct Numbers {
 impl Numbers {
     pub(super) fn edit(
         &mut self,
-        edit: Edit,
+        edit: &mut Edit,
         (country, area_code): (Option<Country>, Option<AreaCode>),
         member: Member,
     ) {
@@ -79,31 +126,50 @@ impl Numbers {
     }
 }
 
-/// What happens to a member of a group.
-#[derive(Clone, Copy)]
-pub(super) enum Edit {
+/// One sender joining or leaving groups.
+pub(super) struct Edit {
+    kind: EditKind,
+    edition: Edition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EditKind {
     Add,
     Remove,
 }
 
 impl Edit {
-    pub(super) fn count(self, count: &mut usize) {
-        match self {
-            Self::Add => *count += 1,
-            Self::Remove => *count -= 1,
+    /// The edit with this number, which the pool gives to no other.
+    pub(super) fn new(kind: EditKind, number: u64) -> Self {
+        let edition = Edition {
+            edit: number,
+            place: 0,
+        };
+        Self { kind, edition }
+    }
+
+    pub(super) fn count(&self, count: &mut usize) {
+        match self.kind {
+            EditKind::Add => *count += 1,
+            EditKind::Remove => *count -= 1,
         }
     }
 
     /// Keeps pool order. Senders mostly join at the end, where this is cheap.
-    pub(super) fn list(self, members: &mut Vec<Member>, member: Member) {
-        match (self, members.binary_search(&member)) {
-            (Self::Add, Err(index)) => members.insert(index, member),
-            (Self::Remove, Ok(index)) => {
+    fn list(&self, members: &mut Vec<Member>, member: Member) {
+        match (self.kind, members.binary_search(&member)) {
+            (EditKind::Add, Err(index)) => members.insert(index, member),
+            (EditKind::Remove, Ok(index)) => {
                 members.remove(index);
             }
-            (Self::Add, Ok(_)) | (Self::Remove, Err(_)) => {
+            (EditKind::Add, Ok(_)) | (EditKind::Remove, Err(_)) => {
                 debug_assert!(false, "a sender joins a group once and leaves it once");
             }
         }
+    }
+
+    fn next_edition(&mut self) -> Edition {
+        self.edition.place += 1;
+        self.edition
     }
 }

@@ -11,6 +11,7 @@ mod fate;
 mod groups;
 mod pool;
 mod procedure;
+mod ranking;
 mod rule;
 mod scaler;
 mod stored;
@@ -24,8 +25,11 @@ pub use facts::{
     Channel, Detail, Facts, Idle, Loads, Network, PublicReach, QueueLoad, Reach, Recipient, Served,
     Settings, StickyMapping,
 };
+pub use groups::{Edition, Group, Member};
 pub use pool::{Pool, PoolSender, SenderKind};
+pub use ranking::{Ranking, Standing};
 pub use rule::Rule;
+pub use scaler::{Order, Scaled};
 pub use stored::UnreadableDecision;
 
 use crate::error_code::ErrorCode;

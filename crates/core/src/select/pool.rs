@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::facts::Channel;
-use super::groups::{Edit, Groups, Member, Numbers};
+use super::groups::{Edit, EditKind, Group, Groups, Member, Numbers};
 use crate::country::Country;
 use crate::message::SenderNo;
 use crate::nanp::AreaCode;
@@ -191,12 +191,14 @@ pub struct Pool {
     /// Usable ones, whatever they can carry; there are few in any country.
     pub(super) short_codes: Groups<Option<Country>>,
     /// General alpha senders.
-    pub(super) alphas: Vec<Member>,
+    pub(super) alphas: Group,
     pub(super) destination_alphas: Groups<Option<Country>>,
     /// Usable numbers of the SMS channel, whatever they can carry.
     pub(super) usable_numbers: usize,
     pub(super) unusable_sms: usize,
     pub(super) unusable_whatsapp: usize,
+    /// Made so far.
+    edits: u64,
 }
 
 impl Pool {
@@ -219,7 +221,7 @@ impl Pool {
             .entry(sender.address.clone())
             .or_default()
             .push(sender.no);
-        self.index(&sender, Edit::Add);
+        self.index(&sender, EditKind::Add);
         self.senders.insert(sender.position, sender);
     }
 
@@ -232,7 +234,7 @@ impl Pool {
                 self.by_address.remove(&sender.address);
             }
         }
-        self.index(&sender, Edit::Remove);
+        self.index(&sender, EditKind::Remove);
         Some(sender)
     }
 
@@ -268,9 +270,12 @@ impl Pool {
             .filter(|sender| sender.kind == SenderKind::TollFree)
             .count()
     }
+
     /// Every sender is in exactly one group or count; a number that carries both kinds is in two.
-    fn index(&mut self, sender: &PoolSender, edit: Edit) {
+    fn index(&mut self, sender: &PoolSender, kind: EditKind) {
         let member = sender.member();
+        self.edits += 1;
+        let edit = &mut Edit::new(kind, self.edits);
         if !sender.is_usable {
             match sender.channel() {
                 Channel::Sms => edit.count(&mut self.unusable_sms),
@@ -294,7 +299,7 @@ impl Pool {
             SenderKind::DestinationAlpha => {
                 self.destination_alphas.edit(edit, sender.country, member);
             }
-            SenderKind::Alpha => edit.list(&mut self.alphas, member),
+            SenderKind::Alpha => self.alphas.edit(edit, member),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::facts::{Channel, Loads, Reach};
 use super::groups::Member;
 use super::pool::{PoolSender, SenderKind};
 use super::rule::Rule;
-use super::scaler::{Order, Scaled, scale};
+use super::scaler::{Order, Scaled, scale, scale_groups};
 use crate::error_code::ErrorCode;
 
 /// The way a selection went.
@@ -144,7 +144,7 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
         };
         sender.is_number()
             && sender.country != Some(country)
-            && (!self.numbers_of(country).is_empty() || !self.short_codes().is_empty())
+            && (self.numbers_of(country).is_some() || !self.short_codes().is_empty())
     }
 
     /// Any short code comes before all other kinds.
@@ -203,7 +203,7 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
             .numbers_by_area_code()
             .filter(|_| country == Rule::CountryGeomatch);
         let numbers = local.as_ref().map_or(&of_country, |(_, numbers)| numbers);
-        let scaled = scale(numbers.iter().copied().flatten(), self.order(), self.loads);
+        let scaled = scale_groups(numbers, self.order(), self.loads);
         let area_code = local.as_ref().map(|&(rule, _)| rule);
 
         let mut course = Course::new(End::Numbers {

@@ -5,16 +5,16 @@
 //! then pool order. A sender whose queue is full takes no part.
 //!
 //! One pass, no allocation, about as fast as [`Loads`] answers. Where a single group holds thousands
-//! of senders, the walk itself becomes the cost of a selection; then whoever owns the loads can keep
-//! each group ordered by [`Order::key`] and hand over the front, and only [`scale`] changes.
+//! of senders, the walk itself would be the cost of a selection; then whoever owns the loads keeps a
+//! [`Ranking`](super::ranking::Ranking) of the group and answers from that.
 
 use super::facts::{Loads, QueueLoad};
-use super::groups::Member;
+use super::groups::{Group, Member};
 use super::rule::Rule;
 
 /// By what senders are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
     /// Sticky sender on.
     Recipients,
     /// Sticky sender off, and where it does not apply.
@@ -27,10 +27,19 @@ pub(super) type Key = [u64; LEVELS];
 pub(super) const LEVELS: usize = 4;
 
 impl Order {
-    pub(super) fn key(self, member: Member, queue: QueueLoad, loads: &impl Loads) -> Key {
+    fn key_of(self, member: Member, queue: QueueLoad, loads: &impl Loads) -> Key {
+        let mappings = match self {
+            Self::Recipients => loads.mappings(member.no, member.position),
+            Self::Messages => 0,
+        };
+        self.key(member, queue, mappings)
+    }
+
+    /// `mappings` counts only where recipients are spread.
+    pub(super) fn key(self, member: Member, queue: QueueLoad, mappings: u64) -> Key {
         match self {
             Self::Recipients => [
-                loads.mappings(member.no, member.position),
+                mappings,
                 queue.drain_ms,
                 0,
                 member.position,
@@ -69,7 +78,7 @@ impl Order {
 
 /// The outcome of scaling over a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scaled {
+pub struct Scaled {
     pub(super) order: Order,
     /// `None` when every queue is full.
     pub(super) winner: Option<(Key, Member)>,
@@ -78,31 +87,36 @@ pub(super) struct Scaled {
     pub(super) lost: [u32; LEVELS],
 }
 
+/// Over groups; those that the owner of the loads keeps ranked are not walked.
+pub(super) fn scale_groups(groups: &[&Group], order: Order, loads: &impl Loads) -> Scaled {
+    let of_group = |group: &&Group| {
+        let ranked = loads.ranked(group, order);
+        ranked.unwrap_or_else(|| Scaled::of_walk(group, order, loads))
+    };
+    let scaled = groups.iter().map(of_group).reduce(Scaled::and);
+    scaled.unwrap_or_else(|| Scaled::of_nobody(order))
+}
+
 pub(super) fn scale<'a>(
     set: impl Iterator<Item = &'a Member>,
     order: Order,
     loads: &impl Loads,
 ) -> Scaled {
-    let mut scaled = Scaled {
-        order,
-        winner: None,
-        full: 0,
-        lost: [0; LEVELS],
-    };
+    let mut scaled = Scaled::of_nobody(order);
     for &member in set {
         let queue = loads.queue(member.no);
         if queue.is_full {
             scaled.full += 1;
             continue;
         }
-        let key = order.key(member, queue, loads);
+        let key = order.key_of(member, queue, loads);
         let Some((best, _)) = scaled.winner else {
             scaled.winner = Some((key, member));
             continue;
         };
         let level = level(&key, &best);
         if key[level] < best[level] {
-            scaled.depose(level);
+            depose(&mut scaled.lost, level);
             scaled.winner = Some((key, member));
         } else {
             scaled.lost[level] += 1;
@@ -112,6 +126,43 @@ pub(super) fn scale<'a>(
 }
 
 impl Scaled {
+    pub(super) fn of_nobody(order: Order) -> Self {
+        Self {
+            order,
+            winner: None,
+            full: 0,
+            lost: [0; LEVELS],
+        }
+    }
+
+    /// Over a group, sender by sender.
+    pub fn of_walk(group: &Group, order: Order, loads: &impl Loads) -> Self {
+        scale(group.iter(), order, loads)
+    }
+
+    /// Over both sets together.
+    pub(super) fn and(mut self, mut other: Self) -> Self {
+        self.full += other.full;
+        let Some((others, _)) = other.winner else {
+            return self;
+        };
+        let Some((own, _)) = self.winner else {
+            other.full = self.full;
+            return other;
+        };
+        let level = level(&own, &others);
+        if own[level] < others[level] {
+            depose(&mut other.lost, level);
+        } else {
+            depose(&mut self.lost, level);
+            self.winner = other.winner;
+        }
+        for (count, others) in self.lost.iter_mut().zip(other.lost) {
+            *count += others;
+        }
+        self
+    }
+
     /// The winner's own rule; `None` when nobody else was left to compare with.
     pub(super) fn rule(&self) -> Option<Rule> {
         let level = self.lost.iter().rposition(|&count| count > 0)?;
@@ -130,22 +181,22 @@ impl Scaled {
         match self.winner {
             Some((best, _)) if !queue.is_full => self
                 .order
-                .removal(level(&self.order.key(member, queue, loads), &best)),
+                .removal(level(&self.order.key_of(member, queue, loads), &best)),
             Some(_) | None => Rule::QueueFull,
         }
     }
+}
 
-    /// A new winner is better at `level`. Whoever lost to the old one at that level or below loses to
-    /// the new one at `level`, and so does the old one; who lost above it still loses there.
-    fn depose(&mut self, level: usize) {
-        let moved: u32 = self.lost[level..].iter().sum();
-        self.lost[level..].fill(0);
-        self.lost[level] = moved + 1;
-    }
+/// A set's winner loses to another that is better at `level`. Whoever lost to it at that level or
+/// below loses to the new one at `level`, and so does the old one; who lost above still loses there.
+pub(super) fn depose(lost: &mut [u32; LEVELS], level: usize) {
+    let moved: u32 = lost[level..].iter().sum();
+    lost[level..].fill(0);
+    lost[level] = moved + 1;
 }
 
 /// Where two keys differ first; positions are unique, so they do.
-fn level(a: &Key, b: &Key) -> usize {
+pub(super) fn level(a: &Key, b: &Key) -> usize {
     (0..LEVELS - 1)
         .find(|&level| a[level] != b[level])
         .unwrap_or(LEVELS - 1)

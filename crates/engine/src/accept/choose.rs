@@ -11,17 +11,20 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
 use postrider_core::select::{
-    Channel, Decision, Detail, Facts, Loads, Outcome, Pool, PublicReach, QueueLoad, Recipient,
-    Settings, select,
+    Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, PublicReach,
+    QueueLoad, Ranking, Recipient, Scaled, Settings, Standing, select,
 };
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
 use postrider_core::settings::Service;
+use postrider_core::sid::ServiceSid;
 use postrider_store::StickyKey;
+use smallvec::SmallVec;
 
 use super::{Acceptor, Draft};
 use crate::loads::LoadTable;
 use crate::pace::rate_of;
+use crate::rankings::{Kept, RANKED_FROM, is_worth_telling};
 use crate::sticky::{self, Counts, Looked, Outdated};
 
 /// A sender was chosen, or the reason there is none.
@@ -155,6 +158,7 @@ impl Acceptor {
         };
         let loads = PoolLoads {
             acceptor: self,
+            service: service.sid,
             counts: mappings.counts_of(service.sid),
             table: RefCell::new(table),
             segments,
@@ -219,6 +223,7 @@ impl Acceptor {
 /// The loads of a pool's senders, rates found on first use.
 struct PoolLoads<'a, 't> {
     acceptor: &'a Acceptor,
+    service: ServiceSid,
     /// Of the service's mappings.
     counts: Option<&'a Counts>,
     table: RefCell<&'t mut LoadTable>,
@@ -228,8 +233,7 @@ struct PoolLoads<'a, 't> {
 
 impl Loads for PoolLoads<'_, '_> {
     fn mappings(&self, _: SenderNo, position: u64) -> u64 {
-        let count = self.counts.and_then(|counts| counts.get(&position));
-        count.copied().unwrap_or(0)
+        self.counts.map_or(0, |counts| counts.get(position))
     }
 
     fn queue(&self, sender: SenderNo) -> QueueLoad {
@@ -241,6 +245,65 @@ impl Loads for PoolLoads<'_, '_> {
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
             is_full: load.is_full(self.segments, self.reach),
+        }
+    }
+
+    fn ranked(&self, group: &Group, order: Order) -> Option<Scaled> {
+        if group.len() < RANKED_FROM {
+            return None;
+        }
+        let key = (self.service, group.edition(), order);
+        let kept = self.table.borrow_mut().rankings.take(&key);
+        let kept = kept.and_then(|kept| self.brought_up_to_date(kept, group));
+        let kept = kept.unwrap_or_else(|| {
+            let (loads_seen, mappings_seen) = self.ends();
+            let ranking = Ranking::new(group, order, |member| self.standing(member));
+            Kept::new(ranking, loads_seen, mappings_seen)
+        });
+        let scaled = kept.ranking.scaled(self);
+        self.table.borrow_mut().rankings.put(key, kept);
+        debug_assert_eq!(scaled, Scaled::of_walk(group, order, self));
+        Some(scaled)
+    }
+}
+
+impl PoolLoads<'_, '_> {
+    /// The ranking with all that changed since; `None` when it is to be built anew.
+    fn brought_up_to_date(&self, mut kept: Kept, group: &Group) -> Option<Kept> {
+        let (loads_end, mappings_end) = self.ends();
+        let queues: SmallVec<[SenderNo; 8]> = {
+            let table = self.table.borrow();
+            let changed = table.changes.since(kept.loads_seen)?;
+            is_worth_telling(changed.len(), group).then(|| changed.collect())?
+        };
+        for sender in queues {
+            kept.ranking.update(sender, |member| self.standing(member));
+        }
+        if let Some(counts) = self.counts {
+            let changed = counts.changes.since(kept.mappings_seen)?;
+            if !is_worth_telling(changed.len(), group) {
+                return None;
+            }
+            for position in changed {
+                kept.ranking
+                    .update_at(position, |member| self.standing(member));
+            }
+        }
+        (kept.loads_seen, kept.mappings_seen) = (loads_end, mappings_end);
+        Some(kept)
+    }
+
+    /// How far the changes of loads and of mappings go. Nothing changes while both are locked.
+    fn ends(&self) -> (u64, u64) {
+        let mappings = self.counts.map_or(0, |counts| counts.changes.end());
+        (self.table.borrow().changes.end(), mappings)
+    }
+
+    fn standing(&self, member: Member) -> Standing {
+        Standing {
+            queue: self.queue(member.no),
+            mappings: self.mappings(member.no, member.position),
+            is_apart: self.table.borrow().get(member.no).is_nearly_full(),
         }
     }
 }

@@ -19,6 +19,7 @@ use postrider_store::{Result, StickyChange, StickyKey, StickySender, Store};
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
+use crate::change_log::ChangeLog;
 use crate::directory::Directory;
 
 pub(crate) use self::tasks::{sweep, write};
@@ -52,7 +53,29 @@ struct State {
 }
 
 /// Mappings by place in a service's pool.
-pub(crate) type Counts = FxHashMap<u64, u64>;
+#[derive(Default)]
+pub(crate) struct Counts {
+    by_position: FxHashMap<u64, u64>,
+    /// Places whose counts changed.
+    pub(crate) changes: ChangeLog<u64>,
+}
+
+impl Counts {
+    pub(crate) fn get(&self, position: u64) -> u64 {
+        self.by_position.get(&position).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, position: u64) {
+        *self.by_position.entry(position).or_default() += 1;
+        self.changes.note(position);
+    }
+
+    fn subtract(&mut self, position: u64) {
+        let count = self.by_position.entry(position).or_default();
+        *count = count.saturating_sub(1);
+        self.changes.note(position);
+    }
+}
 
 /// What becomes of mappings; `None` deletes.
 type Notes = FxHashMap<StickyKey, Option<StickySender>>;
@@ -75,7 +98,7 @@ impl Sticky {
         let mut state = State::default();
         for count in store.sticky().counts()? {
             let service = state.counts.entry(count.service).or_default();
-            service.insert(count.position, count.mappings);
+            service.by_position.insert(count.position, count.mappings);
         }
         let sticky = Self {
             store,
@@ -236,11 +259,10 @@ impl Locked<'_> {
         if former.map(|former| former.position) != sender.map(|sender| sender.position) {
             let counts = self.state.counts.entry(key.service).or_default();
             if let Some(former) = former {
-                let count = counts.entry(former.position).or_default();
-                *count = count.saturating_sub(1);
+                counts.subtract(former.position);
             }
             if let Some(sender) = sender {
-                *counts.entry(sender.position).or_default() += 1;
+                counts.add(sender.position);
             }
         }
         self.state.noted.insert(key, sender);
