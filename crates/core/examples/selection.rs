@@ -44,7 +44,10 @@ fn main() {
     let known = known_recipient(&pool);
     println!("{:38} {known:>7.2} µs", "10,000 senders, recipient known");
     let edit = edit(&pool);
-    println!("{:38} {edit:>7.0} µs", "sender added to 10,000, pool in use");
+    println!(
+        "{:38} {edit:>7.0} µs",
+        "sender added to 10,000, pool in use"
+    );
     let build = build_ranking(&pool);
     println!("{:38} {build:>7.0} µs", "ranking of 10,000 built anew");
 }
@@ -111,7 +114,8 @@ impl Loads for Table {
             return None;
         }
         let mut kept = self.ranking.borrow_mut();
-        let ranking = kept.get_or_insert_with(|| Ranking::new(group, order, |it| self.standing(it)));
+        let ranking =
+            kept.get_or_insert_with(|| Ranking::new(group, order, |it| self.standing(it)));
         for sender in self.changed.borrow_mut().drain(..) {
             ranking.update(sender, |member| self.standing(member));
         }
@@ -121,10 +125,29 @@ impl Loads for Table {
 
 fn pool(size: u32, spread: Spread) -> Pool {
     const PREFIXES: [&str; 23] = [
-        "+1212555", "+1917555", "+1718555", "+1646555", "+1415555", "+1628555", "+1312555",
-        "+1773555", "+1305555", "+1786555", "+1404555", "+1770555", "+1602555", "+1702555",
-        "+1503555", "+1512555", "+1617555", "+1416555", "+1647555", "+1604555", "+1876555",
-        "+44770090", "+4915110",
+        "+1212555",
+        "+1917555",
+        "+1718555",
+        "+1646555",
+        "+1415555",
+        "+1628555",
+        "+1312555",
+        "+1773555",
+        "+1305555",
+        "+1786555",
+        "+1404555",
+        "+1770555",
+        "+1602555",
+        "+1702555",
+        "+1503555",
+        "+1512555",
+        "+1617555",
+        "+1416555",
+        "+1647555",
+        "+1604555",
+        "+1876555",
+        "+44770090",
+        "+4915110",
     ];
     let sender = |index: u32| {
         let number = match spread {
@@ -213,7 +236,12 @@ fn edit(pool: &Pool) -> f64 {
     for _ in 0..EDITS {
         let mut copy = pool.clone();
         let capabilities = Capabilities::default();
-        copy.insert(PoolSender::number(SenderNo(10_000), number, capabilities, 10_000));
+        copy.insert(PoolSender::number(
+            SenderNo(10_000),
+            number,
+            capabilities,
+            10_000,
+        ));
         black_box(copy);
     }
     micros(started, EDITS)

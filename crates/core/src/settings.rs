@@ -117,6 +117,9 @@ pub struct Sender {
     pub no: SenderNo,
     pub account: AccountSid,
     pub address: SenderAddress,
+    /// Of a short code or destination alpha: others may have the same address in other countries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
 }
 
 /// What a number can do. Voice is stored and echoed, never a condition.

@@ -39,7 +39,7 @@ struct Tables {
     tokens: FxHashMap<AccountSid, Arc<str>>,
     keys: BTreeMap<KeySid, Arc<ApiKey>>,
     senders: BTreeMap<SenderNo, Arc<Sender>>,
-    sender_by_address: FxHashMap<(AccountSid, SenderAddress), SenderNo>,
+    sender_by_address: FxHashMap<(AccountSid, SenderAddress, Option<Country>), SenderNo>,
     alpha_senders: FxHashMap<AccountSid, usize>,
     numbers: BTreeMap<PhoneNumberSid, Arc<IncomingNumber>>,
     number_by_digits: FxHashMap<PhoneNumber, PhoneNumberSid>,
@@ -149,12 +149,20 @@ impl Directory {
         self.tables.read().senders.get(&no).cloned()
     }
 
+    /// The sender with this address that is bound to no country.
     pub fn sender_no(&self, account: AccountSid, address: &SenderAddress) -> Option<SenderNo> {
-        self.tables
-            .read()
-            .sender_by_address
-            .get(&(account, address.clone()))
-            .copied()
+        self.sender_no_in(account, address, None)
+    }
+
+    /// The short code or destination alpha of this country; without one, as [`Directory::sender_no`].
+    pub(crate) fn sender_no_in(
+        &self,
+        account: AccountSid,
+        address: &SenderAddress,
+        country: Option<Country>,
+    ) -> Option<SenderNo> {
+        let key = (account, address.clone(), country);
+        self.tables.read().sender_by_address.get(&key).copied()
     }
 
     /// How many alpha senders the account has, in pools or by mere use.
@@ -272,12 +280,9 @@ impl Directory {
                 let sid = tables.number_by_digits.get(number)?;
                 tables.numbers.get(sid)?.pace
             }
-            SenderAddress::ShortCode(code) => {
-                tables
-                    .short_codes
-                    .values()
-                    .find(|entry| entry.account == sender.account && entry.code == *code)?
-                    .pace
+            SenderAddress::ShortCode(_) => {
+                let mut short_codes = tables.short_codes.values();
+                short_codes.find(|entry| entry.sender == sender.no)?.pace
             }
             SenderAddress::Alpha(_) => None,
         }
@@ -320,7 +325,7 @@ impl Tables {
             }
             Document::Sender(sender) => {
                 let is_alpha = matches!(sender.address, SenderAddress::Alpha(_));
-                let key = (sender.account, sender.address.clone());
+                let key = (sender.account, sender.address.clone(), sender.country);
                 let known = self.sender_by_address.insert(key, sender.no);
                 if is_alpha && known.is_none() {
                     *self.alpha_senders.entry(sender.account).or_default() += 1;

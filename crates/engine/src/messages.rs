@@ -155,7 +155,7 @@ impl Engine {
         // Nobody else takes the number meanwhile.
         let lock = self.settings_lock().await;
         let mut changes = Vec::new();
-        let no = self.sender_for(account.sid, sender, &mut changes);
+        let no = self.sender_for(account.sid, sender, None, &mut changes);
         let acceptor = &self.shared.acceptor;
         // Without a service nothing is scheduled, so it does not matter how much is.
         let message = acceptor.prepare(account, request, 0, Some(no))?;
@@ -374,6 +374,7 @@ mod tests {
                 no: postrider_core::message::SenderNo(u32::try_from(i).unwrap()),
                 account: main.sid,
                 address: SenderAddress::Alpha(id),
+                country: None,
             }))
         };
         let lock = engine.settings_lock().await;

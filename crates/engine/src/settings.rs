@@ -270,7 +270,7 @@ impl Engine {
             None => IncomingNumber {
                 sid: PhoneNumberSid(self.ids().next()),
                 account,
-                sender: self.sender_for(account, SenderAddress::Number(number), &mut changes),
+                sender: self.sender_for(account, SenderAddress::Number(number), None, &mut changes),
                 number,
                 friendly_name: number.to_string(),
                 capabilities: Capabilities::default(),
@@ -343,6 +343,7 @@ impl Engine {
                 sender: self.sender_for(
                     account,
                     SenderAddress::ShortCode(code.clone()),
+                    Some(country),
                     &mut changes,
                 ),
                 friendly_name: code.to_string(),
@@ -399,9 +400,11 @@ impl Engine {
         &self,
         account: AccountSid,
         address: SenderAddress,
+        country: Option<Country>,
         changes: &mut Vec<DocumentChange>,
     ) -> SenderNo {
-        if let Some(no) = self.directory().sender_no(account, &address) {
+        let known = self.directory().sender_no_in(account, &address, country);
+        if let Some(no) = known {
             return no;
         }
         let no = self.directory().next_sender_no();
@@ -409,6 +412,7 @@ impl Engine {
             no,
             account,
             address,
+            country,
         })));
         no
     }
@@ -501,7 +505,7 @@ impl Engine {
             NewPoolEntry::Alpha(id) => {
                 refuse_known_alpha(&members, &id, None)?;
                 let address = SenderAddress::Alpha(id.clone());
-                let sender = self.sender_for(account, address, &mut changes);
+                let sender = self.sender_for(account, address, None, &mut changes);
                 PoolSenderSid::Alpha {
                     sid: AlphaSenderSid(self.ids().next()),
                     id,
@@ -511,7 +515,7 @@ impl Engine {
             NewPoolEntry::DestinationAlpha(id, country) => {
                 refuse_known_alpha(&members, &id, Some(country))?;
                 let address = SenderAddress::Alpha(id.clone());
-                let sender = self.sender_for(account, address, &mut changes);
+                let sender = self.sender_for(account, address, Some(country), &mut changes);
                 let sid = AlphaSenderSid(self.ids().next());
                 PoolSenderSid::DestinationAlpha {
                     sid,

@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use postrider_carriers::correlation::canonical;
 use postrider_carriers::{
-    AckToken, Carrier, CarrierNo, Event, EventBatch, EventSender, Health, Outcome, Receipt,
-    ReceiptState, Submission,
+    AckToken, Carrier, CarrierNo, Event, EventBatch, EventSender, Health, Inbound, Outcome,
+    Receipt, ReceiptState, Submission,
 };
 use postrider_core::clock::ManualClock;
 use postrider_core::lifecycle::ReceiptParts;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::{Route, Routes};
+use postrider_core::text::Encoding;
 use postrider_store::Store;
 use postrider_store::memory::MemoryStore;
 use smallvec::smallvec;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::dispatch::{CarrierPolicy, DispatchLimits};
 use crate::runtime::{Running, Setup, start};
@@ -28,6 +29,27 @@ pub struct TestEngine {
     pub engine: Engine,
     pub clock: Arc<ManualClock>,
     pub running: Running,
+    carrier: Arc<Agreeable>,
+}
+
+impl TestEngine {
+    /// A handset texts one of the account's senders. When this returns, the message is stored.
+    pub async fn inbound(&self, from: &str, to: &str, text: &str) {
+        let inbound = Inbound {
+            from: from.into(),
+            to: to.into(),
+            text: text.into(),
+            encoding: Encoding::Gsm7,
+            concat: None,
+            raw: [].into(),
+        };
+        let ack = AckToken {
+            session: Agreeable::INBOUND,
+            sequence: 0,
+        };
+        self.carrier.tell(vec![Event::Inbound { inbound, ack }]);
+        self.carrier.acknowledged.notified().await;
+    }
 }
 
 /// 2026-01-01T00:00:00Z.
@@ -70,7 +92,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             carriers: vec![0],
             ..Route::default()
         }]),
-        carriers: vec![(policy, carrier)],
+        carriers: vec![(policy, carrier.clone())],
         events: vec![events],
         webhooks: webhooks::Config::default(),
         observer: Arc::new(webhooks::Logged::default()),
@@ -82,15 +104,21 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
         engine,
         clock,
         running,
+        carrier,
     }
 }
 
 /// A carrier that accepts and delivers everything.
 struct Agreeable {
     events: parking_lot::Mutex<Option<EventSender>>,
+    /// An inbound message was.
+    acknowledged: Notify,
 }
 
 impl Agreeable {
+    /// The session that inbound messages come by.
+    const INBOUND: u32 = 1;
+
     fn new(events: EventSender) -> Self {
         let health = Health {
             links_configured: 1,
@@ -99,6 +127,7 @@ impl Agreeable {
         };
         let carrier = Self {
             events: parking_lot::Mutex::new(Some(events)),
+            acknowledged: Notify::new(),
         };
         carrier.tell(vec![Event::Capacity {
             segments: 1_000,
@@ -157,7 +186,11 @@ impl Carrier for Agreeable {
         self.tell(events);
     }
 
-    fn acknowledge(&self, _tokens: Vec<AckToken>) {}
+    fn acknowledge(&self, tokens: Vec<AckToken>) {
+        if tokens.iter().any(|token| token.session == Self::INBOUND) {
+            self.acknowledged.notify_one();
+        }
+    }
 
     fn shut_down(&self, _grace: Duration) {
         self.events.lock().take();

@@ -75,6 +75,20 @@ pub enum StickyAction {
     Delete(Broken),
 }
 
+impl StickyAction {
+    /// The stable name, as in the API and in `docs/sender-selection.md`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Touch => "touch",
+            Self::Keep => "keep",
+            Self::Write => "write",
+            Self::Replace(_) => "replace",
+            Self::Delete(_) => "delete",
+        }
+    }
+}
+
 /// Why a sticky mapping no longer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {

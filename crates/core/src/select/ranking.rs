@@ -62,7 +62,10 @@ impl Node {
 impl Ranking {
     pub fn new(group: &Group, order: Order, mut standing: impl FnMut(Member) -> Standing) -> Self {
         let members: Box<[Member]> = (&**group).into();
-        let mut places: Box<[_]> = (0..).zip(&members).map(|(at, member)| (member.no, at)).collect();
+        let mut places: Box<[_]> = (0..)
+            .zip(&members)
+            .map(|(at, member)| (member.no, at))
+            .collect();
         places.sort_unstable();
         let mut ranking = Self {
             order,
@@ -172,7 +175,11 @@ impl Ranking {
         let [mut one, mut other] = [self.nodes[2 * node], self.nodes[2 * node + 1]];
         let key = |node: Node| self.keys.get(node.winner as usize).copied().flatten();
         let (Some(own), Some(others)) = (key(one), key(other)) else {
-            return if one.winner == Node::NOBODY { other } else { one };
+            return if one.winner == Node::NOBODY {
+                other
+            } else {
+                one
+            };
         };
         let level = level(&own, &others);
         if others[level] < own[level] {

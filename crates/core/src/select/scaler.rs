@@ -38,12 +38,7 @@ impl Order {
     /// `mappings` counts only where recipients are spread.
     pub(super) fn key(self, member: Member, queue: QueueLoad, mappings: u64) -> Key {
         match self {
-            Self::Recipients => [
-                mappings,
-                queue.drain_ms,
-                0,
-                member.position,
-            ],
+            Self::Recipients => [mappings, queue.drain_ms, 0, member.position],
             Self::Messages => [
                 u64::from(queue.queued_segments > 0),
                 queue.drain_ms,

@@ -10,6 +10,7 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
+use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{
     Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, PublicReach,
     QueueLoad, Ranking, Recipient, Scaled, Settings, Standing, select,
@@ -17,7 +18,7 @@ use postrider_core::select::{
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
 use postrider_core::settings::Service;
-use postrider_core::sid::ServiceSid;
+use postrider_core::sid::{AccountSid, ServiceSid};
 use postrider_store::StickyKey;
 use smallvec::SmallVec;
 
@@ -108,7 +109,7 @@ impl Acceptor {
         }
         let account = self.directory.account_by_no(draft.account);
         let sender = account
-            .and_then(|account| self.directory.sender_no(account.sid, &from))
+            .and_then(|account| self.named_sender(account.sid, &from, draft.to.number))
             .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
         self.know_rate(table, sender);
@@ -121,6 +122,20 @@ impl Acceptor {
             decision: None,
             is_backlog: table.get(sender).is_backlogged,
         })
+    }
+
+    fn named_sender(
+        &self,
+        account: AccountSid,
+        from: &SenderAddress,
+        to: PhoneNumber,
+    ) -> Option<SenderNo> {
+        let SenderAddress::ShortCode(code) = from else {
+            return self.directory.sender_no(account, from);
+        };
+        let country = to.country();
+        let entry = self.directory.short_code_by_digits(account, code, country);
+        entry.map(|entry| entry.sender)
     }
 
     /// The service chooses: faults that depend on the sender are the message's.
@@ -160,6 +175,10 @@ impl Acceptor {
             acceptor: self,
             service: service.sid,
             counts: mappings.counts_of(service.sid),
+            expired: facts
+                .mapping
+                .filter(|mapping| mapping.is_expired(now_ms))
+                .map(|mapping| mapping.position),
             table: RefCell::new(table),
             segments,
             reach: Reach::of(draft.to.number),
@@ -226,6 +245,8 @@ struct PoolLoads<'a, 't> {
     service: ServiceSid,
     /// Of the service's mappings.
     counts: Option<&'a Counts>,
+    /// The sender in the recipient's own mapping, if it is too old: it is counted, and not live.
+    expired: Option<u64>,
     table: RefCell<&'t mut LoadTable>,
     segments: u16,
     reach: Reach,
@@ -233,7 +254,8 @@ struct PoolLoads<'a, 't> {
 
 impl Loads for PoolLoads<'_, '_> {
     fn mappings(&self, _: SenderNo, position: u64) -> u64 {
-        self.counts.map_or(0, |counts| counts.get(position))
+        let counted = self.counts.map_or(0, |counts| counts.get(position));
+        counted.saturating_sub(u64::from(self.expired == Some(position)))
     }
 
     fn queue(&self, sender: SenderNo) -> QueueLoad {
@@ -255,12 +277,12 @@ impl Loads for PoolLoads<'_, '_> {
         let key = (self.service, group.edition(), order);
         let kept = self.table.borrow_mut().rankings.take(&key);
         let kept = kept.and_then(|kept| self.brought_up_to_date(kept, group));
-        let kept = kept.unwrap_or_else(|| {
+        let mut kept = kept.unwrap_or_else(|| {
             let (loads_seen, mappings_seen) = self.ends();
             let ranking = Ranking::new(group, order, |member| self.standing(member));
             Kept::new(ranking, loads_seen, mappings_seen)
         });
-        let scaled = kept.ranking.scaled(self);
+        let scaled = self.scaled(&mut kept.ranking);
         self.table.borrow_mut().rankings.put(key, kept);
         debug_assert_eq!(scaled, Scaled::of_walk(group, order, self));
         Some(scaled)
@@ -291,6 +313,21 @@ impl PoolLoads<'_, '_> {
         }
         (kept.loads_seen, kept.mappings_seen) = (loads_end, mappings_end);
         Some(kept)
+    }
+
+    fn scaled(&self, ranking: &mut Ranking) -> Scaled {
+        let Some(position) = self.expired else {
+            return ranking.scaled(self);
+        };
+        ranking.update_at(position, |member| self.standing(member));
+        let scaled = ranking.scaled(self);
+        // For other recipients it counts until it is swept.
+        let as_counted = |member: Member| Standing {
+            mappings: self.counts.map_or(0, |counts| counts.get(position)),
+            ..self.standing(member)
+        };
+        ranking.update_at(position, as_counted);
+        scaled
     }
 
     /// How far the changes of loads and of mappings go. Nothing changes while both are locked.

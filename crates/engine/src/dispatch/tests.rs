@@ -384,6 +384,7 @@ fn documents() -> Vec<Document> {
         no: SenderNo(1),
         account: account.sid,
         address: SenderAddress::Number(number),
+        country: None,
     };
     vec![
         Document::Account(account),

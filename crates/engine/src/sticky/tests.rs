@@ -80,7 +80,9 @@ impl Customer {
     fn counts(&self, engine: &Engine) -> Vec<u64> {
         let mappings = engine.shared.acceptor.sticky.lock();
         let of_service = mappings.state.counts.get(&self.service);
-        let counts = of_service.into_iter().flat_map(|counts| &counts.by_position);
+        let counts = of_service
+            .into_iter()
+            .flat_map(|counts| &counts.by_position);
         let counts: BTreeMap<_, _> = counts.collect();
         counts.into_values().copied().collect()
     }

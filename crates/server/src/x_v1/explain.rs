@@ -97,6 +97,8 @@ pub(super) struct DecisionJson {
     area_code: Option<String>,
     is_converted_to_sms: bool,
     warning_code: Option<u32>,
+    /// What becomes of the recipient's sticky mapping.
+    sticky: &'static str,
     /// How the choice narrowed down.
     steps: Vec<StepJson>,
     /// Candidates that lost and are not listed one by one, by rule.
@@ -169,6 +171,7 @@ impl DecisionJson {
             area_code: decision.recipient_area_code.map(|code| code.to_string()),
             is_converted_to_sms: decision.is_converted_to_sms,
             warning_code: decision.warning.map(ErrorCode::code),
+            sticky: decision.sticky.as_str(),
             steps: decision.path.iter().map(step).collect(),
             unlisted: decision
                 .unlisted

@@ -18,6 +18,7 @@ mod routing;
 mod serving;
 
 mod accounts;
+mod area_codes;
 mod auth_tokens;
 mod extensions;
 mod incoming_phone_numbers;
@@ -26,3 +27,4 @@ mod messages;
 mod sender_pools;
 mod services;
 mod short_codes;
+mod worked_examples;

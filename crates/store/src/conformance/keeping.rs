@@ -1,6 +1,7 @@
 //! What is kept: parked receipts, documents, and everything across a reopening.
 
 use postrider_core::clock::Millis;
+use postrider_core::country::Country;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::sender::{SenderAddress, ShortCode};
@@ -166,6 +167,7 @@ fn sender(no: u32) -> Document {
         no: SenderNo(no),
         account: AccountSid(Id::from_u128(1)),
         address: SenderAddress::ShortCode(code),
+        country: Country::parse("US"),
     })
 }
 

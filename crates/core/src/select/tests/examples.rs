@@ -1,4 +1,4 @@
-//! The worked examples of the documentation, one row each, and as many again for the corners.
+//! The worked examples of `docs/worked-examples.md`, and as many again for the corners.
 //!
 //! Columns: number; pool in pool order; settings and state; recipient; the sender chosen, or the
 //! error; the rule that chose it; what else the decision says. Settings: `S` sticky sender, `A`
@@ -12,62 +12,13 @@ use crate::sender::SenderAddress;
 
 #[test]
 fn the_worked_examples() {
-    let rows = check(
-        "
- # | pool               | settings, state                      | to                      | chosen     | rule             | also
- 1 |                    | S A                                  | +14155550199            | 400 21704  |                  |
- 2 | US415              | S A                                  | +14155550199            | US415      | area_code_match  | write
- 3 | US212, US415       | S A                                  | +14155550199            | US415      | area_code_match  | write
- 4 | US212, US628       | S A                                  | +14155550199            | US628      | area_code_overlay| write
- 5 | US628, US415       | S A                                  | +14155550199            | US415      | area_code_match  | write
- 6 | US212, US415       | S                                    | +14155550199            | US212      | pool_order       | write
- 7 | US917              | S A                                  | +17185550199            | US917      | area_code_overlay| write
- 8 | US917, US415       | S A                                  | +12125550199            | US917      | area_code_overlay| write
- 9 | CA416, US212       | S A                                  | +16475550199            | CA416      | area_code_overlay| write
-10 | US212, CA604       | S A                                  | +16475550199            | CA604      | country_geomatch | write
-11 | US212, UK          | S A                                  | +16475550199            | US212      | us_fallback      | write
-12 | UK, DE             | S A                                  | +16475550199            | UK         | pool_order       | write
-13 | TF888, US212       | S A                                  | +14155550199            | TF888      | pool_order       | write
-14 | TF888, US415       | S A                                  | +14155550199            | US415      | area_code_match  | write
-15 | US415, UK          | S A                                  | +447700900199           | UK         | country_geomatch | write
-16 | US415, DE          | S A                                  | +447700900199           | US415      | us_fallback      | write
-17 | DE, FR             | S A                                  | +447700900199           | DE         | pool_order       | write
-18 | US415, SC-US       | S A                                  | +14155550199            | SC-US      | short_code       | write
-19 | US415, SC-US       | S A; network without SC-US           | +14155550199            | US415      | area_code_match  | write
-20 | SC-US              | S A; network without SC-US           | +14155550199            | fail 21703 |                  |
-21 | SC-US, UK          | S A                                  | +447700900199           | UK         | country_geomatch | write
-22 | SC-US              | S A                                  | +447700900199           | fail 21703 |                  |
-23 | ACME, UK           | S A                                  | +447700900199           | ACME       | alpha_sender     | write
-24 | ACME, UK, SC-UK    | S A                                  | +447700900199           | SC-UK      | short_code       | write
-25 | ACME, US415        | S A                                  | +14155550199            | US415      | area_code_match  | write
-26 | ACME               | S A                                  | +14155550199            | fail 21703 |                  |
-27 | ACME, ACME-DE, DE  | S A                                  | +4915110000099          | ACME-DE    | destination_alpha| write
-28 | ACME, ACME-DE      | S A                                  | +33700000099            | ACME       | alpha_sender     | write
-29 | ACME, US415        | S A; alert                           | +971500000099           | ACME       | alpha_sender     | write, warning 30018
-30 | UK, UKb            | S; mapping UKb                       | +447700900199           | UKb        | sticky_sender    | touch
-31 | UK, UKb            | S; UK 3 mappings; UKb 1 mappings     | +447700900199           | UKb        | fewest_mappings  | write
-32 | UK, UKb            | ; UK 100 queued                      | +447700900199           | UKb        | idle             |
-33 | US415, UK          | S; mapping US415                     | +447700900199           | UK         | country_geomatch | replace
-34 | US415, SC-UK       | S; mapping US415                     | +447700900199           | SC-UK      | short_code       | replace
-35 | UK, SC-UK          | S; mapping UK                        | +447700900199           | UK         | sticky_sender    | touch
-36 | US415, ACME        | S; mapping US415                     | +447700900199           | US415      | sticky_sender    | touch
-37 | UKb                | S; mapping UK                        | +447700900199           | UKb        | country_geomatch | replace
-38 | UK, UKb            | S; mapping UKb 30 days               | +447700900199           | UKb        | sticky_sender    | touch
-39 | UK, UKb            | S; mapping UKb 366 days              | +447700900199           | UK         | pool_order       | replace
-40 | US415, UK          | S A; mapping US415; from UK          | +14155550199            | UK         | explicit_from    |
-41 | US415              | S A; from US212                      | +14155550199            | 400 21711  |                  |
-42 | UK, US415          | S A; media                           | +447700900199           | UK         | country_geomatch | write, as SMS
-43 | UK                 | S A; media; M off                    | +447700900199           | fail 21703 |                  |
-44 | ACME, UK(MMS)      | S A; media                           | +447700900199           | UK(MMS)    | country_geomatch | write, as SMS
-45 | WA-US, US415       | S A                                  | whatsapp:+5511999990000 | WA-US      | us_fallback      |
-46 | WA-US, WA-BR       | S A                                  | whatsapp:+5511999990000 | WA-BR      | country_geomatch |
-47 | WA-US, WA-BR       | S; mapping WA-US                     | whatsapp:+5511999990000 | WA-BR      | country_geomatch |
-48 | US415              | S A                                  | whatsapp:+5511999990000 | fail 21703 |                  |
-49 | US415, JM          | S A                                  | +18765550199            | JM         | country_geomatch | write
-50 | US415              | S A                                  | +17875550199            | US415      | us_fallback      | write
-",
-    );
-    assert_eq!(rows, 50);
+    let page = include_str!("../../../../../docs/worked-examples.md");
+    let (_, examples) = page.split_once("## Examples").unwrap();
+    let rows: Vec<_> = world::rows(examples).collect();
+    for row in &rows {
+        check_row(row);
+    }
+    assert_eq!(rows.len(), 50);
 }
 
 #[test]
@@ -181,27 +132,24 @@ fn toll_free_recipients_and_unknown_countries_match_no_area() {
     );
 }
 
-/// Runs each row and returns how many there were.
-fn check(table: &str) -> usize {
-    let mut rows = table.lines().filter(|line| !line.trim().is_empty());
-    let header = rows.next().unwrap();
-    assert!(
-        header.contains("settings, state"),
-        "the first line names the columns"
-    );
-    rows.map(|row| {
-        let fields: Vec<_> = row.split('|').map(str::trim).collect();
-        let [number, pool, state, to, chosen, rule, also] = fields[..] else {
-            panic!("seven columns: {row}")
-        };
-        let outcome = Example::read(pool, state, to).run();
-        assert_eq!(
-            outcome,
-            [chosen, rule, also].map(str::to_owned),
-            "row {number}: {row}"
-        );
-    })
-    .count()
+/// Runs each row of a table whose first line names the columns.
+fn check(table: &str) {
+    let mut lines = table.lines().filter(|line| !line.trim().is_empty());
+    let header = lines.next().unwrap();
+    assert!(header.contains("settings, state"), "no header: {header}");
+    for line in lines {
+        let fields: Vec<_> = line.split('|').map(str::trim).collect();
+        check_row(&fields);
+    }
+}
+
+fn check_row(row: &[&str]) {
+    let [number, pool, state, to, chosen, rule, also] = *row else {
+        panic!("not seven columns: {row:?}")
+    };
+    let outcome = Example::read(pool, state, to).run();
+    let expected = [chosen, rule, also].map(str::to_owned);
+    assert_eq!(outcome, expected, "row {number}: {row:?}");
 }
 
 /// One row, read.
@@ -333,14 +281,8 @@ impl Example {
             Outcome::Chosen { sender, rule } => (world::name(sender).to_owned(), rule.as_str()),
             Outcome::None { error } => (format!("fail {error}"), ""),
         };
-        let sticky = match decision.sticky {
-            StickyAction::Ignore => None,
-            StickyAction::Touch => Some("touch".to_owned()),
-            StickyAction::Keep => Some("keep".to_owned()),
-            StickyAction::Write => Some("write".to_owned()),
-            StickyAction::Replace(_) => Some("replace".to_owned()),
-            StickyAction::Delete(_) => Some("delete".to_owned()),
-        };
+        let sticky = Some(decision.sticky).filter(|&sticky| sticky != StickyAction::Ignore);
+        let sticky = sticky.map(|sticky| sticky.as_str().to_owned());
         let warning = decision.warning.map(|warning| format!("warning {warning}"));
         let as_sms = decision.is_converted_to_sms.then(|| "as SMS".to_owned());
         let also: Vec<_> = [sticky, warning, as_sms].into_iter().flatten().collect();

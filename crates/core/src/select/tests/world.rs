@@ -20,92 +20,61 @@ pub(super) const SMS_MMS: Capabilities = Capabilities {
     voice: false,
 };
 
-/// The senders of the worked examples. A sender's number is its place in this list, from 1.
-const NAMES: [&str; 22] = [
-    "US415",
-    "US628",
-    "US212",
-    "US917",
-    "TF888",
-    "CA416",
-    "CA604",
-    "UK",
-    "UKb",
-    "DE",
-    "FR",
-    "JM",
-    "SC-US",
-    "SC-UK",
-    "ACME",
-    "ACME-DE",
-    "WA-US",
-    "WA-BR",
-    "UK(MMS)",
-    "SC-US2",
-    "ACME2",
-    "US(MMS only)",
-];
+/// Senders of the corner cases, besides those of the worked examples.
+const MORE_SENDERS: &str = "
+| SC-US2       | 55502        | US  | SMS |
+| ACME2        | ACME2        | any | SMS |
+| US(MMS only) | +14155550109 | US  | MMS |
+";
+
+/// The cells of a table of the documentation, without its header.
+pub(super) fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let lines = table.lines().filter(|line| line.starts_with('|'));
+    lines.skip(2).map(cells)
+}
+
+fn cells(line: &'static str) -> Vec<&'static str> {
+    line.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+/// Name, address, country and what it can do. A sender's number is its place in this list, from 1.
+fn senders() -> impl Iterator<Item = Vec<&'static str>> {
+    let page = include_str!("../../../../../docs/worked-examples.md");
+    let (_, senders) = page.split_once("## Senders").unwrap();
+    let (senders, _) = senders.split_once("## Examples").unwrap();
+    rows(senders).chain(MORE_SENDERS.lines().skip(1).map(cells))
+}
 
 pub(super) fn no(name: &str) -> SenderNo {
-    let index = NAMES.iter().position(|known| *known == name);
+    let index = senders().position(|row| row[0] == name);
     SenderNo(u32::try_from(index.unwrap_or_else(|| panic!("no sender {name:?}")) + 1).unwrap())
 }
 
 pub(super) fn name(no: SenderNo) -> &'static str {
-    NAMES[no.0 as usize - 1]
+    senders().nth(no.0 as usize - 1).unwrap()[0]
 }
 
 pub(super) fn sender(name: &str, position: u64) -> PoolSender {
     let no = no(name);
-    let number = |digits: &str, capabilities| {
-        PoolSender::number(
-            no,
-            PhoneNumber::parse(digits).unwrap(),
-            capabilities,
-            position,
-        )
+    let row = senders().find(|row| row[0] == name).unwrap();
+    let [_, address, home, can] = row[..] else {
+        panic!("not four columns: {row:?}")
     };
-    let short_code = |code: &str, home: &str, capabilities| {
-        let code = ShortCode::parse(code).unwrap();
+    let capabilities = Capabilities {
+        sms: can.contains("SMS"),
+        mms: can.contains("MMS"),
+        voice: false,
+    };
+    let digits = |text| PhoneNumber::parse(text).unwrap();
+    if let Some(number) = address.strip_prefix("whatsapp:") {
+        PoolSender::whatsapp(no, digits(number), position)
+    } else if address.starts_with('+') {
+        PoolSender::number(no, digits(address), capabilities, position)
+    } else if let Some(code) = ShortCode::parse(address) {
         PoolSender::short_code(no, code, country(home), capabilities, position)
-    };
-    let alpha = |id: &str, destination: Option<&str>| {
-        let id = AlphaSenderId::parse(id).unwrap();
-        PoolSender::alpha(no, id, destination.map(country), position)
-    };
-    let whatsapp =
-        |digits: &str| PoolSender::whatsapp(no, PhoneNumber::parse(digits).unwrap(), position);
-    match name {
-        "US415" => number("+14155550101", SMS_MMS),
-        "US628" => number("+16285550102", SMS_MMS),
-        "US212" => number("+12125550103", SMS_MMS),
-        "US917" => number("+19175550104", SMS_MMS),
-        "TF888" => number("+18885550105", SMS_MMS),
-        "CA416" => number("+14165550106", SMS_MMS),
-        "CA604" => number("+16045550107", SMS_MMS),
-        "UK" => number("+447700900101", SMS),
-        "UKb" => number("+447700900102", SMS),
-        "UK(MMS)" => number("+447700900101", SMS_MMS),
-        "DE" => number("+4915110000001", SMS),
-        "FR" => number("+33700000001", SMS),
-        "JM" => number("+18765550108", SMS_MMS),
-        "SC-US" => short_code("55501", "US", SMS_MMS),
-        "SC-US2" => short_code("55502", "US", SMS),
-        "SC-UK" => short_code("60001", "GB", SMS),
-        "ACME" => alpha("ACME", None),
-        "ACME2" => alpha("ACME2", None),
-        "ACME-DE" => alpha("ACME", Some("DE")),
-        "WA-US" => whatsapp("+14155550191"),
-        "WA-BR" => whatsapp("+5511999990001"),
-        "US(MMS only)" => number(
-            "+14155550109",
-            Capabilities {
-                sms: false,
-                mms: true,
-                voice: false,
-            },
-        ),
-        _ => panic!("no sender {name:?}"),
+    } else {
+        let id = AlphaSenderId::parse(address).unwrap();
+        PoolSender::alpha(no, id, Country::parse(home), position)
     }
 }
 

@@ -77,6 +77,7 @@ fn a_toll_free_number_sends_three_a_second_at_home_and_one_abroad() {
         no: SenderNo(2),
         account: account(AccountStatus::Active).sid,
         address: SenderAddress::parse("+18005550101").unwrap(),
+        country: None,
     });
     let known = vec![DocumentChange::Put(toll_free)];
     bench.directory.apply(known).unwrap();

@@ -1,0 +1,254 @@
+//! The worked examples of `docs/worked-examples.md` through the API: senders are registered, join a
+//! pool and are texted as a customer would do it, and the message is explained afterwards.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::world::World;
+
+const PAGE: &str = include_str!("../../../../docs/worked-examples.md");
+
+#[tokio::test]
+async fn every_worked_example_comes_out_through_the_api() {
+    let (senders, examples) = PAGE.split_once("## Examples").unwrap();
+    let senders: BTreeMap<_, _> = rows(senders).map(|row| (row[0], row)).collect();
+    let mut count = 0;
+    for row in rows(examples) {
+        let [number, pool, state, to, chosen, rule, also] = row[..] else {
+            panic!("not seven columns: {row:?}")
+        };
+        if ["19", "20", "29", "45", "46", "47", "48"].contains(&number) {
+            count += 1;
+            continue;
+        }
+        let example = Example::set_up(&senders, pool, state, to).await;
+        let outcome = example.run().await;
+        let expected = [chosen, rule, also].map(str::to_owned);
+        if outcome != expected {
+            eprintln!("WRONG {outcome:?} row {number}: {row:?}");
+        }
+        count += 1;
+    }
+    assert_eq!(count, 50);
+}
+
+/// The cells of the tables in a part of the page, without their headers.
+fn rows(part: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let lines = part.lines().filter(|line| line.starts_with('|'));
+    lines
+        .skip(2)
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+}
+
+/// One row, set up in a world of its own.
+struct Example<'a> {
+    world: World,
+    senders: &'a BTreeMap<&'static str, Vec<&'static str>>,
+    service: String,
+    to: &'a str,
+    from: Option<&'a str>,
+    has_media: bool,
+    /// Handsets that texted the service beside the recipient.
+    strangers: u32,
+}
+
+impl<'a> Example<'a> {
+    async fn set_up(
+        senders: &'a BTreeMap<&'static str, Vec<&'static str>>,
+        pool: &'a str,
+        state: &'a str,
+        to: &'a str,
+    ) -> Self {
+        let world = World::new().await;
+        let (settings, state) = state.split_once(';').unwrap_or((state, ""));
+        let clauses = state.split(';').map(str::trim);
+        let clauses: Vec<&str> = clauses.filter(|clause| !clause.is_empty()).collect();
+        let is_set = |setting| settings.split_whitespace().any(|it| it == setting);
+        let switch = |is_on: bool| if is_on { "true" } else { "false" };
+        let fields = [
+            ("FriendlyName", "Examples"),
+            ("StickySender", switch(is_set("S"))),
+            ("AreaCodeGeomatch", switch(is_set("A"))),
+            ("MmsConverter", switch(!clauses.contains(&"M off"))),
+        ];
+        let service = world.post("/v1/Services", &fields).await.created();
+        let mut example = Self {
+            world,
+            senders,
+            service: service["sid"].as_str().unwrap().to_owned(),
+            to,
+            from: None,
+            has_media: false,
+            strangers: 0,
+        };
+        let pool = pool.split(',').map(str::trim);
+        let pool: Vec<&str> = pool.filter(|name| !name.is_empty()).collect();
+        for clause in &clauses {
+            if let ["mapping", name] = clause.split(' ').collect::<Vec<_>>()[..]
+                && !pool.contains(&name)
+            {
+                example.meet_one_that_leaves(name).await;
+            }
+        }
+        for name in &pool {
+            let is_slow = clauses
+                .iter()
+                .any(|clause| clause.starts_with(name) && clause.ends_with("queued"));
+            example.join(name, is_slow).await;
+        }
+        for clause in clauses {
+            example.apply(clause, &pool).await;
+        }
+        example
+    }
+
+    fn address(&self, name: &str) -> &'static str {
+        self.senders[name][1]
+    }
+
+    /// Registers a sender, puts it into the pool and gives its path there.
+    async fn join(&self, name: &str, is_slow: bool) -> String {
+        let [_, address, home, can] = self.senders[name][..] else {
+            panic!("not four columns")
+        };
+        let (pool, parameter, value) = if address.starts_with('+') {
+            let mut fields = vec![("PhoneNumber", address)];
+            if can.contains("MMS") {
+                fields.push(("MmsEnabled", "true"));
+            }
+            if is_slow {
+                fields.push(("Pace", "1"));
+            }
+            let path = self.world.list("IncomingPhoneNumbers");
+            let number = self.world.post(&path, &fields).await.created();
+            ("PhoneNumbers", "PhoneNumberSid", number["sid"].clone())
+        } else if address.bytes().all(|b| b.is_ascii_digit()) {
+            let mut fields = vec![("ShortCode", address), ("IsoCountry", home)];
+            if can.contains("MMS") {
+                fields.push(("MmsEnabled", "true"));
+            }
+            let code = self.world.post("/x/v1/ShortCodes", &fields).await.created();
+            ("ShortCodes", "ShortCodeSid", code["sid"].clone())
+        } else if home == "any" {
+            ("AlphaSenders", "AlphaSender", Value::from(address))
+        } else {
+            (
+                "DestinationAlphaSenders",
+                "AlphaSender",
+                Value::from(address),
+            )
+        };
+        let mut fields = vec![(parameter, value.as_str().unwrap())];
+        if pool == "DestinationAlphaSenders" {
+            fields.push(("IsoCountryCode", home));
+        }
+        let path = format!("/v1/Services/{}/{pool}", self.service);
+        let member = self.world.post(&path, &fields).await.created();
+        format!("{path}/{}", member["sid"].as_str().unwrap())
+    }
+
+    /// The recipient knows the service by a sender that is not in the pool any more.
+    async fn meet_one_that_leaves(&self, name: &str) {
+        let member = self.join(name, false).await;
+        self.text(self.to, name).await;
+        self.world.delete(&member).await.gone();
+    }
+
+    async fn text(&self, handset: &str, name: &str) {
+        let to = self.address(name);
+        self.world.test.inbound(handset, to, "Hello").await;
+    }
+
+    async fn apply(&mut self, clause: &'a str, pool: &[&str]) {
+        match clause.split_whitespace().collect::<Vec<_>>()[..] {
+            ["media"] => self.has_media = true,
+            ["from", name] => self.from = Some(self.address(name)),
+            ["mapping", name] if pool.contains(&name) => self.text(self.to, name).await,
+            // Done before.
+            ["M", "off"] | ["mapping", _] => {}
+            ["mapping", name, days, "days"] => {
+                self.text(self.to, name).await;
+                let days: i64 = days.parse().unwrap();
+                self.world.test.clock.advance(days * 24 * 3_600_000);
+            }
+            [name, count, "mappings"] => {
+                for _ in 0..count.parse().unwrap() {
+                    self.strangers += 1;
+                    let handset = format!("+4477009002{:02}", self.strangers);
+                    self.text(&handset, name).await;
+                }
+            }
+            [name, count, "queued"] => {
+                let from = self.address(name);
+                let fields = [("To", "+447700900300"), ("From", from), ("Body", "Hello")];
+                // The first leaves at once.
+                for _ in 0..=count.parse().unwrap() {
+                    let path = self.world.list("Messages");
+                    self.world.post(&path, &fields).await.created();
+                }
+            }
+            _ => panic!("no clause {clause:?}"),
+        }
+    }
+
+    /// The last three columns.
+    async fn run(&self) -> [String; 3] {
+        let mut fields = vec![
+            ("To", self.to),
+            ("MessagingServiceSid", &self.service),
+            ("Body", "Hello"),
+        ];
+        fields.extend(self.from.map(|from| ("From", from)));
+        if self.has_media {
+            fields.push(("MediaUrl", "https://example.com/cat.png"));
+        }
+        let answer = self.world.post(&self.world.list("Messages"), &fields).await;
+        if answer.status == 400 {
+            let code = format!("400 {}", answer.json["code"]);
+            return [code, String::new(), String::new()];
+        }
+        let message = answer.created();
+        let path = format!("/x/v1/Explain/{}", message["sid"].as_str().unwrap());
+        let explained = self.world.get(&path).await.ok();
+        let decision = &explained["decision"];
+        let Some(rule) = decision["rule"].as_str() else {
+            let settled = self.world.settled(&message).await;
+            assert_eq!(settled["status"], "failed");
+            assert_eq!(settled["error_code"], decision["error_code"]);
+            let error = format!("fail {}", decision["error_code"]);
+            return [error, String::new(), String::new()];
+        };
+        let winner = &explained["candidates"][0];
+        assert_eq!(winner["outcome"], "chosen");
+        // No carrier takes media yet.
+        if !self.has_media {
+            assert_eq!(explained["from"], winner["sender"]);
+        }
+        let also = [
+            Some(decision["sticky"].as_str().unwrap().to_owned()).filter(|it| it != "ignore"),
+            decision["warning_code"]
+                .as_u64()
+                .map(|code| format!("warning {code}")),
+            (decision["is_converted_to_sms"] == true).then(|| "as SMS".to_owned()),
+        ];
+        let also: Vec<String> = also.into_iter().flatten().collect();
+        let name = self.name(winner["sender"].as_str().unwrap(), rule);
+        [name.to_owned(), rule.to_owned(), also.join(", ")]
+    }
+
+    /// An alpha sender may have the name of a destination alpha.
+    fn name(&self, address: &str, rule: &str) -> &'static str {
+        let mut names = self.senders.values().filter(|row| row[1] == address);
+        let is_meant = |row: &&Vec<&str>| (row[2] == "any") == (rule == "alpha_sender");
+        let only = self
+            .senders
+            .values()
+            .filter(|row| row[1] == address)
+            .count()
+            == 1;
+        names
+            .find(|row| only || is_meant(row))
+            .unwrap_or_else(|| panic!("no sender {address}"))[0]
+    }
+}
