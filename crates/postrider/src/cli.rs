@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use postrider_core::sid::AccountSid;
+use postrider_core::sid::{AccountSid, MessageSid, ServiceSid};
 
 /// Self-hosted Messaging Services that speak Twilio's API.
 #[derive(Debug, Parser)]
@@ -57,6 +57,11 @@ pub(crate) enum Command {
     Check(Check),
     /// List, create and renew accounts, while no server runs on the data directory
     Account(Account),
+    /// Explain why a message came from its sender, or which sender a message would come from
+    ///
+    /// Asks a running server. On the server's machine --config or --data-dir tells where it listens
+    /// and who may ask; elsewhere --url does, with TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.
+    Explain(Explain),
     /// Show receipts that were kept as they came, read again with the settings of now
     ///
     /// Those that found no message at first, named no id, or were not understood; all of a carrier's
@@ -143,6 +148,51 @@ pub(crate) enum AccountVerb {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A message that was sent, or failed for want of a sender
+    #[arg(
+        value_name = "MESSAGE_SID",
+        required_unless_present = "to",
+        conflicts_with = "to"
+    )]
+    pub(crate) message: Option<MessageSid>,
+    /// Recipient of a message that does not exist
+    #[arg(long, value_name = "NUMBER", requires = "service")]
+    pub(crate) to: Option<String>,
+    /// The Messaging Service that would choose
+    #[arg(long, value_name = "SID", requires = "to")]
+    pub(crate) service: Option<ServiceSid>,
+    /// A sender of the service's pool that the message would name
+    #[arg(long, value_name = "SENDER", requires = "to")]
+    pub(crate) from: Option<String>,
+    /// Its text; matters where queues are nearly full
+    #[arg(long, value_name = "TEXT", requires = "to")]
+    pub(crate) body: Option<String>,
+    /// URL of its media
+    #[arg(long, value_name = "URL", requires = "to")]
+    pub(crate) media: Vec<String>,
+    /// The server's configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub(crate) config: Option<PathBuf>,
+    /// The server's data, where it runs without a configuration file
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where the server is [default: where the configuration says, else http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", env = "POSTRIDER_URL")]
+    pub(crate) url: Option<String>,
+    /// Who asks [default: with --config or --data-dir, whoever's message or service it is]
+    #[arg(long, value_name = "SID", env = "TWILIO_ACCOUNT_SID")]
+    pub(crate) account_sid: Option<AccountSid>,
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "TWILIO_AUTH_TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) auth_token: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Receipts {
     #[command(flatten)]
     pub(crate) source: Source,
@@ -221,6 +271,20 @@ mod tests {
                 "receipts --data-dir d --carrier acme --since 30m --json",
                 true,
             ),
+            (
+                "explain SM0123456789abcdef0123456789abcdef --config c",
+                true,
+            ),
+            (
+                "explain --to +14155550199 --service MG0123456789abcdef0123456789abcdef --data-dir d",
+                true,
+            ),
+            ("explain --to +14155550199 --config c", false),
+            (
+                "explain SM0123456789abcdef0123456789abcdef --to +14155550199",
+                false,
+            ),
+            ("explain --config c", false),
             ("receipts --config c --since 7d --limit 5", true),
             ("receipts --config c --since yesterday", false),
             ("receipts --config c --since é", false),

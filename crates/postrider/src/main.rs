@@ -2,8 +2,8 @@
 //!
 //! The binary decides nothing. It reads the command line ([`cli`]) and the configuration
 //! ([`config`]), makes every part and gives it to the others ([`wiring`]), and says what happened.
-//! One file for each command: `dev`, `serve`, `check`, `account`, `receipts`,
-//! `run`.
+//! One file for each command: `dev`, `serve`, `check`, `account`, `explain`,
+//! `receipts`, `run`.
 
 mod cli;
 mod config;
@@ -26,6 +26,7 @@ mod stop;
 mod account;
 mod check;
 mod dev;
+mod explain;
 mod receipts;
 mod run;
 
@@ -62,6 +63,7 @@ fn run(command: Command, common: &Common) -> anyhow::Result<u8> {
         Command::Dev(_)
         | Command::Run(_)
         | Command::Account(_)
+        | Command::Explain(_)
         | Command::Receipts(_)
         | Command::Check(_) => "warn",
         Command::Serve(_) => "info",
@@ -74,6 +76,7 @@ fn run(command: Command, common: &Common) -> anyhow::Result<u8> {
         }
         Command::Check(arguments) => check::check(&arguments, common.json),
         Command::Account(arguments) => account::account(&arguments, common.json),
+        Command::Explain(arguments) => explain::explain(&arguments, common.json),
         Command::Receipts(arguments) => receipts::receipts(&arguments, common.json),
         Command::Run(arguments) => ending::run(async |opened| run::run(&arguments, opened).await),
     }

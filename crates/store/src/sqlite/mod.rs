@@ -41,6 +41,7 @@ use postrider_core::sid::Id;
 
 pub use self::directory::OpenError;
 pub use self::raw_receipts::raw_receipts;
+pub use self::settings::documents;
 pub use self::room::{DiskSpace, SystemDiskSpace};
 
 use self::checkpoint::Checkpointer;

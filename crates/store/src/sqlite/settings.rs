@@ -7,7 +7,7 @@ use postrider_core::settings::Document;
 use rusqlite::Connection;
 
 use crate::contract::{DocumentChange, Result, StoreError};
-use crate::sqlite::connection::{CacheKib, open_writer};
+use crate::sqlite::connection::{CacheKib, open_from_outside, open_writer};
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
 
@@ -30,21 +30,7 @@ impl Settings {
     }
 
     pub(super) fn documents(&self) -> Result<Vec<Document>> {
-        let conn = self.conn.lock();
-        let mut select =
-            conn.prepare_cached("SELECT kind, key, body FROM documents ORDER BY kind, key")?;
-        let mut rows = select.query(())?;
-        let mut documents = Vec::new();
-        while let Some(row) = rows.next()? {
-            let body: String = row.get(2)?;
-            let document = serde_json::from_str(&body).map_err(|error| {
-                let kind: String = row.get(0).unwrap_or_default();
-                let key: String = row.get(1).unwrap_or_default();
-                StoreError::Corrupt(format!("document {kind} {key}: {error}"))
-            })?;
-            documents.push(document);
-        }
-        Ok(documents)
+        read(&self.conn.lock())
     }
 
     pub(super) fn commit(&self, changes: &[DocumentChange]) -> Result<()> {
@@ -69,4 +55,28 @@ impl Settings {
         }
         Ok(transaction.commit()?)
     }
+}
+
+fn read(conn: &Connection) -> Result<Vec<Document>> {
+    let mut select =
+        conn.prepare_cached("SELECT kind, key, body FROM documents ORDER BY kind, key")?;
+    let mut rows = select.query(())?;
+    let mut documents = Vec::new();
+    while let Some(row) = rows.next()? {
+        let body: String = row.get(2)?;
+        let document = serde_json::from_str(&body).map_err(|error| {
+            let kind: String = row.get(0).unwrap_or_default();
+            let key: String = row.get(1).unwrap_or_default();
+            StoreError::Corrupt(format!("document {kind} {key}: {error}"))
+        })?;
+        documents.push(document);
+    }
+    Ok(documents)
+}
+
+/// The settings in a data directory, whether a server runs on it or not.
+pub fn documents(dir: &Path) -> Result<Vec<Document>> {
+    let path = dir.join("control.db");
+    let conn = open_from_outside(&path, CacheKib(1024)).about(&path)?;
+    read(&conn).about(&path)
 }

@@ -1,0 +1,276 @@
+//! `postrider explain`: why a message came from its sender, or which sender it would come from.
+//!
+//! Asks the running server, which knows queues and sticky recipients as they are at this instant.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use postrider_core::settings::Document;
+use postrider_core::sid::{AccountSid, ServiceSid};
+use postrider_engine::directory::Directory;
+use postrider_engine::secrets::Vault;
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+use url::Url;
+
+use crate::cli::{Explain, Source};
+use crate::{DONE, instance_key, output, serve};
+
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn explain(arguments: &Explain, is_json: bool) -> anyhow::Result<u8> {
+    let explanation = Server::find(arguments)?.explain(arguments)?;
+    if is_json {
+        output::json(&explanation)?;
+    } else {
+        output::line(text(&explanation));
+    }
+    Ok(DONE)
+}
+
+/// A running server, and who may ask it.
+struct Server {
+    url: String,
+    agent: Agent,
+    askers: Vec<Asker>,
+}
+
+struct Asker {
+    account: AccountSid,
+    token: Arc<str>,
+}
+
+impl Server {
+    fn find(arguments: &Explain) -> anyhow::Result<Self> {
+        let mut url = arguments.url.clone();
+        let askers = match (&arguments.account_sid, &arguments.auth_token) {
+            (Some(account), Some(token)) => vec![Asker {
+                account: *account,
+                token: token.as_str().into(),
+            }],
+            _ if arguments.config.is_none() && arguments.data_dir.is_none() => bail!(
+                "say who asks: --config or --data-dir on the server's machine, \
+                 elsewhere TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+            ),
+            (account, _) => {
+                let source = Source {
+                    config: arguments.config.clone(),
+                    data_dir: arguments.data_dir.clone(),
+                };
+                let config = serve::read(&source)?;
+                url = url.or_else(|| Some(url_of(&config.server.listen)));
+                let directory = config.store.directory();
+                let directory = directory.context("store.url names no directory")?;
+                askers(&directory, arguments.service, *account)?
+            }
+        };
+        let config = Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
+            .proxy(None)
+            .build();
+        Ok(Self {
+            url: url.unwrap_or_else(|| DEFAULT_URL.to_owned()),
+            agent: config.into(),
+            askers,
+        })
+    }
+
+    /// The first answer that is not "no such message": only its own account sees one.
+    fn explain(&self, arguments: &Explain) -> anyhow::Result<Value> {
+        let mut last = None;
+        for asker in &self.askers {
+            let (status, answer) = self.ask(asker, arguments)?;
+            if (200..300).contains(&status) {
+                return Ok(answer);
+            }
+            last = Some((status, answer));
+            if status != 404 {
+                break;
+            }
+        }
+        let (status, answer) = last.context("there is no account that could ask")?;
+        match (answer["code"].as_u64(), answer["message"].as_str()) {
+            (Some(code), Some(message)) => bail!("{message} ({code})"),
+            _ => bail!("{} answered {status}, and not as Postrider does", self.url),
+        }
+    }
+
+    fn ask(&self, asker: &Asker, arguments: &Explain) -> anyhow::Result<(u16, Value)> {
+        let url = self.address(asker, arguments)?;
+        let asked = match arguments.message {
+            Some(_) => self.agent.get(url.as_str()).call(),
+            None => self.agent.post(url.as_str()).send_form(fields(arguments)),
+        };
+        let mut response: Response<Body> =
+            asked.with_context(|| format!("no server answers at {}", self.url))?;
+        let body = response.body_mut().read_to_string();
+        let body = body.with_context(|| format!("{} broke off its answer", self.url))?;
+        let answer = serde_json::from_str(&body).unwrap_or(Value::Null);
+        Ok((response.status().as_u16(), answer))
+    }
+
+    /// With the credentials in it: they become the `Authorization` header.
+    fn address(&self, asker: &Asker, arguments: &Explain) -> anyhow::Result<Url> {
+        let base = self.url.trim_end_matches('/');
+        let path = match arguments.message {
+            Some(sid) => format!("{base}/x/v1/Explain/{sid}"),
+            None => format!("{base}/x/v1/Explain"),
+        };
+        let mut url = Url::parse(&path).with_context(|| format!("{base} is no URL"))?;
+        let has_host = url.set_username(&asker.account.to_string()).is_ok()
+            && url.set_password(Some(&asker.token)).is_ok();
+        if !has_host {
+            bail!("{base} names no host");
+        }
+        Ok(url)
+    }
+}
+
+/// The parameters of a message that does not exist.
+fn fields(arguments: &Explain) -> Vec<(&'static str, String)> {
+    let service = arguments.service.map(|service| service.to_string());
+    let single = [
+        ("To", arguments.to.clone()),
+        ("MessagingServiceSid", service),
+        ("From", arguments.from.clone()),
+        ("Body", arguments.body.clone()),
+    ];
+    let single = single
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let media = arguments.media.iter().map(|url| ("MediaUrl", url.clone()));
+    single.chain(media).collect()
+}
+
+/// Where a server that listens there is reached from the same machine.
+fn url_of(listen: &str) -> String {
+    let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "80"));
+    let host = match host {
+        "0.0.0.0" | "" => "127.0.0.1",
+        "[::]" => "[::1]",
+        host => host,
+    };
+    format!("http://{host}:{port}")
+}
+
+/// The accounts whose message or service it may be: the named one, the service's, or all.
+fn askers(
+    directory: &Path,
+    service: Option<ServiceSid>,
+    account: Option<AccountSid>,
+) -> anyhow::Result<Vec<Asker>> {
+    if !directory.join("control.db").exists() {
+        bail!("there is no Postrider data in {}", directory.display());
+    }
+    let documents = postrider_store::sqlite::documents(directory)?;
+    let key = instance_key::of_directory(directory, true)?;
+    let owner = documents.iter().find_map(|document| match document {
+        Document::Service(entry) if Some(entry.sid) == service => Some(entry.account),
+        _ => None,
+    });
+    let settings = Directory::load(documents, Vault::new(&key))?;
+    let wanted = account.or(owner);
+    let accounts = settings.accounts().into_iter();
+    Ok(accounts
+        .filter(|account| wanted.is_none_or(|wanted| wanted == account.sid))
+        .filter_map(|account| {
+            Some(Asker {
+                account: account.sid,
+                token: settings.auth_token(account.sid)?,
+            })
+        })
+        .collect())
+}
+
+/// An explanation as people read it.
+fn text(explanation: &Value) -> String {
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    let mut lines = Vec::new();
+    let from = word(&explanation["from"]).unwrap_or_else(|| "nobody".to_owned());
+    let to = word(&explanation["to"]).unwrap_or_default();
+    let sid = word(&explanation["message_sid"]).unwrap_or_else(|| "would go".to_owned());
+    lines.push(format!("{sid}  {from} → {to}"));
+    let decision = &explanation["decision"];
+    match word(&decision["summary"]) {
+        Some(summary) => lines.push(format!("  {summary}")),
+        None => lines.push(
+            "  nothing was chosen: the request names the sender, or it is not due".to_owned(),
+        ),
+    }
+    if let Some(code) = explanation["error_code"].as_u64() {
+        lines.push(format!("  fails with {code}"));
+    }
+    if let Some(code) = decision["warning_code"].as_u64() {
+        lines.push(format!("  warning {code}"));
+    }
+    if decision["is_converted_to_sms"] == true {
+        lines.push("  its media goes out as a link".to_owned());
+    }
+    if let Some(carrier) = explanation["carrier"].as_str() {
+        let attempts = &explanation["attempts"];
+        lines.push(format!("  carrier {carrier}, attempts {attempts}"));
+    }
+    if explanation["possible_duplicate"] == true {
+        lines.push("  may have gone out twice".to_owned());
+    }
+    let none = Vec::new();
+    let list = |value: &Value, of: &dyn Fn(&Value) -> [String; 4]| {
+        let rows: Vec<_> = value.as_array().unwrap_or(&none).iter().map(of).collect();
+        columns(&rows)
+    };
+    let cell = |value: &Value| word(value).unwrap_or_default();
+    lines.extend(list(&decision["steps"], &|step| {
+        let left = format!("{} left", step["left"]);
+        ["step".to_owned(), cell(&step["rule"]), left, String::new()]
+    }));
+    lines.extend(list(&explanation["candidates"], &|candidate| {
+        ["outcome", "sender", "rule", "reason"].map(|name| cell(&candidate[name]))
+    }));
+    lines.extend(list(&decision["unlisted"], &|unlisted| {
+        let count = format!("{} more", unlisted["count"]);
+        [
+            "removed".to_owned(),
+            count,
+            cell(&unlisted["rule"]),
+            String::new(),
+        ]
+    }));
+    lines
+        .iter()
+        .map(|line| printable(line))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Some of it comes from outside and goes to a terminal.
+fn printable(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    for character in line.chars() {
+        match character {
+            '\'' | '"' | '\\' => text.push(character),
+            _ => text.extend(character.escape_debug()),
+        }
+    }
+    text
+}
+
+/// Rows with their columns in line, indented.
+fn columns(rows: &[[String; 4]]) -> Vec<String> {
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths = [0, 1, 2].map(width);
+    let line = |[a, b, c, d]: &[String; 4]| {
+        let [wa, wb, wc] = widths;
+        format!("  {a:wa$}  {b:wb$}  {c:wc$}  {d}")
+            .trim_end()
+            .to_owned()
+    };
+    rows.iter().map(line).collect()
+}
