@@ -351,6 +351,7 @@ impl Engine {
                 capabilities: Capabilities::default(),
                 webhooks: SenderWebhooks::default(),
                 pace: None,
+                served_networks: Vec::new(),
                 created_ms: now_ms,
                 updated_ms: now_ms,
             },

@@ -21,7 +21,7 @@ pub use decision::{
     Broken, Candidate, CandidateOutcome, Decision, Outcome, Removed, Step, StickyAction,
 };
 pub use facts::{
-    Channel, Detail, Facts, Idle, Loads, Network, PublicReach, QueueLoad, Reach, Recipient, Served,
+    Channel, Detail, Facts, Idle, Loads, PublicReach, QueueLoad, Reach, Recipient, Served,
     Settings, StickyMapping,
 };
 pub use pool::{Pool, PoolSender, SenderKind};
@@ -77,6 +77,7 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
             path: course.path.clone(),
             recipient_country: self.facts.recipient.country,
             recipient_area_code: self.facts.recipient.area_code,
+            recipient_network: self.facts.recipient.network,
             sticky: course.sticky,
             is_converted_to_sms: self.carriage == Carriage::ConvertedMedia,
             warning: self.warning(course),

@@ -11,8 +11,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
 use postrider_core::select::{
-    Channel, Decision, Detail, Facts, Loads, Outcome, Pool, PublicReach, QueueLoad, Recipient,
-    Settings, select,
+    Channel, Decision, Detail, Facts, Loads, Outcome, Pool, QueueLoad, Recipient, Settings, select,
 };
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
@@ -22,6 +21,7 @@ use postrider_store::StickyKey;
 use super::{Acceptor, Draft};
 use crate::loads::LoadTable;
 use crate::pace::rate_of;
+use crate::reach::EngineReach;
 use crate::sticky::{self, Counts, Looked, Outdated};
 
 /// A sender was chosen, or the reason there is none.
@@ -141,8 +141,18 @@ impl Acceptor {
             Ok(former) => former.flatten(),
             Err(outdated) => return Ok(Err(outdated)),
         };
+        let recipient = Recipient {
+            network: draft.network,
+            ..Recipient::of(draft.to.number, draft.to.channel)
+        };
+        let coverage = self.coverage.load();
+        let reach = EngineReach {
+            directory: &self.directory,
+            coverage: &coverage,
+            country: recipient.country,
+        };
         let facts = Facts {
-            recipient: Recipient::of(draft.to.number, draft.to.channel),
+            recipient,
             from: draft.from.as_ref(),
             has_media: draft.has_media,
             settings: Settings::from(service),
@@ -160,7 +170,7 @@ impl Acceptor {
             segments,
             reach: Reach::of(draft.to.number),
         };
-        let decision = select(&pool, &facts, &loads, &PublicReach)?;
+        let decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
         let outcome = self.outcome_of(&decision, &pool, draft, segments, table);
         // A message that fails all the same teaches its recipient nothing.
