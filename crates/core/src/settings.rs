@@ -22,7 +22,7 @@ pub enum Document {
     Key(ApiKey),
     Sender(Sender),
     Number(IncomingNumber),
-    ShortCode(ShortCodeEntry),
+    ShortCode(Box<ShortCodeEntry>),
     Service(Service),
     PoolMember(PoolMember),
 }

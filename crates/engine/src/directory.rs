@@ -379,7 +379,7 @@ impl Tables {
                     let served = code.served_networks.as_slice().into();
                     self.served_networks.insert(key, served);
                 }
-                self.short_codes.insert(sid, Arc::new(code));
+                self.short_codes.insert(sid, code.into());
                 self.refresh_member(&sid.to_string());
             }
             Document::Service(service) => {

@@ -31,13 +31,13 @@ pub struct Table {
     /// Each network once.
     networks: Vec<Network>,
     /// Longest first.
-    lengths: Vec<Prefixes>,
+    lengths: Vec<OfLength>,
     read_ms: Millis,
 }
 
 /// The prefixes of one length.
 #[derive(Debug, PartialEq)]
-struct Prefixes {
+struct OfLength {
     digits: u32,
     /// Ascending.
     prefixes: Box<[u64]>,
@@ -229,7 +229,7 @@ impl Rows {
                     self.note(last as usize, problem);
                 }
             }
-            lengths.push(Prefixes {
+            lengths.push(OfLength {
                 digits,
                 prefixes: rows.iter().map(|&(prefix, ..)| prefix).collect(),
                 networks: rows.iter().map(|&(_, place, _)| place).collect(),
@@ -341,8 +341,8 @@ mod tests {
             numbers in proptest::collection::vec(14_155_550_000_u64..14_155_559_999, 20),
         ) {
             let rows: Vec<_> = rows.into_iter().filter(|(prefix, _)| prefix.len() <= 15).collect();
-            let text: String = rows.iter().map(|(prefix, mnc)| format!("{prefix},310,{mnc}\n")).collect();
-            let table = read(&text).unwrap();
+            let lines: Vec<_> = rows.iter().map(|(prefix, mnc)| format!("{prefix},310,{mnc}")).collect();
+            let table = read(&lines.join("\n")).unwrap();
             prop_assert_eq!(table.len(), rows.len());
             for digits in numbers {
                 let number = PhoneNumber::from_digits(digits).unwrap();
