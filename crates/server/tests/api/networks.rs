@@ -1,5 +1,7 @@
 //! Short codes by the recipient's network, and what else the operator says of carriers' reach.
 
+use std::num::NonZeroU32;
+
 use postrider_core::country::{Country, Support};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_engine::metrics::NetworkLabel;
@@ -206,22 +208,32 @@ async fn a_network_is_looked_up_only_where_a_short_code_depends_on_it() {
 
 #[tokio::test]
 async fn a_recipient_of_an_unknown_network_is_served() {
-    // Nobody listens there.
-    let nowhere = "http://127.0.0.1:1/{number}".to_owned();
-    let world = world_with(|config| config.lookup_url = Some(nowhere)).await;
-    let service = service(&world, &[US415, "SC-US"]).await;
-    let message = send(&world, &service, AWAY).await;
-    assert_eq!(message["from"], "55501");
-    let explained = explanation_of(&world, &message).await;
-    assert_eq!(explained["decision"]["network"], Value::Null);
-    let question = [("To", AWAY), ("MessagingServiceSid", &*service)];
-    let asked = explain(&world, &question).await.ok();
-    let told = &asked["recipient_network"];
-    assert_eq!(
-        (&told["network"], &told["source"]),
-        (&Value::Null, &json!("http"))
-    );
-    assert_eq!(told["problem"], "the connection was refused or reset");
+    // Connected to, and never read from.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap().port();
+    for (port, timeout_ms, problem) in [
+        (1, 5_000, "the connection was refused or reset"),
+        (silent, 50, "no answer within networks.timeout_ms"),
+    ] {
+        let world = world_with(|config| {
+            config.lookup_url = Some(format!("http://127.0.0.1:{port}/{{number}}"));
+            config.timeout_ms = NonZeroU32::new(timeout_ms).unwrap();
+        })
+        .await;
+        let service = service(&world, &[US415, "SC-US"]).await;
+        let message = send(&world, &service, AWAY).await;
+        assert_eq!(message["from"], "55501");
+        let explained = explanation_of(&world, &message).await;
+        assert_eq!(explained["decision"]["network"], Value::Null);
+        let question = [("To", AWAY), ("MessagingServiceSid", &*service)];
+        let asked = explain(&world, &question).await.ok();
+        let told = &asked["recipient_network"];
+        assert_eq!(
+            (&told["network"], &told["source"]),
+            (&Value::Null, &json!("http"))
+        );
+        assert_eq!(told["problem"], problem);
+    }
 }
 
 #[tokio::test]
