@@ -82,7 +82,8 @@ pub struct CountryCapabilities {
     pub notes: &'static str,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Support {
     Yes,
     No,
@@ -90,8 +91,10 @@ pub enum Support {
 }
 
 /// Whether alpha senders must be registered with the country's carriers before use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Preregistration {
+    #[serde(rename = "no")]
     NotNeeded,
     Required,
     /// Possible, and it improves delivery.
@@ -99,6 +102,7 @@ pub enum Preregistration {
     /// Required of some companies or volumes only.
     Conditional,
     /// There are no alpha senders to register.
+    #[serde(rename = "n/a")]
     NotApplicable,
     Unknown,
 }

@@ -3,6 +3,8 @@
 //! Values are still text where their meaning depends on others; `engine::accept` reads them in the
 //! documented order, so that the first fault reported is always the same one.
 
+use crate::network::Network;
+
 /// The parameters of a create request. Absent and empty are different for none of them: callers
 /// pass `None` for both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,4 +32,7 @@ pub struct CreateMessage {
     pub risk_check: Option<String>,
     pub traffic_type: Option<String>,
     pub persistent_actions: Vec<String>,
+    /// No parameter of a message: the network that serves the recipient, where a lookup told or a
+    /// question supposes one.
+    pub recipient_network: Option<Network>,
 }

@@ -9,6 +9,7 @@ pub mod sid;
 
 pub mod country;
 pub mod nanp;
+pub mod network;
 pub mod phone_number;
 pub mod sender;
 pub mod sender_rate;

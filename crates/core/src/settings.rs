@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 use crate::country::Country;
 use crate::message::{AccountNo, SenderNo};
+use crate::network::NetworkPattern;
 use crate::phone_number::PhoneNumber;
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use crate::sid::{
@@ -21,7 +22,7 @@ pub enum Document {
     Key(ApiKey),
     Sender(Sender),
     Number(IncomingNumber),
-    ShortCode(ShortCodeEntry),
+    ShortCode(Box<ShortCodeEntry>),
     Service(Service),
     PoolMember(PoolMember),
 }
@@ -215,6 +216,9 @@ pub struct ShortCodeEntry {
     pub webhooks: SenderWebhooks,
     #[serde(default)]
     pub pace: Option<f64>,
+    /// Networks that it reaches; empty for all of its country.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served_networks: Vec<NetworkPattern>,
     pub created_ms: Millis,
     pub updated_ms: Millis,
 }

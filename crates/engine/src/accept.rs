@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use postrider_core::clock::{Clock, Millis};
+use postrider_core::country::Support;
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
@@ -17,6 +18,7 @@ use postrider_core::lifecycle::Segments;
 use postrider_core::message::{
     AccountNo, Direction, Message, MessageOptions, SenderNo, Status, StatusSet,
 };
+use postrider_core::network::Network;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::phone_number::{NumberKind, PhoneNumber, PhoneNumberError};
 use postrider_core::route::Routes;
@@ -35,10 +37,12 @@ use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
+use crate::reach::Coverage;
 use crate::sticky::Sticky;
 use crate::webhooks::CallbackUrl;
 
 mod choose;
+mod network;
 mod options;
 mod preview;
 mod reserved;
@@ -58,6 +62,7 @@ pub struct Acceptor {
     pub limits: Limits,
     pub paces: PaceSettings,
     pub routes: ArcSwap<Routes>,
+    pub coverage: ArcSwap<Coverage>,
     pub sticky: Sticky,
     /// Services whose stored validity period is over the limit.
     pub warned: Hourly<ServiceSid>,
@@ -73,6 +78,8 @@ struct Draft<'a> {
     to: To,
     body: &'a str,
     has_media: bool,
+    /// The recipient's, where it is known.
+    network: Option<Network>,
     smart_encoded: Option<bool>,
     status_callback: Option<Box<str>>,
     options: MessageOptions,
@@ -154,15 +161,21 @@ impl Acceptor {
         }
     }
 
-    /// A scheduled message's time has come: the record that replaces it.
-    pub fn release(&self, scheduled: &Message, now_ms: Millis) -> Message {
+    /// A scheduled message's time has come: the record that replaces it. `network` is the recipient's,
+    /// where it is known.
+    pub fn release(
+        &self,
+        scheduled: &Message,
+        network: Option<Network>,
+        now_ms: Millis,
+    ) -> Message {
         let validity_s = scheduled.options.validity_period_s;
         let validity_s = validity_s.unwrap_or(validity::MAX_VALIDITY_PERIOD_S);
         let deadline_ms = now_ms.saturating_add(Millis::from(validity_s) * 1_000);
         let send_at_ms = scheduled.send_at_ms.unwrap_or(now_ms);
         let released = match schedule::release(send_at_ms, validity_s, now_ms) {
             Release::Expired => Err(ErrorCode::ValidityPeriodExpired),
-            Release::NotYet | Release::Now => self.redraft(scheduled).and_then(|draft| {
+            Release::NotYet | Release::Now => self.redraft(scheduled, network).and_then(|draft| {
                 let completed = self.complete(scheduled.sid, &draft, deadline_ms, now_ms);
                 completed.map_err(|fault| fault.code)
             }),
@@ -217,6 +230,7 @@ impl Acceptor {
             to,
             body,
             has_media,
+            network: request.recipient_network,
             smart_encoded: request.smart_encoded,
             status_callback,
             options: options::read(request, channel)?,
@@ -275,13 +289,10 @@ impl Acceptor {
                 })?;
             }
             SenderAddress::Alpha(_) => {
-                let support = to
-                    .number
-                    .country()
-                    .and_then(postrider_core::country::capabilities);
-                let is_supported = support
-                    .is_some_and(|row| row.alpha_sender == postrider_core::country::Support::Yes);
-                if !is_supported {
+                let coverage = self.coverage.load();
+                let country = to.number.country();
+                let shows = |country| coverage.alpha_sender(country) == Support::Yes;
+                if !country.is_some_and(shows) {
                     return Err(ErrorCode::FromCannotReachTo.into());
                 }
             }
@@ -337,7 +348,11 @@ impl Acceptor {
     }
 
     /// The draft of a scheduled message, as of now.
-    fn redraft<'a>(&self, scheduled: &'a Message) -> Result<Draft<'a>, ErrorCode> {
+    fn redraft<'a>(
+        &self,
+        scheduled: &'a Message,
+        network: Option<Network>,
+    ) -> Result<Draft<'a>, ErrorCode> {
         let account = self.directory.account_by_no(scheduled.account);
         if account.is_none_or(|account| account.status != AccountStatus::Active) {
             return Err(ErrorCode::AccountSuspended);
@@ -358,6 +373,7 @@ impl Acceptor {
             to,
             body: &scheduled.body,
             has_media: scheduled.num_media > 0,
+            network,
             smart_encoded: scheduled.options.smart_encoded,
             status_callback: scheduled.status_callback.clone(),
             options: scheduled.options.clone(),

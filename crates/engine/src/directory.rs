@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use postrider_core::country::Country;
 use postrider_core::message::{AccountNo, SenderNo};
+use postrider_core::network::NetworkPattern;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::Pool;
 use postrider_core::sender::{SenderAddress, ShortCode};
@@ -44,6 +45,8 @@ struct Tables {
     numbers: BTreeMap<PhoneNumberSid, Arc<IncomingNumber>>,
     number_by_digits: FxHashMap<PhoneNumber, PhoneNumberSid>,
     short_codes: BTreeMap<ShortCodeSid, Arc<ShortCodeEntry>>,
+    /// Of short codes that do not reach all networks of their country.
+    served_networks: FxHashMap<(SenderNo, Country), Arc<[NetworkPattern]>>,
     services: BTreeMap<ServiceSid, Arc<Service>>,
     /// By service, then by position.
     members: BTreeMap<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
@@ -272,6 +275,40 @@ impl Directory {
         Some((service, pool))
     }
 
+    /// Whether any short code reaches some networks only.
+    pub fn has_served_networks(&self) -> bool {
+        !self.tables.read().served_networks.is_empty()
+    }
+
+    /// Whether the service's pool has a short code, of this country if one is given, that reaches some
+    /// networks only.
+    pub fn has_short_code_with_networks(
+        &self,
+        service: ServiceSid,
+        country: Option<Country>,
+    ) -> bool {
+        let tables = self.tables.read();
+        let Some(pool) = tables.pools.get(&service) else {
+            return false;
+        };
+        let short_codes = pool
+            .short_codes()
+            .filter(|&(of, _)| country.is_none_or(|c| c == of));
+        let mut with_networks =
+            short_codes.filter(|&(of, no)| tables.served_networks.contains_key(&(no, of)));
+        with_networks.next().is_some()
+    }
+
+    /// The networks that a short code reaches; `None` for all of its country.
+    pub fn served_networks(
+        &self,
+        short_code: SenderNo,
+        country: Country,
+    ) -> Option<Arc<[NetworkPattern]>> {
+        let tables = self.tables.read();
+        tables.served_networks.get(&(short_code, country)).cloned()
+    }
+
     /// The number or short code whose queue this is, for its own pace. `None` for alpha senders.
     pub fn pace_override(&self, sender: &Sender) -> Option<f64> {
         let tables = self.tables.read();
@@ -340,7 +377,14 @@ impl Tables {
             }
             Document::ShortCode(code) => {
                 let sid = code.sid;
-                self.short_codes.insert(sid, Arc::new(code));
+                let key = (code.sender, code.country);
+                if code.served_networks.is_empty() {
+                    self.served_networks.remove(&key);
+                } else {
+                    let served = code.served_networks.as_slice().into();
+                    self.served_networks.insert(key, served);
+                }
+                self.short_codes.insert(sid, code.into());
                 self.refresh_member(&sid.to_string());
             }
             Document::Service(service) => {
@@ -364,7 +408,11 @@ impl Tables {
                     self.number_by_digits.remove(&number.number);
                 }
             })),
-            "short_code" => drop(key.parse().map(|sid| self.short_codes.remove(&sid))),
+            "short_code" => drop(key.parse().map(|sid| {
+                if let Some(code) = self.short_codes.remove(&sid) {
+                    self.served_networks.remove(&(code.sender, code.country));
+                }
+            })),
             "service" => drop(key.parse().map(|sid| {
                 self.services.remove(&sid);
                 self.pools.remove(&sid);

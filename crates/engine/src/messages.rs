@@ -15,6 +15,7 @@ use postrider_store::{Applied, Change, Cursor, MessageFilter};
 use crate::accept::{Preview, Reserved};
 use crate::in_hand::Place;
 use crate::metrics::RefusalLabel;
+use crate::networks::Answer;
 use crate::{Engine, accept, lost_task};
 
 /// A message that was created.
@@ -33,8 +34,13 @@ impl Engine {
     pub async fn create_message(
         &self,
         account: &Arc<Account>,
-        request: CreateMessage,
+        mut request: CreateMessage,
     ) -> Result<Created, Fault> {
+        // One to be sent later is looked up then.
+        if request.send_at.is_none() {
+            let answer = self.shared.acceptor.look_up(&request).await;
+            request.recipient_network = answer.and_then(|answer| answer.network());
+        }
         let created = self.try_create(account, &request).await;
         let metrics = self.metrics();
         match &created {
@@ -52,9 +58,19 @@ impl Engine {
         created
     }
 
-    /// What [`Engine::create_message`] would make of a request. Changes nothing.
-    pub fn preview(&self, account: &Account, request: &CreateMessage) -> Result<Preview, Fault> {
-        self.shared.acceptor.preview(account, request)
+    /// What [`Engine::create_message`] would make of a request, to a recipient of the network that the
+    /// request supposes or a lookup tells. Changes nothing.
+    pub async fn preview(
+        &self,
+        account: &Account,
+        request: &CreateMessage,
+    ) -> Result<Preview, Fault> {
+        let acceptor = &self.shared.acceptor;
+        let network = match request.recipient_network {
+            Some(network) => Some(Answer::supposed(network, self.now_ms())),
+            None => acceptor.look_up(request).await,
+        };
+        acceptor.preview(account, request, network)
     }
 
     async fn try_create(

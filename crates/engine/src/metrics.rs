@@ -79,6 +79,13 @@ impl MatchCounters {
     }
 }
 
+/// Labels of an answer about a recipient's network.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NetworkLabel {
+    pub source: &'static str,
+    pub result: &'static str,
+}
+
 /// Label of a webhook's end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
@@ -100,6 +107,7 @@ pub struct Metrics {
     pub partial_messages: Counter,
     pub stale_changes: Counter,
     pub webhooks: Family<ResultLabel, Counter>,
+    pub network_lookups: Family<NetworkLabel, Counter>,
     pub commits: Counter,
     pub commit_changes: Counter,
     /// Only of changes that requests wait for, and that became durable.
@@ -139,6 +147,7 @@ impl Default for Metrics {
             partial_messages: Counter::default(),
             stale_changes: Counter::default(),
             webhooks: Family::default(),
+            network_lookups: Family::default(),
             commits: Counter::default(),
             commit_changes: Counter::default(),
             // The clock counts in milliseconds.
@@ -237,6 +246,11 @@ impl Metrics {
             "webhooks",
             "Webhooks finished, by result",
             self.webhooks.clone(),
+        );
+        ours.register(
+            "network_lookups",
+            "Answers about recipients' networks, by who gave them and what they said",
+            self.network_lookups.clone(),
         );
         ours.register(
             "commits",

@@ -32,6 +32,7 @@ use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics};
+use crate::reach::Coverage;
 use crate::secrets::Vault;
 use crate::supervisor::Supervisor;
 use crate::webhooks;
@@ -49,6 +50,7 @@ pub struct Setup {
     pub dispatch_limits: DispatchLimits,
     pub paces: PaceSettings,
     pub routes: Routes,
+    pub coverage: Coverage,
     pub carriers: Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
     /// What the carriers say; each closes when the carriers that share it are gone.
     pub events: Vec<mpsc::Receiver<EventBatch>>,
@@ -234,6 +236,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         limits: setup.limits,
         paces: setup.paces,
         routes: ArcSwap::new(routes),
+        coverage: ArcSwap::from_pointee(setup.coverage),
         sticky,
         warned: Hourly::default(),
     });
@@ -319,6 +322,16 @@ impl Engine {
     /// Tells when the engine can't go on: its store has failed, or a part of it has ended.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.shared.supervisor.failure()
+    }
+
+    /// What the operator says of carriers' reach.
+    pub fn coverage(&self) -> Arc<Coverage> {
+        self.shared.acceptor.coverage.load_full()
+    }
+
+    /// Replaces that, from the next message on.
+    pub fn cover(&self, coverage: Coverage) {
+        self.shared.acceptor.coverage.store(Arc::new(coverage));
     }
 
     /// Replaces routes and carriers without touching what is in flight; returns once they are in

@@ -63,15 +63,22 @@ async fn release_due(engine: &Engine) -> Result<usize, Fault> {
 }
 
 /// What replaces the first messages due at this instant. Each has taken its place in its sender's
-/// queue. Decided where the store is read: five hundred selections would hold up other tasks.
+/// queue. Decided where the store is read: five hundred selections would hold up other tasks. Between
+/// the two, recipients' networks are looked up where they matter.
 async fn due(engine: &Engine, now_ms: Millis) -> Result<Vec<Message>, Fault> {
     let store = engine.shared.store.clone();
     let acceptor = engine.shared.acceptor.clone();
+    // `scheduled` gives what is due before an instant: a message is due at its own.
+    let due = engine.read(move || store.scheduled(now_ms + 1, PAGE));
+    let due = due.await?;
+    if due.is_empty() {
+        return Ok(due);
+    }
+    let networks = acceptor.look_up_all(&due).await;
     engine
         .read(move || {
-            // `scheduled` gives what is due before an instant: a message is due at its own.
-            let due = store.scheduled(now_ms + 1, PAGE)?;
-            let released = due.iter().map(|message| acceptor.release(message, now_ms));
+            let due = due.iter().zip(networks);
+            let released = due.map(|(message, network)| acceptor.release(message, network, now_ms));
             Ok(released.collect())
         })
         .await

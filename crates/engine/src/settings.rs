@@ -149,7 +149,10 @@ impl Engine {
         });
         let codes = directory.short_codes_of(account).into_iter().map(|code| {
             let sid = code.sid.to_string();
-            (sid, Document::ShortCode(ShortCodeEntry::clone(&code)))
+            (
+                sid,
+                Document::ShortCode(Box::new(ShortCodeEntry::clone(&code))),
+            )
         });
         let mut changes = Vec::new();
         for (sid, document) in numbers.chain(codes) {
@@ -352,6 +355,7 @@ impl Engine {
                 capabilities: Capabilities::default(),
                 webhooks: SenderWebhooks::default(),
                 pace: None,
+                served_networks: Vec::new(),
                 created_ms: now_ms,
                 updated_ms: now_ms,
             },
@@ -359,7 +363,7 @@ impl Engine {
         change(&mut entry);
         entry.updated_ms = now_ms;
         let sid = entry.sid;
-        changes.push(DocumentChange::Put(Document::ShortCode(entry)));
+        changes.push(DocumentChange::Put(Document::ShortCode(Box::new(entry))));
         self.write_settings(lock, changes).await?;
         self.short_code(sid)
     }
@@ -373,8 +377,11 @@ impl Engine {
         let mut code = ShortCodeEntry::clone(&*self.short_code(sid)?);
         change(&mut code);
         code.updated_ms = self.now_ms();
-        self.write_settings(lock, vec![DocumentChange::Put(Document::ShortCode(code))])
-            .await?;
+        self.write_settings(
+            lock,
+            vec![DocumentChange::Put(Document::ShortCode(Box::new(code)))],
+        )
+        .await?;
         self.short_code(sid)
     }
 
@@ -384,7 +391,7 @@ impl Engine {
         let code = self.short_code(sid)?;
         let mut changes = self.leave_pool(&sid.to_string());
         changes.push(DocumentChange::Delete(
-            Document::ShortCode(ShortCodeEntry::clone(&code)).key(),
+            Document::ShortCode(Box::new(ShortCodeEntry::clone(&code))).key(),
         ));
         self.write_settings(lock, changes).await
     }

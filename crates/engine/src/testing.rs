@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::dispatch::{CarrierPolicy, DispatchLimits};
 use crate::runtime::{Running, Setup, start};
 use crate::webhooks;
-use crate::{Engine, Limits, Metrics};
+use crate::{Coverage, Engine, Limits, Metrics};
 
 /// An engine and what a test may want to turn.
 pub struct TestEngine {
@@ -92,6 +92,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             carriers: vec![0],
             ..Route::default()
         }]),
+        coverage: Coverage::default(),
         carriers: vec![(policy, carrier.clone())],
         events: vec![events],
         webhooks: webhooks::Config::default(),

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
+use postrider_engine::networks::Table;
 use postrider_store::sqlite::Options;
 use serde::Serialize;
 
@@ -67,6 +68,18 @@ fn look(config: &Config, report: &mut Report) {
     report
         .notes
         .extend(open_files::warning(config, open_files::limit()));
+    if let Some(path) = &config.networks.table {
+        match Table::of_file(path, 0) {
+            Ok(table) => report.notes.push(format!(
+                "networks.table {}: {} rows",
+                path.display(),
+                table.len()
+            )),
+            Err(problem) => report
+                .problems
+                .push(format!("networks.table {}: {problem}", path.display())),
+        }
+    }
     // Already checked: there is one.
     if let Some(directory) = config.store.directory() {
         look_at_store(&directory, &wiring::store_options(config), report);

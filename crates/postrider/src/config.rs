@@ -17,8 +17,10 @@ mod setting;
 use std::fmt;
 use std::path::Path;
 
+use postrider_core::country::Country;
 use postrider_core::pacing::PaceSettings;
-use postrider_engine::{Limits, webhooks};
+use postrider_engine::reach::{Countries, Mms};
+use postrider_engine::{Limits, networks, webhooks};
 use serde::Deserialize;
 
 pub(crate) use self::carriers::Carrier;
@@ -37,6 +39,9 @@ pub(crate) struct Config {
     pub(crate) links: Links,
     pub(crate) carriers: Vec<Carrier>,
     pub(crate) routes: Vec<Route>,
+    pub(crate) networks: networks::Config,
+    pub(crate) mms: Mms,
+    pub(crate) countries: Countries,
     pub(crate) pace: PaceSettings,
     pub(crate) limits: Limits,
 }
@@ -123,6 +128,7 @@ impl Config {
         self.store.check(&mut problems);
         carriers::check(&self.carriers, &mut problems);
         routes::check(&self.routes, &self.carriers, &mut problems);
+        check_reach(self, &mut problems);
         check_limits(&self.limits, &mut problems);
         check_pace(&self.pace, &mut problems);
         problems
@@ -133,6 +139,28 @@ impl Config {
 fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// What is said of recipients' networks and of countries. The table is read when it is put to use.
+fn check_reach(config: &Config, problems: &mut Vec<Problem>) {
+    if let Err(problem) = config.networks.check_url() {
+        problems.push(Problem::at("lookup_url", problem).within("networks"));
+    }
+    let mut check = |country: &Country, key: &str, section: &str| {
+        if Country::parse_known(country.as_str()).is_none() {
+            let text =
+                format!("there is no country {country}, expected one of ISO 3166 such as GB");
+            problems.push(Problem::at(key, text).within(section));
+        }
+    };
+    for country in config.countries.keys() {
+        check(country, country.as_str(), "countries");
+    }
+    for reach in &config.mms.reach {
+        for country in reach.from.iter().chain(&reach.to) {
+            check(country, "reach", "mms");
+        }
+    }
 }
 
 fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
@@ -245,6 +273,28 @@ mod tests {
             (
                 "pace.alpha = -1",
                 "pace.alpha: given -1, expected segments per second, 0 for no limit",
+            ),
+            (
+                "networks.lookup_url = \"https://hlr.example.com/\"",
+                "networks.lookup_url: given \"https://hlr.example.com/\", expected a URL with {number} in it",
+            ),
+            (
+                "networks.lookup_url = \"ftp://hlr.example.com/{number}\"",
+                "networks.lookup_url: given \"ftp://hlr.example.com/{number}\": expected a URL that begins \
+                 with http:// or https://",
+            ),
+            (
+                "[countries.UK]\nalpha_sender = \"yes\"",
+                "countries.UK: there is no country UK, expected one of ISO 3166 such as GB",
+            ),
+            (
+                "mms.reach = [{ from = [\"US\"], to = [\"UK\"] }]",
+                "mms.reach: there is no country UK, expected one of ISO 3166 such as GB",
+            ),
+            (
+                "[countries.AE]\nalpha_sender = \"yess\"",
+                "countries.AE.alpha_sender: given \"yess\", expected \"yes\" or \"no\" or \"unknown\"; \
+                 did you mean \"yes\"?",
             ),
             (
                 "[[carriers]]\nname = \"a\"",

@@ -1,4 +1,4 @@
-//! SIGHUP: carriers and routes become those of the configuration, and no message is lost or refused
+//! SIGHUP: carriers, routes, and what is known of networks and countries become those of the configuration, and no message is lost or refused
 //! over it. All of it or nothing.
 //!
 //! A carrier whose connection is configured as before goes on under its number, with the policies that
@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use postrider_carriers::CarrierNo;
 use postrider_core::route::Routes;
+use postrider_engine::Coverage;
 use postrider_engine::runtime::Reconfiguration;
 
 use crate::cli::Source;
@@ -41,6 +42,8 @@ pub(crate) async fn reload(source: &Source, started: &Config, postrider: &mut Po
 }
 
 async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> {
+    // First, because it is what may fail and starts nothing.
+    let coverage = cover(wanted, postrider).await?;
     let Plan { mut places, routes } = plan(&postrider.places, wanted)?;
     let known = postrider.places.len();
     let clock = postrider.engine.clock().clone();
@@ -58,6 +61,7 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
         events,
     };
     postrider.engine.reconfigure(reconfiguration).await;
+    postrider.engine.cover(coverage);
     let was_retired = |index: usize| postrider.places.get(index).is_some_and(|p| p.is_retired);
     let names = |is_meant: &dyn Fn(usize, &Place) -> bool| {
         let meant = places.iter().enumerate();
@@ -82,6 +86,15 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
     }
     postrider.places = places;
     Ok(())
+}
+
+/// Reads the table of networks, which may be long, where nobody waits for it.
+async fn cover(wanted: &Config, postrider: &Postrider) -> anyhow::Result<Coverage> {
+    let engine = &postrider.engine;
+    let wiring = wiring::lookups(wanted, engine.clock().clone(), engine.metrics().clone());
+    let (wanted, former) = (wanted.clone(), engine.coverage());
+    let read = move || wiring::coverage(&wanted, &wiring, former.networks.as_ref());
+    Ok(tokio::task::spawn_blocking(read).await??)
 }
 
 /// What a reload does.

@@ -10,8 +10,9 @@ use postrider_carriers::smpp::SmppCarrier;
 use postrider_carriers::{Carrier, CarrierNo, EventBatch};
 use postrider_core::clock::Clock;
 use postrider_engine::dispatch::DispatchLimits;
+use postrider_engine::networks::{self, Networks, NetworksError};
 use postrider_engine::runtime::{self, Running};
-use postrider_engine::{Engine, Metrics, webhooks};
+use postrider_engine::{Coverage, Engine, Metrics, webhooks};
 use postrider_server::{App, Door, Ops};
 use postrider_store::Store;
 use postrider_store::sqlite::{Options, SqliteStore};
@@ -166,6 +167,8 @@ impl Postrider {
             .map(|(place, carrier)| Ok((carrier.config.name(), number(place)?)))
             .collect::<anyhow::Result<_>>()?;
         let policies = places.iter().map(|place| place.config.policy());
+        let wiring = lookups(config, clock.clone(), metrics.clone());
+        let coverage = coverage(config, &wiring, None)?;
         let (engine, running) = runtime::start(runtime::Setup {
             clock,
             seed: instance_key::random()?,
@@ -175,6 +178,7 @@ impl Postrider {
             dispatch_limits: DispatchLimits::default(),
             paces: config.pace.clone(),
             routes: config::route_table(&config.routes, &names),
+            coverage,
             carriers: policies.zip(carriers).collect(),
             events,
             webhooks: webhooks_config,
@@ -229,6 +233,36 @@ impl Postrider {
         }
         self.running.shut_down(CARRIERS_GRACE).await;
     }
+}
+
+/// What lookups of networks are connected to.
+pub(crate) fn lookups(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> networks::Wiring {
+    networks::Wiring {
+        clock,
+        metrics,
+        ca_file: config.webhooks.ca_file.clone(),
+    }
+}
+
+/// What the configuration says of carriers' reach, the table of networks read.
+pub(crate) fn coverage(
+    config: &Config,
+    wiring: &networks::Wiring,
+    former: Option<&Networks>,
+) -> Result<Coverage, NetworksError> {
+    let networks = Networks::open(&config.networks, wiring, former)?;
+    if let Some(rows) = networks.as_ref().and_then(Networks::table_rows) {
+        tracing::info!(rows, "networks: the table is read");
+    }
+    Ok(Coverage {
+        networks,
+        mms: config.mms.clone(),
+        countries: config.countries.clone(),
+    })
 }
 
 /// Listens on an address as the configuration writes it.

@@ -355,7 +355,7 @@ impl World {
                 .iter()
                 .any(|work| matches!(work, Work::Release(message) if message.sid == scheduled.sid));
             if !is_waiting {
-                let message = process.acceptor.release(&scheduled, now_ms);
+                let message = process.acceptor.release(&scheduled, None, now_ms);
                 process.mailbox.push_back(Work::Release(Box::new(message)));
             }
         }

@@ -11,6 +11,7 @@ use crate::country::Country;
 use crate::error_code::ErrorCode;
 use crate::message::SenderNo;
 use crate::nanp::AreaCode;
+use crate::network::Network;
 use crate::sender::SenderAddress;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Decision {
     pub path: SmallVec<[Step; 4]>,
     pub recipient_country: Option<Country>,
     pub recipient_area_code: Option<AreaCode>,
+    /// The network that serves the recipient, where it was known.
+    pub recipient_network: Option<Network>,
     /// What to do with the sticky mapping, when the message enters the queue.
     pub sticky: StickyAction,
     /// The message has media that goes out as a link in an SMS (the MMS converter).
@@ -215,7 +218,10 @@ impl Decision {
             Rule::NoMms => "it has no MMS capability".to_owned(),
             Rule::MmsNotRouted => format!("its MMS cannot reach {country}"),
             Rule::NotSticky => "this recipient knows another sender".to_owned(),
-            Rule::NetworkNotServed => "it does not reach the recipient's network".to_owned(),
+            Rule::NetworkNotServed => match self.recipient_network {
+                Some(network) => format!("it does not serve the recipient's network {network}"),
+                None => "it does not serve the recipient's network".to_owned(),
+            },
             Rule::ShortCodePreferred => format!("a short code of {country} comes first"),
             Rule::DestinationAlphaPreferred => {
                 format!("the alpha sender for {country} comes before the general one")

@@ -9,6 +9,7 @@ use crate::clock::Millis;
 use crate::country::{self, Country, Preregistration, Support};
 use crate::message::SenderNo;
 use crate::nanp::AreaCode;
+use crate::network::Network;
 use crate::phone_number::PhoneNumber;
 use crate::sender::SenderAddress;
 use crate::settings::Service;
@@ -59,13 +60,6 @@ impl Recipient {
 pub enum Channel {
     Sms,
     WhatsApp,
-}
-
-/// A mobile network: mobile country code and mobile network code (ITU-T E.212).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Network {
-    pub mcc: u16,
-    pub mnc: u16,
 }
 
 /// The settings of a service that selection obeys.

@@ -22,7 +22,7 @@ pub use decision::{
     Broken, Candidate, CandidateOutcome, Decision, Outcome, Removed, Step, StickyAction,
 };
 pub use facts::{
-    Channel, Detail, Facts, Idle, Loads, Network, PublicReach, QueueLoad, Reach, Recipient, Served,
+    Channel, Detail, Facts, Idle, Loads, PublicReach, QueueLoad, Reach, Recipient, Served,
     Settings, StickyMapping,
 };
 pub use groups::{Edition, Group, Member};
@@ -81,6 +81,7 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
             path: course.path.clone(),
             recipient_country: self.facts.recipient.country,
             recipient_area_code: self.facts.recipient.area_code,
+            recipient_network: self.facts.recipient.network,
             sticky: course.sticky,
             is_converted_to_sms: self.carriage == Carriage::ConvertedMedia,
             warning: self.warning(course),

@@ -264,6 +264,13 @@ impl Pool {
         self.senders.is_empty()
     }
 
+    /// The usable short codes, with their countries.
+    pub fn short_codes(&self) -> impl Iterator<Item = (Country, SenderNo)> {
+        let by_country = self.short_codes.iter();
+        let by_country = by_country.filter_map(|(country, members)| Some((country?, members)));
+        by_country.flat_map(|(country, members)| members.iter().map(move |m| (country, m.no)))
+    }
+
     /// Toll-free numbers: carriers may block traffic that is spread over more than one.
     pub fn toll_free_count(&self) -> usize {
         self.iter()

@@ -1,16 +1,17 @@
 //! The stored form of a decision: a few dozen bytes beside the message.
 //!
-//! Its first byte is a version, so that old messages stay explainable when the form changes. Numbers
-//! are LEB128 varints; the senders that one rule removed are ascending, and all but the first are
+//! Its first byte is a version, so that old messages stay explainable when the form changes: a decision
+//! with the recipient's network is of version 2, all others are of version 1 still. Numbers are LEB128 varints; the senders that one rule removed are ascending, and all but the first are
 //! stored as differences. A pool of a dozen takes about forty bytes.
 //!
 //! | field | bytes |
 //! |---|---|
 //! | version | 1 |
-//! | flags: chosen, converted, warning, country, area code | 1 |
+//! | flags: chosen, converted, warning, country, area code, network | 1 |
 //! | sender, or error code | varint |
 //! | recipient country, if any | 2 |
 //! | recipient area code, if any | varint |
+//! | recipient network, if any (version 2): country code, network code | varint each |
 //! | sticky action | 1 |
 //! | warning, if any | varint |
 //! | path: count, then rule and number left | 1 + (1 + varint) each |
@@ -25,14 +26,19 @@ use crate::country::Country;
 use crate::error_code::ErrorCode;
 use crate::message::SenderNo;
 use crate::nanp::AreaCode;
+use crate::network::Network;
 
-const VERSION: u8 = 1;
+/// Without the recipient's network.
+const VERSION_1: u8 = 1;
+/// With it. An older release refuses this one and reads all others.
+const VERSION_2: u8 = 2;
 
 const CHOSEN: u8 = 1;
 const CONVERTED: u8 = 1 << 1;
 const WARNING: u8 = 1 << 2;
 const COUNTRY: u8 = 1 << 3;
 const AREA_CODE: u8 = 1 << 4;
+const NETWORK: u8 = 1 << 5;
 
 /// Bytes that are no stored decision, or one of a later version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +48,7 @@ pub struct UnreadableDecision;
 impl Decision {
     pub fn to_bytes(&self) -> Box<[u8]> {
         let mut bytes = Vec::with_capacity(64);
-        bytes.extend([VERSION, self.flags()]);
+        bytes.extend([self.version(), self.flags()]);
         match self.outcome {
             Outcome::Chosen { sender, .. } => put(&mut bytes, sender.0),
             Outcome::None { error } => put(&mut bytes, error.code()),
@@ -52,6 +58,10 @@ impl Decision {
         }
         if let Some(area_code) = self.recipient_area_code {
             put(&mut bytes, area_code.number().into());
+        }
+        if let Some(network) = self.recipient_network {
+            put(&mut bytes, network.mcc().into());
+            put(&mut bytes, network.mnc().into());
         }
         bytes.push(sticky_number(self.sticky));
         if let Some(warning) = self.warning {
@@ -70,6 +80,13 @@ impl Decision {
         bytes.into_boxed_slice()
     }
 
+    fn version(&self) -> u8 {
+        match self.recipient_network {
+            Some(_) => VERSION_2,
+            None => VERSION_1,
+        }
+    }
+
     fn flags(&self) -> u8 {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         flag(self.chosen().is_some(), CHOSEN)
@@ -77,6 +94,7 @@ impl Decision {
             | flag(self.warning.is_some(), WARNING)
             | flag(self.recipient_country.is_some(), COUNTRY)
             | flag(self.recipient_area_code.is_some(), AREA_CODE)
+            | flag(self.recipient_network.is_some(), NETWORK)
     }
 
     fn put_removed(&self, bytes: &mut Vec<u8>) {
@@ -102,7 +120,7 @@ struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn decision(&mut self) -> Option<Decision> {
-        if self.byte()? != VERSION {
+        if !matches!(self.byte()?, VERSION_1 | VERSION_2) {
             return None;
         }
         let flags = self.byte()?;
@@ -114,6 +132,10 @@ impl Reader<'_> {
         let recipient_area_code = match flags & AREA_CODE {
             0 => None,
             _ => Some(AreaCode::new(self.number()?.try_into().ok()?)?),
+        };
+        let recipient_network = match flags & NETWORK {
+            0 => None,
+            _ => Some(self.network()?),
         };
         let sticky = sticky_from(self.byte()?)?;
         let warning = match flags & WARNING {
@@ -135,6 +157,7 @@ impl Reader<'_> {
             path,
             recipient_country,
             recipient_area_code,
+            recipient_network,
             sticky,
             is_converted_to_sms: flags & CONVERTED != 0,
             warning,
@@ -186,6 +209,12 @@ impl Reader<'_> {
     fn country(&mut self) -> Option<Country> {
         let letters = [self.byte()?, self.byte()?];
         Country::parse(str::from_utf8(&letters).ok()?)
+    }
+
+    fn network(&mut self) -> Option<Network> {
+        let mcc = self.number()?.try_into().ok()?;
+        let mnc = self.number()?.try_into().ok()?;
+        Network::new(mcc, mnc).ok()
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -268,4 +297,42 @@ fn sticky_from(number: u8) -> Option<StickyAction> {
         .into_iter()
         .chain(because)
         .find(|&action| sticky_number(action) == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the release before networks wrote it: +14155550199 from the second sender by its area code;
+    /// the first one lost, and four of other countries.
+    const OLD: [u8; 19] = [
+        1, 0b11001, 2, b'U', b'S', 0x9F, 0x03, 30, 2, 6, 2, 9, 1, 1, 48, 1, 1, 47, 4,
+    ];
+
+    #[test]
+    fn what_an_older_release_wrote_is_read() {
+        let decision = Decision::from_bytes(&OLD).unwrap();
+        assert_eq!(decision.chosen(), Some(SenderNo(2)));
+        assert_eq!(decision.recipient_country, Some(Country::US));
+        assert_eq!(decision.recipient_area_code, AreaCode::new(415));
+        assert_eq!(decision.recipient_network, None);
+        assert_eq!(*decision.to_bytes(), OLD);
+    }
+
+    #[test]
+    fn a_network_is_kept_and_named() {
+        let decision = Decision {
+            recipient_network: "310-260".parse().ok(),
+            ..Decision::from_bytes(&OLD).unwrap()
+        };
+        let bytes = decision.to_bytes();
+        assert_eq!(bytes[0], VERSION_2);
+        assert_eq!(bytes.len(), OLD.len() + 4);
+        let read = Decision::from_bytes(&bytes).unwrap();
+        assert_eq!(
+            read.reason(Rule::NetworkNotServed),
+            "it does not serve the recipient's network 310-260"
+        );
+        assert_eq!(read, decision);
+    }
 }

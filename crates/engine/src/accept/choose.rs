@@ -12,8 +12,8 @@ use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{
-    Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, PublicReach,
-    QueueLoad, Ranking, Recipient, Scaled, Settings, Standing, select,
+    Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, QueueLoad,
+    Ranking, Recipient, Scaled, Settings, Standing, select,
 };
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
@@ -26,6 +26,7 @@ use super::{Acceptor, Draft};
 use crate::loads::LoadTable;
 use crate::pace::rate_of;
 use crate::rankings::{Kept, RANKED_FROM, is_worth_telling};
+use crate::reach::EngineReach;
 use crate::sticky::{self, Counts, Looked, Outdated};
 
 /// A sender was chosen, or the reason there is none.
@@ -159,8 +160,18 @@ impl Acceptor {
             Ok(former) => former.flatten(),
             Err(outdated) => return Ok(Err(outdated)),
         };
+        let recipient = Recipient {
+            network: draft.network,
+            ..Recipient::of(draft.to.number, draft.to.channel)
+        };
+        let coverage = self.coverage.load();
+        let reach = EngineReach {
+            directory: &self.directory,
+            coverage: &coverage,
+            country: recipient.country,
+        };
         let facts = Facts {
-            recipient: Recipient::of(draft.to.number, draft.to.channel),
+            recipient,
             from: draft.from.as_ref(),
             has_media: draft.has_media,
             settings: Settings::from(service),
@@ -183,7 +194,7 @@ impl Acceptor {
             segments,
             reach: Reach::of(draft.to.number),
         };
-        let decision = select(&pool, &facts, &loads, &PublicReach)?;
+        let decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
         let outcome = self.outcome_of(&decision, &pool, draft, segments, table);
         // A message that fails all the same teaches its recipient nothing.

@@ -13,6 +13,7 @@ use postrider_core::validity::ValidityPeriod;
 
 use super::choose::Purpose;
 use super::{Acceptor, Draft, kind_of};
+use crate::networks::Answer;
 
 /// The answer to "what if".
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Preview {
     pub decision: Option<Decision>,
     /// The senders that were chosen from.
     pub pool: Arc<Pool>,
+    /// What was told of the recipient's network; `None` where nobody was asked.
+    pub network: Option<Answer>,
     /// Numbers of the carriers that would be asked, in their order.
     pub carriers: Vec<u16>,
 }
@@ -31,11 +34,17 @@ pub struct Preview {
 impl Acceptor {
     /// Goes through all that happens before a message is committed, and changes nothing. Faults are
     /// those that the request would be refused with.
-    pub fn preview(&self, account: &Account, request: &CreateMessage) -> Result<Preview, Fault> {
+    pub fn preview(
+        &self,
+        account: &Account,
+        request: &CreateMessage,
+        network: Option<Answer>,
+    ) -> Result<Preview, Fault> {
         let now_ms = self.clock.now_ms();
         let draft = Draft {
             // An alpha sender that was never used yet would get this one.
             newcomer: Some(self.directory.next_sender_no()),
+            network: network.and_then(|answer| answer.network()),
             ..self.read(account, request)?
         };
         let service = draft.service.as_deref();
@@ -59,6 +68,7 @@ impl Acceptor {
         Ok(Preview {
             message,
             decision,
+            network,
             pool: pool.map(|(_, pool)| pool).unwrap_or_default(),
             carriers: carriers.unwrap_or_default(),
         })

@@ -12,11 +12,15 @@ use super::{Carrier, Config, Problem, Route, Server, Setting, Store};
 const EXAMPLE: &str = include_str!("../../../../postrider.example.toml");
 
 /// Keys without a default: the example shows some value.
-const WITHOUT_DEFAULT: [&str; 6] = [
+const WITHOUT_DEFAULT: [&str; 10] = [
     "server.public_url",
     "webhooks.ca_file",
     "links.listen_http",
     "links.listen_https",
+    "networks.table",
+    "networks.lookup_url",
+    "networks.lookup_token",
+    "countries.AE",
     "pace.long_code",
     "pace.long_code_by_country",
 ];
@@ -166,6 +170,22 @@ fn no_key_is_missing() {
         known_keys::<postrider_engine::webhooks::Config>()
     );
     assert_eq!(given_keys(&all["links"]), known_keys::<super::Links>());
+    assert_eq!(
+        given_keys(&all["networks"]),
+        known_keys::<postrider_engine::networks::Config>()
+    );
+    assert_eq!(
+        given_keys(&all["mms"]),
+        known_keys::<postrider_engine::reach::Mms>()
+    );
+    assert_eq!(
+        given_keys(&all["mms"]["reach"][0]),
+        known_keys::<postrider_engine::reach::MmsReach>()
+    );
+    assert_eq!(
+        given_keys(&all["countries"]["AE"]),
+        known_keys::<postrider_engine::reach::CountryOverride>()
+    );
     assert_eq!(
         given_keys(&all["pace"]),
         known_keys::<postrider_core::pacing::PaceSettings>()

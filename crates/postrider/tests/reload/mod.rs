@@ -1,4 +1,5 @@
-//! SIGHUP as an operator meets it: carriers come and go, and no message is lost or refused.
+//! SIGHUP as an operator meets it: carriers come and go, and no message is lost or refused; what is
+//! known of networks is read again.
 
 use std::fs;
 use std::path::PathBuf;
@@ -68,6 +69,19 @@ impl Server {
         let path = format!("/2010-04-01/Accounts/{}/{list}.json", ACCOUNT.sid);
         let (status, body) = process::post(&self.authority, &path, &ACCOUNT, form);
         (status, serde_json::from_str(&body).unwrap())
+    }
+
+    /// A resource of v1 or of our own, which must come to be.
+    fn create(&self, path: &str, form: &str) -> Value {
+        let (status, body) = process::post(&self.authority, path, &ACCOUNT, form);
+        assert_eq!(status, 201, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    fn write(&self, file: &str, text: &str) -> String {
+        let path = self.directory.path().join(file);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     fn send(&self, to: &str) -> (u16, Value) {
@@ -174,5 +188,54 @@ fn a_carrier_that_cannot_start_changes_nothing() {
     process::eventually("started", || server.has_gauges_of("far"));
     assert!(!server.has_gauges_of("dead"));
     server.is_delivered_eventually(&server.sends("14155550199"));
+    assert_eq!(server.process.stop(), 0);
+}
+
+#[test]
+fn a_table_of_networks_is_read_again_and_a_bad_one_changes_nothing() {
+    let server = Server::start(NEAR);
+    let text = |json: &Value| json["sid"].as_str().unwrap().to_owned();
+    let service = text(&server.create("/v1/Services", "FriendlyName=S"));
+    let code = "ShortCode=55501&IsoCountry=US&ServedNetworks=310-410";
+    let code = text(&server.create("/x/v1/ShortCodes", code));
+    let pool = format!("/v1/Services/{service}/ShortCodes");
+    server.create(&pool, &format!("ShortCodeSid={code}"));
+    let network = || {
+        let form = format!("To=%2B14155550199&MessagingServiceSid={service}");
+        let asked = process::post(&server.authority, "/x/v1/Explain", &ACCOUNT, &form);
+        let explained: Value = serde_json::from_str(&asked.1).unwrap();
+        let network = explained["decision"]["network"].clone();
+        (network, explained["from"].clone())
+    };
+    let served = |network: Value| (network, Value::from("55501"));
+    assert_eq!(network(), served(Value::Null));
+
+    let table = server.write("networks.csv", "1415,310,410\n");
+    let networks = format!("[networks]\ntable = \"{table}\"\n");
+    server.reload(&format!("{NEAR}{networks}"));
+    process::eventually("read", || network() == served("310-410".into()));
+    // The same file, now with other rows.
+    server.write("networks.csv", "1415,310,410\n14155550199,310,260\n");
+    server.process.signal("-HUP");
+    let rerouted = (Value::from("310-260"), Value::Null);
+    process::eventually("read again", || network() == rerouted);
+
+    let bad = server.write("bad.csv", "1415,310,410\n14155550199,310\n");
+    let bad = format!("{NEAR}{FAR}[networks]\ntable = \"{bad}\"\n");
+    server.reload(&bad);
+    let file = configuration(&server.directory);
+    let (code, told, _) = process::finish(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(code, 1);
+    assert!(
+        told.contains("bad.csv: line 2: given \"310\" and \"\""),
+        "{told}"
+    );
+    assert_eq!(network(), rerouted);
+    assert!(!server.has_gauges_of("far"));
+
+    let mended = server.write("mended.csv", "1,310,410\n");
+    server.reload(&format!("{NEAR}{FAR}[networks]\ntable = \"{mended}\"\n"));
+    process::eventually("mended", || network() == served("310-410".into()));
+    process::eventually("started", || server.has_gauges_of("far"));
     assert_eq!(server.process.stop(), 0);
 }

@@ -1,6 +1,7 @@
 //! `/x/v1/DryRun`: what the parameters of a message would come to, up to the commit, without it.
 //!
-//! Takes what `Messages` takes and refuses what it refuses. Nothing is written, reserved or counted.
+//! Takes what `Messages` takes, and `RecipientNetwork`, and refuses what it refuses. Nothing is written,
+//! reserved or counted.
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::Status;
@@ -8,17 +9,20 @@ use postrider_core::sid::ServiceSid;
 use serde::Serialize;
 
 use super::explain::{CandidateJson, DecisionJson};
+use super::recipient_network::{RecipientNetworkJson, supposed};
 use crate::api_v2010::read_create;
 use crate::call::{Call, Method};
 use crate::error::Refusal;
 use crate::reply::{Answer, Reply};
 
-pub(super) fn collection(call: &Call<'_>) -> Answer {
+pub(super) async fn collection(call: &Call<'_>) -> Answer {
     if call.method != Method::Post {
         return Err(Refusal::method_not_allowed("POST"));
     }
-    let request = read_create(&call.body)?;
-    let preview = call.engine().preview(&call.caller.account, &request)?;
+    let mut request = read_create(&call.body)?;
+    request.recipient_network = supposed(&call.form()?)?;
+    let account = &call.caller.account;
+    let preview = call.engine().preview(account, &request).await?;
     let message = &preview.message;
     let decision = preview.decision.as_ref();
     let candidates = decision.map(|decision| decision.explain(&preview.pool));
@@ -34,6 +38,7 @@ pub(super) fn collection(call: &Call<'_>) -> Answer {
         is_smart_encoded: message.submitted_body.is_some(),
         encoding: message.encoding.as_str(),
         num_segments: message.num_segments,
+        recipient_network: preview.network.map(RecipientNetworkJson::from),
         route: call.engine().carrier_names(&preview.carriers),
         warnings: warnings(
             decision.and_then(|decision| decision.warning),
@@ -63,6 +68,8 @@ struct DryRunJson<'a> {
     is_smart_encoded: bool,
     encoding: &'static str,
     num_segments: u16,
+    /// Null where nobody was asked, because it does not matter.
+    recipient_network: Option<RecipientNetworkJson>,
     /// Names of the carriers that would be asked, in their order.
     route: Vec<String>,
     warnings: Vec<WarningJson>,

@@ -14,6 +14,7 @@ use postrider_core::sid::{MessageSid, ServiceSid};
 use postrider_engine::Directory;
 use serde::Serialize;
 
+use super::recipient_network::{RecipientNetworkJson, supposed};
 use crate::api_v2010::read_create;
 use crate::call::{Call, Method};
 use crate::error::Refusal;
@@ -35,8 +36,8 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
     Ok(Reply::ok(&json))
 }
 
-/// `MessagingServiceSid` and `To`, and whatever else a message has that may matter.
-pub(super) fn collection(call: &Call<'_>) -> Answer {
+/// `MessagingServiceSid` and `To`, whatever else a message has that may matter, and `RecipientNetwork`.
+pub(super) async fn collection(call: &Call<'_>) -> Answer {
     if call.method != Method::Post {
         return Err(Refusal::method_not_allowed("POST"));
     }
@@ -45,7 +46,9 @@ pub(super) fn collection(call: &Call<'_>) -> Answer {
         // Any text will do: its length matters to queues that are nearly full only.
         request.body = Some("?".to_owned());
     }
-    let preview = call.engine().preview(&call.caller.account, &request)?;
+    request.recipient_network = supposed(&call.form()?)?;
+    let account = &call.caller.account;
+    let preview = call.engine().preview(account, &request).await?;
     let decision = preview.decision.as_ref().ok_or_else(|| {
         let text = "'MessagingServiceSid' is missing: without a service there is nothing to choose";
         Fault::because(ErrorCode::InvalidParameter, text)
@@ -60,6 +63,7 @@ pub(super) fn collection(call: &Call<'_>) -> Answer {
         carrier: None,
         attempts: 0,
         possible_duplicate: false,
+        recipient_network: preview.network.map(RecipientNetworkJson::from),
         decision: Some(DecisionJson::new(decision)),
         candidates: candidates
             .map(|candidate| CandidateJson::new(call.directory(), candidate))
@@ -81,6 +85,9 @@ struct ExplanationJson<'a> {
     carrier: Option<&'a str>,
     attempts: u16,
     possible_duplicate: bool,
+    /// What a lookup says today; null for a message that exists, whose decision has what it said then,
+    /// and where nobody was asked.
+    recipient_network: Option<RecipientNetworkJson>,
     /// Null where none was made: the request named the sender, or the message is scheduled.
     decision: Option<DecisionJson>,
     candidates: Vec<CandidateJson>,
@@ -95,6 +102,8 @@ pub(super) struct DecisionJson {
     error_code: Option<u32>,
     country: Option<String>,
     area_code: Option<String>,
+    /// The recipient's, where it mattered and was known.
+    network: Option<String>,
     is_converted_to_sms: bool,
     warning_code: Option<u32>,
     /// What becomes of the recipient's sticky mapping.
@@ -141,6 +150,7 @@ impl<'a> ExplanationJson<'a> {
             carrier: message.carrier.as_deref(),
             attempts: message.attempts,
             possible_duplicate: message.is_possible_duplicate,
+            recipient_network: None,
             decision: decision.map(DecisionJson::new),
             candidates: candidates
                 .unwrap_or_default()
@@ -169,6 +179,9 @@ impl DecisionJson {
                 .recipient_country
                 .map(|country| country.to_string()),
             area_code: decision.recipient_area_code.map(|code| code.to_string()),
+            network: decision
+                .recipient_network
+                .map(|network| network.to_string()),
             is_converted_to_sms: decision.is_converted_to_sms,
             warning_code: decision.warning.map(ErrorCode::code),
             sticky: decision.sticky.as_str(),

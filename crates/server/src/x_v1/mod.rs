@@ -9,6 +9,7 @@ use crate::reply::Answer;
 
 mod dry_run;
 mod explain;
+mod recipient_network;
 mod short_codes;
 pub(crate) mod simulator;
 mod sticky_senders;
@@ -17,8 +18,8 @@ pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
     match *path {
         ["v1", "ShortCodes"] => short_codes::collection(call).await,
         ["v1", "ShortCodes", sid] => short_codes::instance(call, sid).await,
-        ["v1", "Explain"] => explain::collection(call),
-        ["v1", "DryRun"] => dry_run::collection(call),
+        ["v1", "Explain"] => explain::collection(call).await,
+        ["v1", "DryRun"] => dry_run::collection(call).await,
         ["v1", "StickySenders"] => sticky_senders::collection(call).await,
         ["v1", "StickySenders", service, number] => {
             sticky_senders::instance(call, service, number).await

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use postrider_core::country::Country;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
+use postrider_core::network::NetworkPattern;
 use postrider_core::sender::ShortCode;
 use postrider_core::settings::{HttpMethod, ShortCodeEntry};
 use postrider_core::sid::{AccountSid, ShortCodeSid};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::call::{Call, Method};
 use crate::date::Iso8601;
 use crate::error::Refusal;
+use crate::form::{Change, Form};
 use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
 use crate::sender_form::SenderForm;
@@ -35,7 +37,11 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
         Method::Post => {
             let form = call.form()?;
             let sender = SenderForm::read(&form)?;
-            let change = |code: &mut ShortCodeEntry| sender.apply_to_short_code(code);
+            let served = served_networks(&form)?;
+            let change = |code: &mut ShortCodeEntry| {
+                served.apply_or(&mut code.served_networks, Vec::new());
+                sender.apply_to_short_code(code);
+            };
             let updated = call.engine().update_short_code(code.sid, change).await?;
             Ok(Reply::ok(&ShortCodeJson::new(call, &updated)))
         }
@@ -62,12 +68,41 @@ async fn create(call: &Call<'_>) -> Answer {
         invalid("'IsoCountry' must be a country's two letters in ISO 3166, such as US or GB")
     })?;
     let sender = SenderForm::read(&form)?;
-    let change = |code: &mut ShortCodeEntry| sender.apply_to_short_code(code);
+    let served = served_networks(&form)?;
+    let change = |code: &mut ShortCodeEntry| {
+        served.apply_or(&mut code.served_networks, Vec::new());
+        sender.apply_to_short_code(code);
+    };
     let created = call
         .engine()
         .register_short_code(call.caller.account.sid, code, country, change)
         .await?;
     Ok(Reply::created(&ShortCodeJson::new(call, &created)))
+}
+
+/// `ServedNetworks`, repeated: networks that the code reaches, each an MCC or an MCC and an MNC. One that
+/// is empty stands for all networks.
+fn served_networks(form: &Form<'_>) -> Result<Change<Vec<NetworkPattern>>, Refusal> {
+    const NAME: &str = "ServedNetworks";
+    let given = form.iter().filter(|(name, _)| *name == NAME);
+    let texts: Vec<_> = given.map(|(_, text)| text).collect();
+    let mut patterns = Vec::new();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        let pattern = text.parse().map_err(|error| {
+            Fault::because(
+                ErrorCode::InvalidParameter,
+                format!("'{NAME}' has \"{text}\": {error}"),
+            )
+        })?;
+        patterns.push(pattern);
+    }
+    patterns.sort_unstable();
+    patterns.dedup();
+    Ok(match (texts.is_empty(), patterns.is_empty()) {
+        (true, _) => Change::Keep,
+        (false, true) => Change::Clear,
+        (false, false) => Change::Set(patterns),
+    })
 }
 
 fn invalid(text: &'static str) -> Refusal {
@@ -91,6 +126,8 @@ struct ShortCodeJson<'a> {
     iso_country: Country,
     friendly_name: &'a str,
     capabilities: CapabilitiesJson,
+    /// Networks that it reaches; empty for all of its country.
+    served_networks: &'a [NetworkPattern],
     /// Segments per second, 0 for no limit; null for the default of short codes.
     pace: Option<f64>,
     sms_url: Option<&'a str>,
@@ -124,6 +161,7 @@ impl<'a> ShortCodeJson<'a> {
                 mms: code.capabilities.mms,
                 voice: code.capabilities.voice,
             },
+            served_networks: &code.served_networks,
             pace: code.pace,
             sms_url: webhooks.sms_url.as_deref(),
             sms_method: webhooks.sms_method,

@@ -24,6 +24,7 @@ mod extensions;
 mod incoming_phone_numbers;
 mod keys;
 mod messages;
+mod networks;
 mod sender_pools;
 mod services;
 mod short_codes;

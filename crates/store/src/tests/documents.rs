@@ -28,6 +28,18 @@ fn documents_without_newer_fields_are_read() {
         "created_ms": 0,
         "updated_ms": 0,
     }});
+    let short_code = json!({"ShortCode": {
+        "sid": "SC00000000000000000000000000000001",
+        "account": "AC00000000000000000000000000000001",
+        "sender": 2,
+        "code": "55501",
+        "country": "US",
+        "friendly_name": "Alerts",
+        "capabilities": {"sms": true, "mms": false, "voice": false},
+        "webhooks": {},
+        "created_ms": 0,
+        "updated_ms": 0,
+    }});
     let read = |json| serde_json::from_value::<Document>(json).unwrap();
     let Document::Account(account) = read(account) else {
         panic!("an account is read as one")
@@ -38,4 +50,15 @@ fn documents_without_newer_fields_are_read() {
     };
     assert_eq!(*number.voice, VoiceSettings::default());
     assert_eq!(number.webhooks.status_callback_method, HttpMethod::Post);
+    let Document::ShortCode(mut short_code) = read(short_code) else {
+        panic!("a short code is read as one")
+    };
+    assert_eq!(short_code.served_networks, []);
+    short_code.served_networks = vec!["310".parse().unwrap(), "311-480".parse().unwrap()];
+    let written = serde_json::to_value(Document::ShortCode(short_code.clone())).unwrap();
+    assert_eq!(
+        written["ShortCode"]["served_networks"],
+        json!(["310", "311-480"])
+    );
+    assert_eq!(read(written), Document::ShortCode(short_code));
 }

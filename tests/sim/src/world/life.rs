@@ -112,6 +112,7 @@ impl World {
             },
             paces: PaceSettings::default(),
             routes: ArcSwap::new(routes),
+            coverage: ArcSwap::default(),
             sticky,
             warned: Hourly::default(),
         };

@@ -7,6 +7,7 @@
 
 use super::super::*;
 use super::world::{self, NOW_MS, World};
+use crate::network::Network;
 use crate::phone_number::PhoneNumber;
 use crate::sender::SenderAddress;
 
@@ -224,7 +225,7 @@ impl Example {
                 self.mapping = Some(world::mapping(world::no(name), 0, 0));
             }
             ["network", "without", name] => {
-                self.recipient.network = Some(Network { mcc: 310, mnc: 260 });
+                self.recipient.network = Some(Network::new(310, 260).unwrap());
                 self.world.not_served.insert(world::no(name));
             }
             ["suspended", name] => {

@@ -11,6 +11,7 @@ use super::super::*;
 use super::reference;
 use super::world::{self, NOW_MS, SMS, SMS_MMS, World};
 use crate::message::SenderNo;
+use crate::network::Network;
 use crate::phone_number::PhoneNumber;
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
 
@@ -124,7 +125,7 @@ fn recipient() -> impl Strategy<Value = Recipient> {
         } else {
             Channel::Sms
         };
-        let network = has_network.then_some(Network { mcc: 310, mnc: 260 });
+        let network = has_network.then_some(Network::new(310, 260).unwrap());
         Recipient {
             network,
             ..Recipient::of(PhoneNumber::parse(number).unwrap(), channel)
@@ -314,7 +315,7 @@ proptest! {
         let bytes = case.select(Detail::Compact).to_bytes();
         let _ = Decision::from_bytes(&bytes[..cut.index(bytes.len())]);
         let _ = Decision::from_bytes(&noise);
-        prop_assert!(Decision::from_bytes(&[&[2], &bytes[1..]].concat()).is_err());
+        prop_assert!(Decision::from_bytes(&[&[3], &bytes[1..]].concat()).is_err());
     }
 
     /// Insertions and removals in any order leave the pool as if it had been built at once.

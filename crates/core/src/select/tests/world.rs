@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::country::Country;
 use crate::message::SenderNo;
+use crate::network::Network;
 use crate::phone_number::PhoneNumber;
-use crate::select::{Loads, Network, PoolSender, QueueLoad, Reach, Served, StickyMapping};
+use crate::select::{Loads, PoolSender, QueueLoad, Reach, Served, StickyMapping};
 use crate::sender::{AlphaSenderId, ShortCode};
 use crate::settings::Capabilities;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -91,6 +91,23 @@ impl Connection {
             location: head.headers.remove(LOCATION),
         };
         Ok((answer, body))
+    }
+
+    /// Reads an answer's body, if it has no more octets than that.
+    pub(super) async fn read(
+        &mut self,
+        body: Incoming,
+        len_max: usize,
+    ) -> Result<Bytes, AttemptFailure> {
+        let collected = Limited::new(body, len_max).collect();
+        let collected = drive(&mut self.driver, collected).await;
+        collected
+            .map(Collected::to_bytes)
+            .map_err(|error| match error.downcast::<hyper::Error>() {
+                Ok(error) => failure(&error),
+                // Too long.
+                Err(_) => AttemptFailure::BadHttp,
+            })
     }
 
     /// Reads the rest of an answer, so that the connection can be used again. False: it can't.

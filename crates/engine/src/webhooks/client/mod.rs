@@ -5,6 +5,7 @@
 //! answer a size limit, and each redirect is a request of its own: guarded and signed again.
 
 mod connection;
+mod fetch;
 mod lookup_slots;
 mod pool;
 mod resolver;

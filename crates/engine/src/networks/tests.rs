@@ -1,0 +1,351 @@
+//! Lookups against a service on a port of its own that answers as it is told.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use postrider_core::clock::ManualClock;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// What the service does with a question.
+#[derive(Clone)]
+enum Script {
+    /// A status and a body.
+    Answer(u16, &'static str),
+    /// Octets that are no HTTP.
+    Noise,
+    /// Closes the connection.
+    Close,
+    /// Answers nothing, ever.
+    Hang,
+}
+
+#[derive(Clone)]
+struct Service {
+    url: String,
+    script: Arc<Mutex<Script>>,
+    /// The heads of the requests.
+    seen: Arc<Mutex<Vec<String>>>,
+    at_once_max: Arc<AtomicUsize>,
+}
+
+impl Service {
+    async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service = Self {
+            url: format!("http://{}/hlr/{{number}}", listener.local_addr().unwrap()),
+            script: Arc::new(Mutex::new(script)),
+            seen: Arc::default(),
+            at_once_max: Arc::default(),
+        };
+        let started = service.clone();
+        tokio::spawn(async move {
+            let at_once = Arc::new(AtomicUsize::new(0));
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (service, at_once) = (started.clone(), at_once.clone());
+                tokio::spawn(async move {
+                    let mut head = String::new();
+                    let mut octets = [0; 1024];
+                    loop {
+                        let Ok(len @ 1..) = stream.read(&mut octets).await else {
+                            return;
+                        };
+                        head.push_str(str::from_utf8(&octets[..len]).unwrap());
+                        if !head.ends_with("\r\n\r\n") {
+                            continue;
+                        }
+                        service.seen.lock().push(std::mem::take(&mut head));
+                        let now = at_once.fetch_add(1, Ordering::SeqCst) + 1;
+                        service.at_once_max.fetch_max(now, Ordering::SeqCst);
+                        let script = service.script.lock().clone();
+                        let answer = match script {
+                            Script::Answer(status, body) => format!(
+                                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
+                                body.len()
+                            ),
+                            Script::Noise => "SSH-2.0-OpenSSH\r\n\r\n".to_owned(),
+                            Script::Close => return,
+                            Script::Hang => std::future::pending().await,
+                        };
+                        // Others may come meanwhile.
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                        at_once.fetch_sub(1, Ordering::SeqCst);
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        service
+    }
+
+    fn tell(&self, script: Script) {
+        *self.script.lock() = script;
+    }
+
+    fn asked(&self) -> usize {
+        self.seen.lock().len()
+    }
+}
+
+fn at_least_one(value: u32) -> NonZeroU32 {
+    NonZeroU32::new(value).unwrap()
+}
+
+fn config(service: &Service) -> Config {
+    Config {
+        lookup_url: Some(service.url.clone()),
+        allow_private_networks: true,
+        // Only what hangs takes so long.
+        timeout_ms: at_least_one(5_000),
+        known_for_s: 100,
+        unknown_for_s: 10,
+        ..Config::default()
+    }
+}
+
+fn open(config: &Config, clock: &Arc<ManualClock>) -> Networks {
+    let wiring = Wiring {
+        clock: clock.clone(),
+        metrics: Arc::default(),
+        ca_file: None,
+    };
+    Networks::open(config, &wiring, None).unwrap().unwrap()
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(1_000_000))
+}
+
+fn number(last: u64) -> PhoneNumber {
+    PhoneNumber::from_digits(14_155_550_100 + last).unwrap()
+}
+
+fn network(text: &str) -> Finding {
+    Finding::Known(text.parse().unwrap())
+}
+
+#[tokio::test]
+async fn answers_are_read_as_they_are_documented() {
+    let service = Service::start(Script::Hang).await;
+    let networks = open(&config(&service), &clock());
+    let unknown = Finding::Unknown;
+    let not_understood = Finding::Failed(LookupFailure::NotUnderstood);
+    let status = |status| {
+        Finding::Failed(LookupFailure::Request(
+            crate::webhooks::AttemptFailure::Status(status),
+        ))
+    };
+    let rows = [
+        (200, r#"{"mcc": "310", "mnc": "260"}"#, network("310-260")),
+        (
+            200,
+            r#"{"mcc": 310, "mnc": 26, "name": "x"}"#,
+            network("310-026"),
+        ),
+        (200, r#"{"mcc": "262", "mnc": 1}"#, network("262-01")),
+        (200, r#"{"mcc": null, "mnc": null}"#, unknown),
+        (200, "{}", unknown),
+        (404, "no such number", unknown),
+        (204, "", unknown),
+        (200, r#"{"mcc": "310"}"#, not_understood),
+        (200, r#"{"mcc": "31", "mnc": "260"}"#, not_understood),
+        (200, r#"{"mcc": -1, "mnc": 1}"#, not_understood),
+        (200, r#"{"mcc": ["310"], "mnc": 1}"#, not_understood),
+        (200, "<html>", not_understood),
+        (500, "", status(500)),
+        (302, "", status(302)),
+        (401, "", status(401)),
+    ];
+    for (last, (status, body, expected)) in (0..).zip(rows) {
+        service.tell(Script::Answer(status, body));
+        let answer = networks.find(number(last)).await.unwrap();
+        assert_eq!(answer.finding, expected, "{status} {body}");
+        assert_eq!(answer.source, Source::Http);
+        // So that failures never come to a row.
+        service.tell(Script::Answer(200, "{}"));
+        networks.find(number(last + 50)).await.unwrap();
+    }
+    let first = service.seen.lock()[0].clone();
+    assert!(
+        first.starts_with("GET /hlr/14155550100 HTTP/1.1\r\n"),
+        "{first}"
+    );
+    assert!(!first.to_lowercase().contains("authorization"), "{first}");
+}
+
+#[tokio::test]
+async fn a_service_that_speaks_no_http_or_too_much_is_a_failure() {
+    let service = Service::start(Script::Noise).await;
+    let networks = open(&config(&service), &clock());
+    let large: &'static str = Box::leak(" ".repeat(70_000).into_boxed_str());
+    for (last, script) in (0..).zip([Script::Noise, Script::Close, Script::Answer(200, large)]) {
+        service.tell(script);
+        let answer = networks.find(number(last)).await.unwrap();
+        assert!(matches!(answer.finding, Finding::Failed(_)), "{answer:?}");
+        assert_eq!(answer.network(), None);
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_sent() {
+    let service = Service::start(Script::Answer(200, "{}")).await;
+    let config = Config {
+        lookup_token: Some("sesame".to_owned()),
+        ..config(&service)
+    };
+    open(&config, &clock()).find(number(0)).await.unwrap();
+    let head = service.seen.lock()[0].clone();
+    assert!(head.contains("Authorization: Bearer sesame\r\n"), "{head}");
+    assert!(!format!("{config:?}").contains("sesame"));
+}
+
+#[tokio::test]
+async fn an_answer_is_remembered_as_long_as_it_counts() {
+    let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
+    let clock = clock();
+    let networks = open(&config(&service), &clock);
+    let ask = async |last| networks.find(number(last)).await.unwrap();
+    let asked_ms = clock.now_ms();
+    ask(0).await;
+    service.tell(Script::Answer(404, ""));
+    ask(1).await;
+    assert_eq!(service.asked(), 2);
+    clock.advance(9_999);
+    let known = ask(0).await;
+    assert_eq!(known.finding, network("310-260"));
+    assert_eq!((known.source, known.as_of_ms), (Source::Cache, asked_ms));
+    assert_eq!(ask(1).await.source, Source::Cache);
+    clock.advance(1);
+    assert_eq!(ask(1).await.source, Source::Http);
+    assert_eq!(ask(0).await.source, Source::Cache);
+    assert_eq!(service.asked(), 3);
+    clock.advance(90_000);
+    assert_eq!(ask(0).await.finding, Finding::Unknown);
+    assert_eq!(service.asked(), 4);
+}
+
+#[tokio::test]
+async fn many_who_ask_about_one_number_are_one_question() {
+    let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
+    let networks = open(&config(&service), &clock());
+    let all = futures_util::future::join_all((0..20).map(|_| networks.find(number(0)))).await;
+    assert!(
+        all.iter()
+            .all(|answer| answer.unwrap().finding == network("310-260"))
+    );
+    assert_eq!(service.asked(), 1);
+}
+
+#[tokio::test]
+async fn so_many_questions_and_no_more_are_asked_at_a_time() {
+    let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
+    let config = Config {
+        concurrency: at_least_one(3),
+        ..config(&service)
+    };
+    let networks = open(&config, &clock());
+    let all = futures_util::future::join_all((0..20).map(|last| networks.find(number(last)))).await;
+    assert!(
+        all.iter()
+            .all(|answer| answer.unwrap().finding == network("310-260"))
+    );
+    assert_eq!(service.asked(), 20);
+    assert_eq!(service.at_once_max.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_takes_its_timeout_and_is_then_left_alone_for_a_while() {
+    let service = Service::start(Script::Hang).await;
+    let clock = clock();
+    let config = Config {
+        timeout_ms: at_least_one(20),
+        ..config(&service)
+    };
+    let networks = open(&config, &clock);
+    for last in 0..10 {
+        let answer = networks.find(number(last)).await.unwrap();
+        assert_eq!(answer.finding, Finding::Failed(LookupFailure::Timeout));
+    }
+    let asked = service.asked();
+    let resting = Finding::Failed(LookupFailure::Resting);
+    // The last question ends when it ends, not when its answer is no longer waited for.
+    for _ in 0..2_000 {
+        if networks.find(number(20)).await.unwrap().finding == resting {
+            break;
+        }
+    }
+    let tried = service.asked();
+    assert!(tried <= asked + 1, "{tried}");
+    for last in 30..50 {
+        assert_eq!(networks.find(number(last)).await.unwrap().finding, resting);
+    }
+    assert_eq!(service.asked(), tried);
+    clock.advance(5_000);
+    // Not the twenty milliseconds of before, which a busy machine may need for an answer.
+    service.tell(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#));
+    for last in 60..99 {
+        if networks.find(number(last)).await.unwrap().finding == network("310-260") {
+            return;
+        }
+        clock.advance(5_000);
+    }
+    panic!("it is never asked again");
+}
+
+#[tokio::test]
+async fn a_private_address_is_asked_only_where_that_is_allowed() {
+    let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
+    let config = Config {
+        allow_private_networks: false,
+        ..config(&service)
+    };
+    let answer = open(&config, &clock()).find(number(0)).await.unwrap();
+    let refused = crate::webhooks::AttemptFailure::AddressRefused;
+    assert_eq!(
+        answer.finding,
+        Finding::Failed(LookupFailure::Request(refused))
+    );
+    assert_eq!(service.asked(), 0);
+}
+
+#[tokio::test]
+async fn the_table_is_asked_first_and_a_reload_keeps_what_the_lookup_told() {
+    let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 410}"#)).await;
+    let clock = clock();
+    let directory = tempfile::tempdir().unwrap();
+    let table = directory.path().join("networks.csv");
+    std::fs::write(&table, "14155550100,310,260\n").unwrap();
+    let config = Config {
+        table: Some(table.clone()),
+        ..config(&service)
+    };
+    let wiring = Wiring {
+        clock: clock.clone(),
+        metrics: Arc::default(),
+        ca_file: None,
+    };
+    let open = |config: &Config, former| Networks::open(config, &wiring, former).unwrap();
+    let first = open(&config, None).unwrap();
+    let asked = async |networks: &Networks, last| {
+        let answer = networks.find(number(last)).await.unwrap();
+        (answer.finding, answer.source)
+    };
+    assert_eq!(asked(&first, 0).await, (network("310-260"), Source::Table));
+    assert_eq!(asked(&first, 1).await, (network("310-410"), Source::Http));
+
+    std::fs::write(&table, "14155550100,311,480\n").unwrap();
+    let second = open(&config, Some(&first)).unwrap();
+    assert_eq!(asked(&second, 0).await, (network("311-480"), Source::Table));
+    assert_eq!(asked(&second, 1).await, (network("310-410"), Source::Cache));
+    assert_eq!(service.asked(), 1);
+
+    std::fs::write(&table, "14155550100,311\n").unwrap();
+    let bad = Networks::open(&config, &wiring, Some(&first)).unwrap_err();
+    assert!(bad.to_string().contains("networks.csv: line 1: "), "{bad}");
+    assert!(open(&Config::default(), Some(&first)).is_none());
+}
