@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::country::Country;
+use crate::idempotency::{Fingerprint, KeyHash};
 use crate::message::{AccountNo, SenderNo};
 use crate::phone_number::PhoneNumber;
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
@@ -24,6 +25,7 @@ pub enum Document {
     ShortCode(ShortCodeEntry),
     Service(Service),
     PoolMember(PoolMember),
+    Answer(GivenAnswer),
 }
 
 /// The kind and key of a document, unique in the store.
@@ -46,6 +48,7 @@ impl Document {
                 "pool_member",
                 format!("{}/{}", member.service, member.sender),
             ),
+            Self::Answer(answer) => ("answer", format!("{}/{}", answer.account, answer.key)),
         };
         DocumentKey { kind, key }
     }
@@ -323,4 +326,16 @@ impl std::fmt::Display for PoolSenderSid {
             Self::Alpha { sid, .. } | Self::DestinationAlpha { sid, .. } => sid.fmt(f),
         }
     }
+}
+/// What a create request with an idempotency key was answered, for those who repeat it. Not a setting,
+/// but it is written with those that the request made, and as rarely.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenAnswer {
+    pub account: AccountSid,
+    pub key: KeyHash,
+    pub fingerprint: Fingerprint,
+    pub status: u16,
+    /// Sealed under the instance key: some answers show a secret.
+    pub body_sealed: String,
+    pub at_ms: Millis,
 }
