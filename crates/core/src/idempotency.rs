@@ -4,6 +4,8 @@
 //! be read back, also after its message was redacted. `docs/api.md` has the rules.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -42,6 +44,14 @@ macro_rules! hashes {
             }
         }
 
+        impl FromStr for $name {
+            type Err = ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIntError> {
+                u128::from_str_radix(text, 16).map(|bits| Self(bits.to_be_bytes()))
+            }
+        }
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -51,9 +61,7 @@ macro_rules! hashes {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
-                u128::from_str_radix(&text, 16)
-                    .map(|bits| Self(bits.to_be_bytes()))
-                    .map_err(serde::de::Error::custom)
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
     )*};

@@ -41,9 +41,11 @@ use crate::webhooks::CallbackUrl;
 mod choose;
 mod options;
 mod preview;
+mod repeat;
 mod reserved;
 
 pub use self::preview::Preview;
+pub(crate) use self::repeat::first as first_message;
 pub(crate) use self::reserved::Reserved;
 
 use self::choose::Purpose;
