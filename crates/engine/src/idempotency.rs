@@ -279,3 +279,129 @@ impl First {
             .unwrap_or_else(|error| Err(lost_task::fault("a write of settings", &error)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use postrider_store::Store;
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::testing::engine_over;
+
+    fn request(key: u8) -> Repeatable {
+        Repeatable {
+            key: KeyHash([key; 16]),
+            fingerprint: Fingerprint([key; 16]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_waited_for_and_leaves_nothing_behind() {
+        use futures_util::FutureExt as _;
+        let turns = Arc::new(Turns::default());
+        let take = |account, key| turns.take(AccountNo(account), KeyHash([key; 16]));
+        let first = take(1, 1).await;
+        // Others have their own.
+        drop((take(1, 2).await, take(2, 1).await));
+        let mut second = Box::pin(take(1, 1));
+        assert!((&mut second).now_or_never().is_none());
+        // A client that hangs up is no longer waited for.
+        let mut third = Box::pin(take(1, 1));
+        assert!((&mut third).now_or_never().is_none());
+        drop(first);
+        let second = second.await;
+        drop(third);
+        assert_eq!(turns.0.lock().len(), 1);
+        assert!(take(1, 1).now_or_never().is_none());
+        drop(second);
+        assert!(turns.0.lock().is_empty());
+    }
+
+    /// Documents of the kind that answers are kept as.
+    fn answers(store: &MemoryStore) -> Vec<GivenAnswer> {
+        let documents = store.documents().unwrap().into_iter();
+        let answers = documents.filter_map(|document| match document {
+            Document::Answer(answer) => Some(answer),
+            _ => None,
+        });
+        answers.collect()
+    }
+
+    #[tokio::test]
+    async fn answers_are_sealed_and_swept_when_they_are_a_day_old() {
+        let store = Arc::new(MemoryStore::new());
+        let test = engine_over(store.clone());
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let remember = async |key| {
+            let Begun::First(first) = engine.begin(&main, request(key)).await.unwrap() else {
+                panic!("it was never answered");
+            };
+            first.finish(Some((201, "secret"))).await.unwrap();
+        };
+        remember(1).await;
+        test.clock
+            .advance(postrider_core::idempotency::REMEMBERED_MS - 1);
+        remember(2).await;
+        let kept = answers(&store);
+        assert_eq!(kept.len(), 2);
+        assert!(
+            kept.iter()
+                .all(|answer| !answer.body_sealed.contains("secret"))
+        );
+        engine.forget_answers().await.unwrap();
+        assert_eq!(answers(&store).len(), 2);
+        test.clock.advance(1);
+        engine.forget_answers().await.unwrap();
+        let kept = answers(&store);
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].key, request(2).key);
+        assert_eq!(engine.directory().answers_of(main.sid), 1);
+        let repeated = engine.begin(&main, request(2)).await.unwrap();
+        assert!(matches!(repeated, Begun::Repeated(201, body) if body == "secret"));
+    }
+
+    #[tokio::test]
+    async fn nobody_sees_a_draft_and_one_that_is_dropped_has_done_nothing() {
+        let test = engine_over(Arc::new(MemoryStore::new()));
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let Begun::First(first) = engine.begin(&main, request(1)).await.unwrap() else {
+            panic!("it was never answered");
+        };
+        let draft = first.engine();
+        let service = draft.create_service(main.sid, |_| {}).await.unwrap();
+        // It goes on from what it did.
+        draft.update_service(service.sid, |_| {}).await.unwrap();
+        assert!(engine.directory().service(service.sid).is_none());
+        drop((first, draft));
+        // Others may write again.
+        engine.create_service(main.sid, |_| {}).await.unwrap();
+        assert_eq!(engine.directory().services_of(main.sid).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_account_has_only_so_many_answers_remembered() {
+        let test = engine_over(Arc::new(MemoryStore::new()));
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let answer = |index: usize| {
+            DocumentChange::Put(Document::Answer(GivenAnswer {
+                account: main.sid,
+                key: KeyHash((index as u128 + (1 << 127)).to_be_bytes()),
+                fingerprint: Fingerprint([0; 16]),
+                status: 201,
+                body_sealed: String::new(),
+                at_ms: engine.now_ms(),
+            }))
+        };
+        let lock = engine.settings_lock().await;
+        let answers = (0..ANSWERS_MAX).map(answer).collect();
+        engine.write_settings(lock, answers).await.unwrap();
+        let refused = engine.begin(&main, request(1)).await.err().unwrap();
+        assert_eq!(refused.code, ErrorCode::TooManyRequests);
+    }
+}
