@@ -1,7 +1,6 @@
 -- Create requests that carried an idempotency key, by the hash of that key; a row for each message so
 -- made and none for others. The message may be gone. Keys come in no order, and unlike the indexes of
--- `messages` this one is not divided in runs: it is asked before each such request, nearly always in vain,
--- and one step a file is what that may cost.
+-- `messages` this one is not divided in runs, so that a file is asked once and not run by run.
 CREATE TABLE remembered (
     account_no  INTEGER NOT NULL,
     key_hash    BLOB NOT NULL,

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Rows};
 
 use crate::contract::{Remembered, Result, StoreError, SubmittedKey};
 use crate::sqlite::Shared;
+use crate::sqlite::key_filter::KeyFilter;
 use crate::sqlite::keys::submitted_ref;
 use crate::sqlite::row::{self, COLUMNS};
 use crate::sqlite::runs::Runs;
@@ -123,7 +124,18 @@ pub(super) fn remembered(
     let from_key = Id::first_key_at(since_ms);
     for (place, shard) in shards.iter().enumerate().rev() {
         if last_ms(&shards, place) < since_ms {
+            // Whatever was asked of this one and older ones is not asked again.
+            let older = shards[..=place].iter().rev();
+            older.take_while(|shard| shard.forget_keys()).for_each(drop);
             break;
+        }
+        let keys = shard.keys(|| {
+            let most = shared.options.messages_per_shard;
+            let read = |conn: &Connection| KeyFilter::read(conn, most);
+            shared.readers.with(shard, read)
+        })?;
+        if !keys.may_have(account, key) {
+            continue;
         }
         let found = shared.readers.with(shard, |conn| {
             remembered_in_shard(conn, account, key, from_key)

@@ -12,6 +12,7 @@ mod depths;
 mod directory;
 mod failure;
 mod find;
+mod key_filter;
 mod keys;
 mod listing;
 mod migrations;
