@@ -171,11 +171,12 @@ mod tests {
     use super::*;
 
     /// Columns: values of the one header, of the other, the key or `None` for a refusal.
+    type Row<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a str>);
+
     #[test]
     fn a_key_is_visible_and_the_only_one() {
         let longest = "k".repeat(MAX_KEY);
         let too_long = "k".repeat(MAX_KEY + 1);
-        type Row<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a str>);
         let rows: &[Row<'_>] = &[
             (&["a!~"], &[], Some("a!~")),
             (&[], &["a"], Some("a")),

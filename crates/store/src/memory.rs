@@ -340,7 +340,8 @@ impl Store for MemoryStore {
         for row in &old {
             records.remove(*row);
         }
-        records.remembered.retain(|(.., row), _| !old.contains(row));
+        let is_kept = |row: &i64| old.binary_search(row).is_err();
+        records.remembered.retain(|(.., row), _| is_kept(row));
         Ok(old.len() as u64)
     }
 
