@@ -23,13 +23,17 @@ class Api:
         self._server = server
         self._timeout = timeout
         self._connection = None
+        # Whether the last answer had been given before.
+        self.was_replayed = False
         credentials = f"{server.account_sid}:{server.auth_token}".encode()
         self._headers = {"Authorization": "Basic " + base64.b64encode(credentials).decode()}
         self.account_path = f"/2010-04-01/Accounts/{server.account_sid}"
 
-    def post(self, resource: str, **form) -> dict:
+    def post(self, resource: str, idempotency_key=None, **form) -> dict:
         """POSTs to a 2010 resource of the account, or to an absolute path such as `/v1/Services`."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
         return self._request("POST", resource, urllib.parse.urlencode(form), headers)
 
     def get(self, resource: str, **query) -> dict:
@@ -68,6 +72,7 @@ class Api:
         except (OSError, http.client.HTTPException):
             self.close()
             raise
+        self.was_replayed = answer.getheader("Idempotent-Replayed") == "true"
         if answer.status >= 300:
             raise Refused(answer.status, text.decode(errors="replace"))
         return json.loads(text) if text else {}

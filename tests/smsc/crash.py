@@ -5,7 +5,9 @@
 Senders of several kinds of request run against a Postrider that is connected to the SMSC peer. At
 seeded random instants the process is killed and started again on the same data and port. When
 everything has settled, the books of four parties are compared: the 201s that the clients hold, the
-API, the SMSC, and the receiver of status callbacks. One run is made for each `unknown_outcome`:
+API, the SMSC, and the receiver of status callbacks. Half of the requests carry an Idempotency-Key;
+those are repeated until they are answered, and each must have made one message, however often a
+kill came between its commit and its answer. One run is made for each `unknown_outcome`:
 
   resend  every 201 ends delivered and was seen at the SMSC; a duplicate there is allowed only for
           a segment whose first sighting was cut short by a kill
@@ -73,6 +75,9 @@ class Load(threading.Thread):
         super().__init__(daemon=True)
         self.accepted: list[Accepted] = []
         self.unanswered = 0
+        # Markers of the requests with a key, and how many needed a second answer.
+        self.keyed: list[str] = []
+        self.replayed = 0
         self.refused = collections.Counter()
         self._number = number
         self._world = world
@@ -119,8 +124,26 @@ class Load(threading.Thread):
             form["MessagingServiceSid"] = world.service_sid
         else:
             form["From"] = self._random.choice(world.senders)
-        message = api.post("Messages", **form)
+        key = f"key-{marker}" if self._random.random() < 0.5 else None
+        message = self._create(api, key, form)
         self.accepted.append(Accepted(message["sid"], to, marker, segments, through_service))
+
+    def _create(self, api, key, form):
+        """Posts once; with a key, until there is an answer."""
+        if key is not None:
+            self.keyed.append(form["Body"].split(" ")[0])
+        while True:
+            try:
+                message = api.post("Messages", idempotency_key=key, **form)
+            except Refused:
+                raise
+            except Exception as error:
+                if key is None:
+                    raise
+                self._lost(error)
+                continue
+            self.replayed += api.was_replayed
+            return message
 
 
 class World:
@@ -179,8 +202,12 @@ def run(policy: str, seed: int, kills: int, rate: float, directory: pathlib.Path
     accepted = [message for load in loads for message in load.accepted]
     refused = sum((load.refused for load in loads), collections.Counter())
     unanswered = sum(load.unanswered for load in loads)
+    keyed = [marker for load in loads for marker in load.keyed]
+    replayed = sum(load.replayed for load in loads)
     print(f"201: {len(accepted)}, unanswered: {unanswered}, refused: {dict(refused) or 'none'}")
+    print(f"with a key: {len(keyed)}, created before a kill and answered after it: {replayed}")
     problems = settle(world, accepted)
+    problems += created_once(world, keyed)
     problems += compare(world, policy, accepted)
     world.close()
     if not accepted:
@@ -211,6 +238,15 @@ def settle(world, accepted) -> list[str]:
         api.close()
     print(f"settled after {time.monotonic() - start:.1f} s")
     return []
+
+
+def created_once(world, keyed) -> list[str]:
+    """Each request with a key made one message."""
+    api = Api(world.server, timeout=60)
+    made = collections.Counter(message["body"].split(" ")[0] for message in api.all_messages())
+    api.close()
+    wrong = {marker: made[marker] for marker in keyed if made[marker] != 1}
+    return [f"messages made by one key: {wrong}"] if wrong else []
 
 
 def final_callbacks(world) -> set[str]:

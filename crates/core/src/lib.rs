@@ -19,6 +19,7 @@ pub mod fault;
 pub mod settings;
 
 pub mod create;
+pub mod idempotency;
 pub mod message;
 pub mod schedule;
 pub mod text;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::country::Country;
+use crate::idempotency::{Fingerprint, KeyHash};
 use crate::message::{AccountNo, SenderNo};
 use crate::network::NetworkPattern;
 use crate::phone_number::PhoneNumber;
@@ -25,6 +26,7 @@ pub enum Document {
     ShortCode(Box<ShortCodeEntry>),
     Service(Service),
     PoolMember(PoolMember),
+    Answer(GivenAnswer),
 }
 
 /// The kind and key of a document, unique in the store.
@@ -47,6 +49,7 @@ impl Document {
                 "pool_member",
                 format!("{}/{}", member.service, member.sender),
             ),
+            Self::Answer(answer) => ("answer", format!("{}/{}", answer.account, answer.key)),
         };
         DocumentKey { kind, key }
     }
@@ -330,4 +333,16 @@ impl std::fmt::Display for PoolSenderSid {
             Self::Alpha { sid, .. } | Self::DestinationAlpha { sid, .. } => sid.fmt(f),
         }
     }
+}
+/// What a create request with an idempotency key was answered, for those who repeat it. Not a setting,
+/// but it is written with those that the request made, and as rarely.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenAnswer {
+    pub account: AccountSid,
+    pub key: KeyHash,
+    pub fingerprint: Fingerprint,
+    pub status: u16,
+    /// Sealed under the instance key: some answers show a secret.
+    pub body_sealed: String,
+    pub at_ms: Millis,
 }

@@ -45,9 +45,11 @@ mod choose;
 mod network;
 mod options;
 mod preview;
+mod repeat;
 mod reserved;
 
 pub use self::preview::Preview;
+pub(crate) use self::repeat::first as first_message;
 pub(crate) use self::reserved::Reserved;
 
 use self::choose::Purpose;

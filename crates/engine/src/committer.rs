@@ -51,6 +51,8 @@ enum Work {
     /// Changes from outside dispatch that came together.
     All {
         changes: Vec<Change>,
+        /// As above.
+        place: Option<Place>,
         reply: oneshot::Sender<Result<Vec<Applied>, CommitFailed>>,
     },
     /// A commit of dispatch.
@@ -130,8 +132,29 @@ impl Committer {
         &self,
         changes: Vec<Change>,
     ) -> Result<Vec<Applied>, CommitFailed> {
+        self.commit_together(changes, None).await
+    }
+
+    /// The same for an account, whose place in the backlog it holds until they are durable.
+    pub(crate) async fn commit_all_in(
+        &self,
+        place: Place,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Applied>, CommitFailed> {
+        self.commit_together(changes, Some(place)).await
+    }
+
+    async fn commit_together(
+        &self,
+        changes: Vec<Change>,
+        place: Option<Place>,
+    ) -> Result<Vec<Applied>, CommitFailed> {
         let (reply, answer) = oneshot::channel();
-        self.push(Work::All { changes, reply });
+        self.push(Work::All {
+            changes,
+            place,
+            reply,
+        });
         answer.await.unwrap_or(Err(CommitFailed))
     }
 
@@ -185,10 +208,11 @@ fn run(shared: &Shared, store: &dyn Store, metrics: &Metrics, committed: &mpsc::
                 }
                 Work::All {
                     changes: all,
+                    place,
                     reply,
                 } => {
                     changes.extend(all);
-                    waiters.push((len, Waiter::All(reply)));
+                    waiters.push((len, Waiter::All(reply, place)));
                 }
                 Work::Many {
                     commit,
@@ -221,7 +245,10 @@ enum Waiter {
         oneshot::Sender<Result<Applied, CommitFailed>>,
         Option<Place>,
     ),
-    All(oneshot::Sender<Result<Vec<Applied>, CommitFailed>>),
+    All(
+        oneshot::Sender<Result<Vec<Applied>, CommitFailed>>,
+        Option<Place>,
+    ),
     Dispatch(u64),
 }
 
@@ -247,7 +274,7 @@ fn answer(
             Waiter::One(reply, _place) => {
                 replies.push((reply, applied.next().unwrap_or(Applied::Missing)));
             }
-            Waiter::All(reply) => {
+            Waiter::All(reply, _place) => {
                 let applied: Vec<_> = applied.by_ref().take(len).collect();
                 replies_to_all.push((reply, applied));
             }

@@ -8,15 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use postrider_core::clock::Millis;
 use postrider_core::country::Country;
+use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, SenderNo};
 use postrider_core::network::NetworkPattern;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::Pool;
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, ApiKey, Document, IncomingNumber, PoolMember, PoolSenderSid, Sender, Service,
-    ShortCodeEntry,
+    Account, ApiKey, Document, DocumentKey, GivenAnswer, IncomingNumber, PoolMember, PoolSenderSid,
+    Sender, Service, ShortCodeEntry,
 };
 use postrider_core::sid::{AccountSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid};
 use postrider_store::DocumentChange;
@@ -28,11 +30,13 @@ use crate::secrets::Vault;
 /// All settings. See the module.
 pub struct Directory {
     tables: RwLock<Tables>,
-    vault: Vault,
+    /// What requests with an idempotency key were answered.
+    answers: RwLock<BTreeMap<(AccountSid, KeyHash), Arc<GivenAnswer>>>,
+    vault: Arc<Vault>,
 }
 
 /// BTreeMaps where lists are shown in the order of SIDs (of creation), hash maps for look-ups only.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tables {
     accounts: BTreeMap<AccountSid, Arc<Account>>,
     account_by_no: FxHashMap<AccountNo, AccountSid>,
@@ -60,7 +64,8 @@ impl Directory {
     pub fn load(documents: Vec<Document>, vault: Vault) -> Result<Self, crate::secrets::WrongKey> {
         let directory = Self {
             tables: RwLock::default(),
-            vault,
+            answers: RwLock::default(),
+            vault: Arc::new(vault),
         };
         let mut members = Vec::new();
         for document in documents {
@@ -76,15 +81,35 @@ impl Directory {
         Ok(directory)
     }
 
+    /// The same settings, to be changed by themselves; without the answers, which nobody asks there.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            tables: RwLock::new(self.tables.read().clone()),
+            answers: RwLock::default(),
+            vault: self.vault.clone(),
+        }
+    }
+
     /// Makes written changes visible.
     pub fn apply(&self, changes: Vec<DocumentChange>) -> Result<(), crate::secrets::WrongKey> {
         for change in changes {
             match change {
                 DocumentChange::Put(document) => self.put(document)?,
-                DocumentChange::Delete(key) => self.tables.write().delete(key.kind, &key.key),
+                DocumentChange::Delete(key) => self.delete(&key),
             }
         }
         Ok(())
+    }
+
+    fn delete(&self, key: &DocumentKey) {
+        match (key.kind, key.key.split_once('/')) {
+            ("answer", Some((account, hash))) => {
+                if let (Ok(account), Ok(hash)) = (account.parse(), hash.parse()) {
+                    self.answers.write().remove(&(account, hash));
+                }
+            }
+            (kind, _) => self.tables.write().delete(kind, &key.key),
+        }
     }
 
     fn put(&self, document: Document) -> Result<(), crate::secrets::WrongKey> {
@@ -92,8 +117,32 @@ impl Directory {
             let token = self.vault.open(&account.auth_token_sealed)?;
             self.tables.write().tokens.insert(account.sid, token.into());
         }
-        self.tables.write().put(document);
+        if let Document::Answer(answer) = document {
+            let place = (answer.account, answer.key);
+            self.answers.write().insert(place, Arc::new(answer));
+        } else {
+            self.tables.write().put(document);
+        }
         Ok(())
+    }
+
+    /// What a request with this key was answered last.
+    pub(crate) fn answer(&self, account: AccountSid, key: KeyHash) -> Option<Arc<GivenAnswer>> {
+        self.answers.read().get(&(account, key)).cloned()
+    }
+
+    /// How many such answers the account has.
+    pub(crate) fn answers_of(&self, account: AccountSid) -> usize {
+        let all = (account, KeyHash([0; 16]))..=(account, KeyHash([u8::MAX; 16]));
+        self.answers.read().range(all).count()
+    }
+
+    /// Those that were given before an instant.
+    pub(crate) fn answers_before(&self, before_ms: Millis) -> Vec<DocumentKey> {
+        let answers = self.answers.read();
+        let old = answers.values().filter(|answer| answer.at_ms < before_ms);
+        old.map(|answer| Document::Answer(GivenAnswer::clone(answer)).key())
+            .collect()
     }
 
     pub fn vault(&self) -> &Vault {
@@ -391,6 +440,8 @@ impl Tables {
                 self.services.insert(service.sid, Arc::new(service));
             }
             Document::PoolMember(member) => self.put_member(member),
+            // Kept beside the tables.
+            Document::Answer(_) => {}
         }
     }
 

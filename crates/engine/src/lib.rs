@@ -12,7 +12,9 @@ mod change_log;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
+mod draft;
 mod hourly;
+pub mod idempotency;
 pub mod ids;
 mod in_hand;
 pub mod limits;
@@ -52,6 +54,7 @@ pub use accept::Acceptor;
 pub use committer::Committer;
 pub use directory::Directory;
 pub use hourly::Hourly;
+pub use idempotency::{Begun, Once};
 pub use in_hand::{InHand, Place};
 pub use limits::Limits;
 pub use messages::Created;
@@ -68,6 +71,8 @@ use runtime::Readiness;
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    /// Where settings are read and changed instead, see [`idempotency::First`].
+    draft: Option<Arc<draft::Draft>>,
 }
 
 struct Shared {
@@ -86,13 +91,15 @@ struct Shared {
     scheduled: tokio::sync::OnceCell<scheduled::Scheduled>,
     /// See [`settings_lock::SettingsLock`].
     settings_lock: Arc<tokio::sync::Mutex<()>>,
+    turns: Arc<idempotency::Turns>,
     readiness: Readiness,
     webhooks: webhooks::Handle,
 }
 
 impl Engine {
     pub fn directory(&self) -> &Directory {
-        &self.shared.acceptor.directory
+        let drafted = self.draft.as_ref().and_then(|draft| draft.directory());
+        drafted.unwrap_or(&self.shared.acceptor.directory)
     }
 
     pub fn now_ms(&self) -> Millis {

@@ -6,13 +6,15 @@ use std::time::Duration;
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
+use postrider_core::idempotency::Repeatable;
 use postrider_core::message::{AccountNo, Feedback, FeedbackOutcome, Message, Status, StatusSet};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::Account;
 use postrider_core::sid::MessageSid;
-use postrider_store::{Applied, Change, Cursor, MessageFilter};
+use postrider_store::{Applied, Change, Cursor, MessageFilter, Remembered};
 
 use crate::accept::{Preview, Reserved};
+use crate::committer::CommitFailed;
 use crate::in_hand::Place;
 use crate::metrics::RefusalLabel;
 use crate::networks::Answer;
@@ -29,19 +31,55 @@ pub struct Created {
     pub named_sender: Option<SenderAddress>,
 }
 
+impl Created {
+    fn new(message: Message, request: &CreateMessage) -> Self {
+        let through_service = message.service.is_some();
+        let named_sender = request
+            .from
+            .as_deref()
+            .filter(|_| through_service)
+            .and_then(|from| accept::read_from(from).ok());
+        Self {
+            message,
+            through_service,
+            named_sender,
+        }
+    }
+
+    /// What was told of a message when it was created, by the request that created it.
+    pub(crate) fn again(
+        account: &Account,
+        request: &CreateMessage,
+        sid: MessageSid,
+    ) -> Result<Self, Fault> {
+        let message = accept::first_message(account, request, sid)?;
+        Ok(Self::new(message, request))
+    }
+}
+
 impl Engine {
     /// Creates a message. When this returns, it is durable.
     pub async fn create_message(
         &self,
         account: &Arc<Account>,
+        request: CreateMessage,
+    ) -> Result<Created, Fault> {
+        self.create(account, request, None).await
+    }
+
+    /// The same; with a key, the request is remembered in the same transaction.
+    pub(crate) async fn create(
+        &self,
+        account: &Arc<Account>,
         mut request: CreateMessage,
+        repeatable: Option<Repeatable>,
     ) -> Result<Created, Fault> {
         // One to be sent later is looked up then.
         if request.send_at.is_none() {
             let answer = self.shared.acceptor.look_up(&request).await;
             request.recipient_network = answer.and_then(|answer| answer.network());
         }
-        let created = self.try_create(account, &request).await;
+        let created = self.try_create(account, &request, repeatable).await;
         let metrics = self.metrics();
         match &created {
             Ok(_) => drop(metrics.accepted.inc()),
@@ -77,6 +115,7 @@ impl Engine {
         &self,
         account: &Arc<Account>,
         request: &CreateMessage,
+        repeatable: Option<Repeatable>,
     ) -> Result<Created, Fault> {
         let place = self.place_of(account)?;
         self.check_room()?;
@@ -92,8 +131,19 @@ impl Engine {
             acceptor.prepare(account, request, 0, None)?
         };
         // From here to the commit nothing waits: a client that hangs up can't leave a place taken.
-        let change = Change::Insert(Box::new(message.clone()));
-        if let Err(fault) = self.commit(place, change).await {
+        let insert = Change::Insert(Box::new(message.clone()));
+        let committed = match repeatable {
+            None => self.commit(place, insert).await.map(drop),
+            Some(request) => {
+                let remember = Change::Remember(Remembered {
+                    account: account.no,
+                    request,
+                    message: message.sid,
+                });
+                self.commit_all(place, vec![insert, remember]).await
+            }
+        };
+        if let Err(fault) = committed {
             // The store is gone and the process about to stop: what was counted goes with it.
             acceptor.abandon(&message);
             return Err(fault);
@@ -101,17 +151,7 @@ impl Engine {
         if message.status == Status::Scheduled {
             self.shared.schedule_changed.notify_one();
         }
-        let through_service = message.service.is_some();
-        let named_sender = request
-            .from
-            .as_deref()
-            .filter(|_| through_service)
-            .and_then(|from| accept::read_from(from).ok());
-        Ok(Created {
-            message,
-            through_service,
-            named_sender,
-        })
+        Ok(Created::new(message, request))
     }
 
     /// A place in the backlog of the committer. An account and its subaccounts have half of them, so
@@ -313,8 +353,22 @@ impl Engine {
     }
 
     async fn commit(&self, place: Place, change: Change) -> Result<Applied, Fault> {
+        self.timed(self.shared.committer.commit_in(place, change))
+            .await
+    }
+
+    async fn commit_all(&self, place: Place, changes: Vec<Change>) -> Result<(), Fault> {
+        self.timed(self.shared.committer.commit_all_in(place, changes))
+            .await
+            .map(drop)
+    }
+
+    async fn timed<T>(
+        &self,
+        commit: impl Future<Output = Result<T, CommitFailed>>,
+    ) -> Result<T, Fault> {
         let started_ms = self.now_ms();
-        let applied = self.shared.committer.commit_in(place, change).await;
+        let applied = commit.await;
         let applied = applied.map_err(|_| Fault::new(ErrorCode::Unavailable))?;
         let waited_ms = u64::try_from(self.now_ms() - started_ms).unwrap_or(0);
         let waited = Duration::from_millis(waited_ms);

@@ -253,9 +253,11 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             schedule_changed: Notify::new(),
             scheduled: OnceCell::new(),
             settings_lock: Arc::default(),
+            turns: Arc::default(),
             readiness: Readiness::default(),
             webhooks,
         }),
+        draft: None,
     };
     let shell = Shell {
         engine: engine.clone(),
@@ -659,9 +661,11 @@ async fn count_depths(engine: Engine, count: CountDepths) {
     });
 }
 
-/// Drops records beyond their retention, file by file.
+/// Drops records beyond their retention, file by file, and answers that are remembered no more.
 async fn forget_old(engine: Engine) {
     loop {
+        // One that fails has told the supervisor.
+        let _ = engine.forget_answers().await;
         let days = i64::from(engine.limits().retention_days.clamp(7, 400));
         let before_ms = engine.now_ms() - days * 86_400_000;
         let store = engine.shared.store.clone();

@@ -15,11 +15,26 @@ use crate::dispatch::Input;
 
 /// What was checked while holding it still holds when it is written.
 #[derive(Debug)]
-pub(crate) struct SettingsLock(#[expect(dead_code, reason = "held, not read")] OwnedMutexGuard<()>);
+pub(crate) struct SettingsLock(
+    /// `None` for one who works on a draft, which holds the lock.
+    #[expect(dead_code, reason = "held, not read")]
+    Option<OwnedMutexGuard<()>>,
+);
 
 impl Engine {
     pub(crate) async fn settings_lock(&self) -> SettingsLock {
-        SettingsLock(self.shared.settings_lock.clone().lock_owned().await)
+        if self.draft.as_ref().is_some_and(|draft| draft.is_begun()) {
+            return SettingsLock(None);
+        }
+        let lock = self.shared.settings_lock.clone().lock_owned().await;
+        let lock = SettingsLock(Some(lock));
+        match &self.draft {
+            None => lock,
+            Some(draft) => {
+                draft.begin(lock, &self.shared.acceptor.directory);
+                SettingsLock(None)
+            }
+        }
     }
 
     /// Persists changes of settings, makes them take effect, and lets go of the lock; also when the
@@ -29,6 +44,12 @@ impl Engine {
         lock: SettingsLock,
         changes: Vec<DocumentChange>,
     ) -> Result<(), Fault> {
+        if let Some(draft) = &self.draft {
+            return draft.write(changes).map_err(|error| {
+                tracing::error!(%error, "a draft of settings makes no sense");
+                Fault::new(ErrorCode::InternalError)
+            });
+        }
         let engine = self.clone();
         let written = tokio::spawn(async move {
             let _lock = lock;

@@ -1,5 +1,6 @@
 //! One request from head to answer: product, credentials, body, handler, headers.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::reply::{Answer, Reply};
 use crate::request_id::{RequestId, RequestIds};
 use crate::traffic::Traffic;
 use crate::x_v1::simulator::SimulatorControl;
-use crate::{accounts_v1, api_v2010, door, form, messaging_v1, ops, x_v1};
+use crate::{door, form, idempotency, ops};
 
 /// What the binary gives.
 pub struct Setup {
@@ -175,23 +176,25 @@ impl App {
             // Some SDKs send an empty form with these.
             Method::Get | Method::Delete | Method::Other => Bytes::new(),
         };
+        let key = match method {
+            Method::Post => idempotency::key(&head.headers)?,
+            Method::Get | Method::Delete | Method::Other => None,
+        };
         let call = Call {
             app: self,
+            engine: Cow::Borrowed(&self.engine),
             method,
             caller,
             base: arrived.base,
             query: head.uri.query().unwrap_or_default(),
             body,
+            repeatable: None,
         };
         let path = arrived.arrival.path.as_slice();
-        match product {
-            Product::Api => api_v2010::route(&call, path).await,
-            Product::Messaging => messaging_v1::route(&call, path).await,
-            Product::Extensions => x_v1::route(&call, path).await,
-            Product::Accounts => accounts_v1::route(&call, path).await,
-            Product::Conversations | Product::Content | Product::Monitor => {
-                Err(ErrorCode::NotFound.into())
-            }
+        match key {
+            None => call.route(product, path).await,
+            // Boxed, so that the future of a request without a key is no bigger for it.
+            Some(key) => Box::pin(idempotency::answer(call, product, path, key)).await,
         }
     }
 
@@ -264,7 +267,8 @@ fn add_cors_headers(headers: &mut HeaderMap) {
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(
-            "ETag, Twilio-Request-Id, Twilio-Request-Duration, Twilio-Concurrent-Requests",
+            "ETag, Twilio-Request-Id, Twilio-Request-Duration, Twilio-Concurrent-Requests, \
+             Idempotent-Replayed",
         ),
     );
 }
@@ -276,7 +280,7 @@ fn preflight() -> Reply {
         (
             ACCESS_CONTROL_ALLOW_HEADERS,
             "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, \
-             If-Unmodified-Since, Idempotency-Key",
+             If-Unmodified-Since, Idempotency-Key, I-Twilio-Idempotency-Token",
         ),
         (ACCESS_CONTROL_MAX_AGE, "86400"),
     ]);

@@ -1,8 +1,11 @@
 //! One authenticated request, as handlers see it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::idempotency::Repeatable;
 use postrider_core::settings::Account;
 use postrider_engine::{Directory, Engine};
 
@@ -10,7 +13,9 @@ use crate::App;
 use crate::auth::{Access, Caller};
 use crate::error::Refusal;
 use crate::form::Form;
-use crate::product::Base;
+use crate::product::{Base, Product};
+use crate::reply::Answer;
+use crate::{accounts_v1, api_v2010, messaging_v1, x_v1};
 
 /// The methods that resources offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +47,38 @@ impl Method {
 
 pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
+    /// The app's, or a draft of it.
+    pub(crate) engine: Cow<'a, Engine>,
     pub(crate) method: Method,
     pub(crate) caller: Caller,
     pub(crate) base: Base<'a>,
     pub(crate) query: &'a str,
     /// Empty unless the method is POST.
     pub(crate) body: Bytes,
+    /// For a message that is to be created once.
+    pub(crate) repeatable: Option<Repeatable>,
 }
 
 impl Call<'_> {
     pub(crate) fn engine(&self) -> &Engine {
-        &self.app.engine
+        &self.engine
     }
 
     pub(crate) fn directory(&self) -> &Directory {
-        self.app.engine.directory()
+        self.engine.directory()
+    }
+
+    /// The resource's answer.
+    pub(crate) async fn route(&self, product: Product, path: &[&str]) -> Answer {
+        match product {
+            Product::Api => api_v2010::route(self, path).await,
+            Product::Messaging => messaging_v1::route(self, path).await,
+            Product::Extensions => x_v1::route(self, path).await,
+            Product::Accounts => accounts_v1::route(self, path).await,
+            Product::Conversations | Product::Content | Product::Monitor => {
+                Err(ErrorCode::NotFound.into())
+            }
+        }
     }
 
     pub(crate) fn form(&self) -> Result<Form<'_>, Refusal> {

@@ -19,6 +19,7 @@ mod app;
 mod auth;
 mod call;
 mod form;
+mod idempotency;
 mod page;
 mod product;
 mod proxy;

@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
+use postrider_core::idempotency::{KeyHash, Repeatable};
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{AccountNo, Feedback, Message, SenderNo, Status, StatusSet};
 use postrider_core::settings::{Document, DocumentKey};
-use postrider_core::sid::Id;
+use postrider_core::sid::{Id, MessageSid};
 use smallvec::SmallVec;
 
 use crate::sticky::StickyStore;
@@ -29,6 +30,9 @@ use crate::sticky::StickyStore;
 pub enum Change {
     /// A new message, with the callbacks that are due from the start in `callbacks_due`.
     Insert(Box<Message>),
+    /// The request that made a message, to know it when it comes again. Outlives the message's body and
+    /// the message itself; goes with its file.
+    Remember(Remembered),
     /// The next step of a message already there.
     Update(Update),
     /// Callbacks that were made (or given up for good): no longer due.
@@ -66,6 +70,7 @@ impl Change {
     pub fn id(&self) -> Option<Id> {
         match self {
             Self::Insert(message) | Self::Release(message) => Some(message.sid.id),
+            Self::Remember(remembered) => Some(remembered.message.id),
             Self::Update(update) => Some(update.id),
             Self::CallbacksDone { id, .. }
             | Self::Cancel { id, .. }
@@ -76,6 +81,15 @@ impl Change {
             Self::Park(_) | Self::Unpark { .. } | Self::KeepRaw(_) => None,
         }
     }
+}
+
+/// A create request that carried an idempotency key, and the message that it made. Committed together
+/// with the insert: both are durable or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    pub account: AccountNo,
+    pub request: Repeatable,
+    pub message: MessageSid,
 }
 
 /// One step of a message, as absolute values: the engine owns the state and knows the result.
@@ -300,6 +314,15 @@ pub trait Store: Send + Sync {
         to: Option<&str>,
         since_ms: Millis,
     ) -> Result<Option<(Message, u16)>>;
+
+    /// The account's newest request with this key whose message was made not before `since_ms`, also
+    /// when the message is no more.
+    fn remembered(
+        &self,
+        account: AccountNo,
+        key: KeyHash,
+        since_ms: Millis,
+    ) -> Result<Option<Remembered>>;
 
     /// Parked receipts in the order of their number.
     fn parked(&self) -> Result<Vec<ParkedReceipt>>;

@@ -6,6 +6,7 @@
 //!
 //! [`crash`]: MemoryStore::crash
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -13,14 +14,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
+use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, ServiceSid};
 
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
-    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Result, Store, StoreError, SubmittedKey, Update,
-    is_released, is_settled, is_waiting,
+    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Remembered, Result, Store, StoreError,
+    SubmittedKey, Update, is_released, is_settled, is_waiting,
 };
 use crate::sticky::{
     RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
@@ -221,6 +223,22 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn remembered(
+        &self,
+        account: AccountNo,
+        key: KeyHash,
+        since_ms: Millis,
+    ) -> Result<Option<Remembered>> {
+        let records = self.records()?;
+        let since_ms = since_ms.clamp(0, (1 << 43) - 1);
+        let first = (account, key, Id::first_key_at(since_ms));
+        let mut newest_first = records
+            .remembered
+            .range(first..=(account, key, i64::MAX))
+            .rev();
+        Ok(newest_first.next().map(|(_, remembered)| *remembered))
+    }
+
     fn parked(&self) -> Result<Vec<ParkedReceipt>> {
         Ok(self.records()?.parked.values().cloned().collect())
     }
@@ -322,6 +340,8 @@ impl Store for MemoryStore {
         for row in &old {
             records.remove(*row);
         }
+        let is_kept = |row: &i64| old.binary_search(row).is_err();
+        records.remembered.retain(|(.., row), _| is_kept(row));
         Ok(old.len() as u64)
     }
 
@@ -473,6 +493,8 @@ struct Records {
     scheduled: BTreeSet<(Millis, i64)>,
     due: BTreeSet<i64>,
     submitted: BTreeMap<SubmittedKey, BTreeSet<(i64, u16)>>,
+    /// By account, key, and the message's row, which need not be there any more.
+    remembered: BTreeMap<(AccountNo, KeyHash, i64), Remembered>,
     parked: BTreeMap<u64, ParkedReceipt>,
     raw: VecDeque<RawReceipt>,
     raw_octets: u64,
@@ -549,6 +571,17 @@ impl Records {
                 }
                 self.put(Message::clone(message));
                 Applied::Yes
+            }
+            Change::Remember(remembered) => {
+                let row = remembered.message.id.key();
+                let place = (remembered.account, remembered.request.key, row);
+                match self.remembered.entry(place) {
+                    Entry::Occupied(_) => Applied::Stale,
+                    Entry::Vacant(entry) => {
+                        entry.insert(*remembered);
+                        Applied::Yes
+                    }
+                }
             }
             Change::Update(update) => self.update(update),
             Change::CallbacksDone { id, done } => self.edit(

@@ -15,7 +15,7 @@ use postrider_core::message::{Message, Status};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::settings::Account;
 use postrider_core::sid::{AccountSid, Id, MessageSid, ServiceSid};
-use postrider_engine::Created;
+use postrider_engine::{Created, Once};
 use postrider_store::{Cursor, MessageFilter};
 use serde::{Serialize, Serializer};
 
@@ -51,8 +51,17 @@ pub(super) async fn instance(call: &Call<'_>, account: &Account, sid: &str) -> A
 
 async fn create(call: &Call<'_>, account: &Arc<Account>) -> Answer {
     let request = read_create(&call.body)?;
-    let created = call.engine().create_message(account, request).await?;
-    Ok(Reply::created(&MessageJson::created(&created, account.sid)))
+    let engine = call.engine();
+    let show = |created| Reply::created(&MessageJson::created(created, account.sid));
+    let Some(repeatable) = call.repeatable else {
+        let created = engine.create_message(account, request).await?;
+        return Ok(show(&created));
+    };
+    let created = engine.create_message_once(account, request, repeatable);
+    Ok(match created.await? {
+        Once::Done(created) => show(&created),
+        Once::Repeated(created) => show(&created).replayed(),
+    })
 }
 
 /// Reads a create request in one pass. Of a parameter given twice the first counts.
@@ -301,6 +310,8 @@ impl<'a> MessageJson<'a> {
         let message = &created.message;
         let mut json = Self::stored(message, account);
         json.subresource_uris.feedback = None;
+        // A repeated answer knows no other.
+        json.date_updated = json.date_created;
         if created.through_service {
             let status = match message.status {
                 Status::Scheduled => Status::Scheduled,
@@ -313,7 +324,6 @@ impl<'a> MessageJson<'a> {
                 .map(|sender| Cow::Owned(sender.to_string()));
             json.num_segments = Digits(0);
             json.date_sent = None;
-            json.date_updated = json.date_created;
             json.error_code = None;
             json.error_message = None;
             json.body = message.submitted_body.as_deref().unwrap_or(&message.body);

@@ -10,6 +10,7 @@ mod world;
 
 mod authentication;
 mod concurrency;
+mod idempotency;
 mod ops;
 mod paging;
 mod requests;

@@ -57,7 +57,7 @@ impl World {
         Self::over(test, Ops::default(), None).await
     }
 
-    async fn over(
+    pub(crate) async fn over(
         test: TestEngine,
         ops: Ops,
         simulator: Option<Arc<dyn SimulatorControl>>,
@@ -67,22 +67,34 @@ impl World {
             .create_main_account(None, Some(TOKEN.to_owned()), "Main")
             .await
             .unwrap();
-        let app = App::new(Setup {
+        let sid = account.sid.to_string();
+        Self {
+            app: Self::app(&test, ops, simulator),
+            test,
+            user: sid.clone(),
+            password: TOKEN.to_owned(),
+            sid,
+            host: "localhost:8080".to_owned(),
+        }
+    }
+
+    fn app(test: &TestEngine, ops: Ops, simulator: Option<Arc<dyn SimulatorControl>>) -> Arc<App> {
+        Arc::new(App::new(Setup {
             engine: test.engine.clone(),
             ops,
             simulator,
             door: None,
             trusted_proxies: TrustedProxies::parse(["10.0.0.0/8"]).unwrap(),
             request_id_seed: 1,
-        });
-        let sid = account.sid.to_string();
+        }))
+    }
+
+    /// The same world after a crash, on an engine over what the store kept.
+    pub(crate) fn restarted(self, test: TestEngine) -> Self {
         Self {
-            app: Arc::new(app),
+            app: Self::app(&test, Ops::default(), None),
             test,
-            user: sid.clone(),
-            password: TOKEN.to_owned(),
-            sid,
-            host: "localhost:8080".to_owned(),
+            ..self
         }
     }
 

@@ -8,6 +8,7 @@
 mod finding;
 mod keeping;
 mod listing;
+pub(crate) mod remembering;
 pub mod sample;
 mod sticky;
 mod waiting;
@@ -38,10 +39,11 @@ type Case = (&'static str, fn(&dyn Backend));
 /// messages), so that the cases cross their borders.
 #[expect(clippy::print_stdout, reason = "tells which case failed")]
 pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
-    let groups: [&[Case]; 6] = [
+    let groups: [&[Case]; 7] = [
         writing::CASES,
         keeping::CASES,
         finding::CASES,
+        remembering::CASES,
         listing::CASES,
         waiting::CASES,
         sticky::CASES,

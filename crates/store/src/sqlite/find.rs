@@ -1,12 +1,14 @@
-//! Single messages: by SID, and by the id a carrier gave them.
+//! Single messages: by SID, by the id a carrier gave them, by the key their client gave them.
 
 use postrider_core::clock::Millis;
-use postrider_core::message::Message;
-use postrider_core::sid::Id;
+use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable};
+use postrider_core::message::{AccountNo, Message};
+use postrider_core::sid::{Id, MessageSid};
 use rusqlite::{Connection, Rows};
 
-use crate::contract::{Result, SubmittedKey};
+use crate::contract::{Remembered, Result, StoreError, SubmittedKey};
 use crate::sqlite::Shared;
+use crate::sqlite::key_filter::KeyFilter;
 use crate::sqlite::keys::submitted_ref;
 use crate::sqlite::row::{self, COLUMNS};
 use crate::sqlite::runs::Runs;
@@ -40,7 +42,7 @@ pub(super) fn submitted(
 ) -> Result<Option<(Message, u16)>> {
     let shards = shared.shards.all();
     let reference = submitted_ref(key);
-    let since_ms = since_ms.clamp(0, (1 << 43) - 1);
+    let since_ms = within_keys(since_ms);
     for (place, shard) in shards.iter().enumerate().rev() {
         if last_ms(&shards, place) < since_ms {
             break;
@@ -59,6 +61,11 @@ pub(super) fn submitted(
         }
     }
     Ok(None)
+}
+
+/// The next instant that row keys can tell.
+fn within_keys(ms: Millis) -> Millis {
+    ms.clamp(0, (1 << 43) - 1)
 }
 
 fn in_shard(
@@ -103,4 +110,71 @@ fn newest(
         }
     }
     Ok(found)
+}
+
+/// Looks from the newest shard back to the one that `since_ms` is in.
+pub(super) fn remembered(
+    shared: &Shared,
+    account: AccountNo,
+    key: KeyHash,
+    since_ms: Millis,
+) -> Result<Option<Remembered>> {
+    let shards = shared.shards.all();
+    let since_ms = within_keys(since_ms);
+    let from_key = Id::first_key_at(since_ms);
+    for (place, shard) in shards.iter().enumerate().rev() {
+        if last_ms(&shards, place) < since_ms {
+            // Whatever was asked of this one and older ones is not asked again.
+            let older = shards[..=place].iter().rev();
+            older.take_while(|shard| shard.forget_keys()).for_each(drop);
+            break;
+        }
+        let keys = shard.keys(|| {
+            let most = shared.options.messages_per_shard;
+            let read = |conn: &Connection| KeyFilter::read(conn, most);
+            shared.readers.with(shard, read)
+        })?;
+        if !keys.may_have(account, key) {
+            continue;
+        }
+        let found = shared.readers.with(shard, |conn| {
+            remembered_in_shard(conn, account, key, from_key)
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn remembered_in_shard(
+    conn: &Connection,
+    account: AccountNo,
+    key: KeyHash,
+    from_key: i64,
+) -> Result<Option<Remembered>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT key, tail, kind, fingerprint FROM remembered \
+         WHERE account_no = ? AND key_hash = ? AND key >= ? ORDER BY key DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query((account.0, key.0.as_slice(), from_key))?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let unreadable =
+        |what: &str| StoreError::Corrupt(format!("column {what} of remembered: {account:?} {key}"));
+    let kind = row::read_kind(row.get(2)?).ok_or_else(|| unreadable("kind"))?;
+    let fingerprint: Vec<u8> = row.get(3)?;
+    let fingerprint = <[u8; 16]>::try_from(fingerprint).map_err(|_| unreadable("fingerprint"))?;
+    Ok(Some(Remembered {
+        account,
+        request: Repeatable {
+            key,
+            fingerprint: Fingerprint(fingerprint),
+        },
+        message: MessageSid {
+            id: Id::from_key(row.get(0)?, row.get(1)?),
+            kind,
+        },
+    }))
 }

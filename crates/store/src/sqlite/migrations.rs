@@ -26,6 +26,7 @@ impl Kind {
                 include_str!("../../migrations/messages/0001_messages.sql"),
                 include_str!("../../migrations/messages/0002_schedule.sql"),
                 include_str!("../../migrations/messages/0003_queue.sql"),
+                include_str!("../../migrations/messages/0004_remembered.sql"),
             ],
             Self::Sticky => &[include_str!("../../migrations/sticky/0001_sticky.sql")],
             Self::Parked => &[

@@ -12,6 +12,7 @@ mod depths;
 mod directory;
 mod failure;
 mod find;
+mod key_filter;
 mod keys;
 mod listing;
 mod migrations;
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use postrider_core::clock::{Clock, Millis};
+use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, Message, SenderNo};
 use postrider_core::settings::Document;
 use postrider_core::sid::Id;
@@ -58,7 +60,7 @@ use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
-    Result, Store, StoreError, SubmittedKey,
+    Remembered, Result, Store, StoreError, SubmittedKey,
 };
 use crate::sticky::StickyStore;
 
@@ -255,6 +257,15 @@ impl Store for SqliteStore {
         since_ms: Millis,
     ) -> Result<Option<(Message, u16)>> {
         find::submitted(self.shared()?, key, to, since_ms)
+    }
+
+    fn remembered(
+        &self,
+        account: AccountNo,
+        key: KeyHash,
+        since_ms: Millis,
+    ) -> Result<Option<Remembered>> {
+        find::remembered(self.shared()?, account, key, since_ms)
     }
 
     fn parked(&self) -> Result<Vec<ParkedReceipt>> {

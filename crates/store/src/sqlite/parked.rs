@@ -58,6 +58,7 @@ impl Parked {
                 Ok(Applied::Yes)
             }
             Change::Insert(_)
+            | Change::Remember(_)
             | Change::Update(_)
             | Change::CallbacksDone { .. }
             | Change::Release(_)

@@ -76,7 +76,7 @@ pub(super) fn bind(to: &mut Binder<'_, '_>, message: &Message, run: i64) -> Resu
         .put(message.segments.to_bytes().as_slice())?
         .put(message.carrier.as_deref())?
         .put(message.done_date.as_deref())?
-        .put(matches!(message.sid.kind, MessageKind::Mms))?
+        .put(kind(message.sid))?
         .put(message.direction as u8)?
         .put(matches!(message.encoding, Encoding::Ucs2))?
         .put(message.num_media)?
@@ -92,6 +92,19 @@ pub(super) fn bind(to: &mut Binder<'_, '_>, message: &Message, run: i64) -> Resu
         .put(message.from.as_deref().map(address_key))?
         .put(run)?;
     Ok(())
+}
+
+/// The stored form of a SID's kind.
+pub(super) fn kind(sid: MessageSid) -> bool {
+    sid.kind == MessageKind::Mms
+}
+
+pub(super) fn read_kind(stored: u8) -> Option<MessageKind> {
+    match stored {
+        0 => Some(MessageKind::Sms),
+        1 => Some(MessageKind::Mms),
+        _ => None,
+    }
 }
 
 /// Reads a message from a row of [`COLUMNS`]. Whatever does not fit its type is `Corrupt`.
@@ -117,11 +130,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Message> {
     let segments = Segments::from_bytes(columns.take_blob()?.unwrap_or_default());
     let carrier = columns.take_text()?.map(Box::from);
     let done_date = columns.take_text()?.map(Box::from);
-    let kind = columns.take_as("kind", |kind: u8| match kind {
-        0 => Some(MessageKind::Sms),
-        1 => Some(MessageKind::Mms),
-        _ => None,
-    })?;
+    let kind = columns.take_as("kind", read_kind)?;
     let direction = columns.take_as("direction", Direction::from_u8)?;
     let encoding = columns.take_as("encoding", |encoding: u8| match encoding {
         0 => Some(Encoding::Gsm7),

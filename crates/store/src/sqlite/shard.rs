@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use postrider_core::clock::Millis;
+use postrider_core::idempotency::KeyHash;
+use postrider_core::message::AccountNo;
 use postrider_core::sid::Id;
 use rusqlite::Connection;
 
@@ -14,6 +16,7 @@ use crate::contract::Result;
 use crate::sqlite::connection::{CacheKib, open_writer};
 use crate::sqlite::directory::ShardName;
 use crate::sqlite::failure::About;
+use crate::sqlite::key_filter::KeyFilter;
 use crate::sqlite::migrations::Kind;
 use crate::sqlite::runs::Runs;
 
@@ -52,6 +55,8 @@ pub(super) struct Shard {
     /// Its runs, once somebody needed them. The committing thread replaces them after a commit that
     /// began one, before it answers.
     runs: Mutex<Option<Runs>>,
+    /// The idempotency keys it may have; `None` until somebody needs them.
+    keys: Mutex<Option<Arc<KeyFilter>>>,
     /// Its layout is known to be up to date.
     is_current: Mutex<bool>,
 }
@@ -66,6 +71,7 @@ impl Shard {
             wants_restart: AtomicBool::new(false),
             is_forgotten: AtomicBool::new(false),
             runs: Mutex::new(None),
+            keys: Mutex::new(None),
             is_current: Mutex::new(false),
         }
     }
@@ -105,6 +111,28 @@ impl Shard {
 
     pub(super) fn set_runs(&self, runs: Runs) {
         *self.runs.lock() = Some(runs);
+    }
+
+    /// The keys it may have, read by `read` the first time.
+    pub(super) fn keys(&self, read: impl FnOnce() -> Result<KeyFilter>) -> Result<Arc<KeyFilter>> {
+        // Locked while reading, so that no commit's key is missed by both.
+        let mut keys = self.keys.lock();
+        if let Some(keys) = &*keys {
+            return Ok(keys.clone());
+        }
+        Ok(keys.insert(Arc::new(read()?)).clone())
+    }
+
+    /// Called after the commit of a request with this key, before it is answered.
+    pub(super) fn add_key(&self, account: AccountNo, key: KeyHash) {
+        if let Some(keys) = &*self.keys.lock() {
+            keys.add(account, key);
+        }
+    }
+
+    /// Gives their memory back; false if there was nothing.
+    pub(super) fn forget_keys(&self) -> bool {
+        self.keys.lock().take().is_some()
     }
 
     /// Whether a look found no such work, and nothing was written since. `writes` is the count now.

@@ -8,7 +8,8 @@ use postrider_core::sid::Id;
 use rusqlite::{CachedStatement, Connection};
 
 use crate::contract::{
-    Applied, Change, Result, StoreError, Submitted, Update, is_released, is_settled, is_waiting,
+    Applied, Change, Remembered, Result, StoreError, Submitted, Update, is_released, is_settled,
+    is_waiting,
 };
 use crate::sqlite::keys::submitted_ref;
 use crate::sqlite::row::{self, Binder, WRITTEN};
@@ -25,6 +26,7 @@ pub(super) struct Difference {
 /// Applies messages' changes on one connection, inside a transaction that the caller began.
 pub(super) struct Statements<'c> {
     insert: CachedStatement<'c>,
+    remember: CachedStatement<'c>,
     replace: CachedStatement<'c>,
     /// By whether the update sets `sent_ms`, then whether it adds callbacks.
     update: [[CachedStatement<'c>; 2]; 2],
@@ -66,6 +68,7 @@ impl<'c> Statements<'c> {
             insert: prepare(&format!(
                 "INSERT INTO messages ({WRITTEN}) VALUES ({parameters}) ON CONFLICT DO NOTHING"
             ))?,
+            remember: prepare("INSERT OR IGNORE INTO remembered VALUES (?, ?, ?, ?, ?, ?)")?,
             replace: prepare(&format!(
                 "REPLACE INTO messages ({WRITTEN}) VALUES ({parameters})"
             ))?,
@@ -121,6 +124,7 @@ impl<'c> Statements<'c> {
     pub(super) fn apply(&mut self, change: &Change) -> Result<Applied> {
         match change {
             Change::Insert(message) => self.insert(message),
+            Change::Remember(remembered) => self.remember(remembered),
             Change::Update(update) => self.update(update),
             Change::CallbacksDone { id, done } => self.callbacks_done(*id, *done),
             Change::Release(message) => self.release(message),
@@ -165,6 +169,27 @@ impl<'c> Statements<'c> {
         self.difference.inserted += 1;
         self.difference.newest = self.difference.newest.max(Some(message.sid.id));
         Ok(Applied::Yes)
+    }
+
+    fn remember(&mut self, remembered: &Remembered) -> Result<Applied> {
+        let Remembered {
+            account,
+            request,
+            message,
+        } = remembered;
+        let inserted = Binder::new(&mut self.remember)
+            .put(account.0)?
+            .put(request.key.0.as_slice())?
+            .put(message.id.key())?
+            .put(message.id.tail())?
+            .put(row::kind(*message))?
+            .put(request.fingerprint.0.as_slice())?
+            .execute()?;
+        Ok(if inserted > 0 {
+            Applied::Yes
+        } else {
+            Applied::Stale
+        })
     }
 
     fn update(&mut self, update: &Update) -> Result<Applied> {

@@ -14,7 +14,7 @@ use postrider_core::message::Message;
 use postrider_core::sid::Id;
 use rusqlite::Connection;
 
-use crate::contract::{Applied, Change, Result, StoreError};
+use crate::contract::{Applied, Change, Remembered, Result, StoreError};
 use crate::sqlite::Shared;
 use crate::sqlite::checkpoint;
 use crate::sqlite::connection::{
@@ -22,6 +22,7 @@ use crate::sqlite::connection::{
 };
 use crate::sqlite::directory::ShardName;
 use crate::sqlite::failure::About;
+use crate::sqlite::key_filter::KeyFilter;
 use crate::sqlite::migrations::Kind;
 use crate::sqlite::parked::Parked;
 use crate::sqlite::shard::{Shard, route};
@@ -205,6 +206,8 @@ impl Writer {
 
     fn begin_shard(&mut self, name: ShardName) -> Result<()> {
         let shard = Arc::new(Shard::new(name, self.shared.directory.shard(name)));
+        // Empty, so that it never needs to be read.
+        shard.keys(|| Ok(KeyFilter::new(self.shared.options.messages_per_shard)))?;
         let conn = self.connect(&shard)?;
         self.shared.directory.sync()?;
         self.shared.shards.push(shard);
@@ -296,6 +299,14 @@ fn commit_share(
     statements.finish()?;
     conn.prepare_cached("COMMIT")?.execute(())?;
     share.shard.set_runs(runs);
+    for &at in &share.changes {
+        if let Change::Remember(Remembered {
+            account, request, ..
+        }) = &changes[at]
+        {
+            share.shard.add_key(*account, request.key);
+        }
+    }
     Ok(())
 }
 

@@ -5,13 +5,15 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use postrider_core::idempotency::KeyHash;
 use postrider_core::message::Status;
 use smallvec::smallvec;
 use tempfile::TempDir;
 
 use super::{open, tiny};
+use crate::conformance::remembering::remembered;
 use crate::conformance::sample::{id, key, message, number, sent_as, update};
-use crate::contract::{Change, Cursor, MessageFilter, ParkedReceipt, Store};
+use crate::contract::{Change, Cursor, MessageFilter, ParkedReceipt, Remembered, Store};
 use crate::sqlite::Options;
 
 const DIRECTORY: &str = "POSTRIDER_CRASH_TEST_DIRECTORY";
@@ -29,9 +31,13 @@ fn options() -> Options {
 /// receipt. Every batch so meets several shards.
 fn batch(n: u32) -> Vec<Change> {
     let of = |n: u32| n * BATCH..(n + 1) * BATCH;
-    let mut changes: Vec<Change> = of(n)
-        .map(|number| Change::Insert(Box::new(message(number))))
-        .collect();
+    let inserted = of(n).flat_map(|number| {
+        [
+            Change::Insert(Box::new(message(number))),
+            Change::Remember(asked(number)),
+        ]
+    });
+    let mut changes: Vec<Change> = inserted.collect();
     if let Some(before) = n.checked_sub(1) {
         changes.extend(
             of(before).map(|number| Change::Update(sent_as(number, &[&number.to_string()]))),
@@ -51,6 +57,13 @@ fn batch(n: u32) -> Vec<Change> {
         done_date: None,
     }));
     changes
+}
+
+/// The request that made a message, with a key of its own.
+fn asked(number: u32) -> Remembered {
+    let mut asked = remembered(number, 0);
+    asked.request.key = KeyHash(u128::from(number).to_be_bytes());
+    asked
 }
 
 /// Not a test by itself: what the killed process runs.
@@ -114,6 +127,17 @@ fn check(store: &dyn Store, acknowledged: u32) {
             let found = store.find_submitted(&key("acme", &number.to_string()), None, 0);
             assert_eq!(found.unwrap().is_some(), sent, "message {number}");
         }
+    }
+    // Also of what was not acknowledged: a message and its request are there together or not at all.
+    for number in 0..(acknowledged + 2) * BATCH {
+        let asked = asked(number);
+        let found = store.remembered(asked.account, asked.request.key, 0);
+        let is_there = store.message(id(number)).unwrap().is_some();
+        assert_eq!(
+            found.unwrap(),
+            is_there.then_some(asked),
+            "message {number}"
+        );
     }
     assert!(store.parked().unwrap().len() > acknowledged as usize);
     let all = store

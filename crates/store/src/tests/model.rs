@@ -1,6 +1,7 @@
 //! The model test: the same random changes on the SQLite store and on the model give the same answers
 //! and the same reads, across shard borders and reopenings.
 
+use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{
     AccountNo, Feedback, FeedbackOutcome, Message, SenderNo, Status, StatusSet,
 };
@@ -9,9 +10,11 @@ use smallvec::smallvec;
 
 use super::Directory;
 use crate::conformance::Backend;
-use crate::conformance::sample::{self, created_ms, id, key, message_with, update};
+use crate::conformance::remembering::remembered;
+use crate::conformance::sample::{self, created_ms, id, key, message_with, number, update};
 use crate::contract::{
-    Change, Cursor, MessageFilter, ParkedReceipt, RawReason, RawReceipt, Store, Submitted, Update,
+    Change, Cursor, MessageFilter, ParkedReceipt, RawReason, RawReceipt, Remembered, Store,
+    Submitted, Update,
 };
 use crate::memory::MemoryDisk;
 
@@ -139,9 +142,26 @@ fn any_change() -> impl Strategy<Value = Change> {
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => prop::collection::vec(any_change(), 1..25).prop_map(Step::Commit),
+        6 => any_changes().prop_map(Step::Commit),
         1 => Just(Step::Reopen),
     ]
+}
+
+/// Inserts come with their request now and then, in the same commit.
+fn any_changes() -> impl Strategy<Value = Vec<Change>> {
+    let request = prop::option::weighted(0.2, 0_u8..4);
+    let changes = (any_change(), request).prop_map(|(change, key)| {
+        let remember = match (&change, key) {
+            (Change::Insert(message), Some(key)) => Some(Change::Remember(Remembered {
+                message: message.sid,
+                account: message.account,
+                ..remembered(number(message), key)
+            })),
+            _ => None,
+        };
+        [change].into_iter().chain(remember).collect::<Vec<_>>()
+    });
+    prop::collection::vec(changes, 1..25).prop_map(|changes| changes.concat())
 }
 
 /// Everything that can be asked, as text.
@@ -219,6 +239,13 @@ fn everything(store: &dyn Store) -> Vec<String> {
                 "{:?}",
                 store.find_submitted(&key, None, since_ms).unwrap()
             ));
+        }
+    }
+    for (account, key) in [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (1, 3)] {
+        for since_ms in [0, since] {
+            let (account, key) = (AccountNo(account), KeyHash([key; 16]));
+            let remembered = store.remembered(account, key, since_ms);
+            say(format!("{:?}", remembered.unwrap()));
         }
     }
     say(format!("{:?}", store.parked().unwrap()));

@@ -1,0 +1,407 @@
+//! Create requests with an idempotency key: the first one creates, the others get its answer.
+//!
+//! Of two that are in flight together the second waits for its turn ([`Turn`]); what was done before is
+//! in the store. A message's request is remembered in the message's own transaction
+//! ([`Engine::create_message_once`]), any other's answer in that of the settings it made
+//! ([`Engine::begin`]). One key is for one request whatever it creates, so each looks at both.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use postrider_core::create::CreateMessage;
+use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
+use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable, remembered_since_ms};
+use postrider_core::message::AccountNo;
+use postrider_core::settings::{Account, Document, GivenAnswer};
+use postrider_core::sid::MessageSid;
+use postrider_store::DocumentChange;
+use rustc_hash::FxHashMap;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::draft::Draft;
+use crate::messages::Created;
+use crate::{Engine, lost_task};
+
+/// Answers remembered for an account at once. They are in memory, some kilobytes each; no honest client
+/// creates so many senders and services in a day.
+const ANSWERS_MAX: usize = 50_000;
+
+/// Which requests with a key are in flight.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<FxHashMap<(AccountNo, KeyHash), Queue>>);
+
+/// Those who want one key's turn.
+#[derive(Default)]
+struct Queue {
+    lock: Arc<tokio::sync::Mutex<()>>,
+    len: usize,
+}
+
+/// The right to work on an account's key. Whoever holds it finds finished whatever others began.
+pub(crate) struct Turn {
+    turns: Arc<Turns>,
+    key: (AccountNo, KeyHash),
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    async fn take(self: &Arc<Self>, account: AccountNo, key: KeyHash) -> Turn {
+        let key = (account, key);
+        let lock = {
+            let mut queues = self.0.lock();
+            let queue = queues.entry(key).or_default();
+            queue.len += 1;
+            queue.lock.clone()
+        };
+        // Leaves the queue also when its client hangs up while it waits.
+        let mut turn = Turn {
+            turns: self.clone(),
+            key,
+            guard: None,
+        };
+        turn.guard = Some(lock.lock_owned().await);
+        turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        let mut queues = self.turns.0.lock();
+        if let Some(queue) = queues.get_mut(&self.key) {
+            queue.len -= 1;
+            if queue.len == 0 {
+                queues.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// What a request with a key is answered.
+#[derive(Debug)]
+pub enum Once<T> {
+    /// It was the first.
+    Done(T),
+    /// The first one's answer, again.
+    Repeated(T),
+}
+
+/// A request with a key that may change settings.
+pub enum Begun {
+    /// It is the first: to be carried out.
+    First(First),
+    /// The status and body of the answer that the first one got.
+    Repeated(u16, String),
+}
+
+/// A request that is carried out, on [`First::engine`]. Its changes are seen by itself alone until
+/// [`First::finish`] commits them; dropped, it has done nothing.
+pub struct First {
+    /// Held until all is written.
+    turn: Turn,
+    engine: Engine,
+    draft: Arc<Draft>,
+    account: Arc<Account>,
+    request: Repeatable,
+}
+
+/// Of a key that was used for another request.
+fn other_request() -> Fault {
+    let text = "This idempotency key was used for another request within the last 24 hours; \
+                give each request a key of its own";
+    Fault::because(ErrorCode::Conflict, text)
+}
+
+fn check(first: Fingerprint, request: Repeatable) -> Result<(), Fault> {
+    if first == request.fingerprint {
+        Ok(())
+    } else {
+        Err(other_request())
+    }
+}
+
+/// Messages.
+impl Engine {
+    /// Creates a message, unless a request with this key has done so: then that one's answer is given
+    /// again. It goes to its end also when the client hangs up, so that the next one finds it.
+    pub async fn create_message_once(
+        &self,
+        account: &Arc<Account>,
+        request: CreateMessage,
+        repeatable: Repeatable,
+    ) -> Result<Once<Created>, Fault> {
+        let turn = self.turn(account, repeatable.key).await;
+        let (engine, account) = (self.clone(), account.clone());
+        let created = tokio::spawn(async move {
+            let _turn = turn;
+            engine.create_or_repeat(&account, request, repeatable).await
+        });
+        created
+            .await
+            .unwrap_or_else(|error| Err(lost_task::fault("creating a message", &error)))
+    }
+
+    async fn create_or_repeat(
+        &self,
+        account: &Arc<Account>,
+        request: CreateMessage,
+        repeatable: Repeatable,
+    ) -> Result<Once<Created>, Fault> {
+        if self.answer_to(account, repeatable.key).is_some() {
+            return Err(other_request());
+        }
+        let Some((first, sid)) = self.remembered_message(account, repeatable.key).await? else {
+            let created = self.create(account, request, Some(repeatable)).await?;
+            return Ok(Once::Done(created));
+        };
+        check(first, repeatable)?;
+        let created = Created::again(account, &request, sid)?;
+        Ok(Once::Repeated(created))
+    }
+
+    /// The message that was made with this key, and by which request.
+    async fn remembered_message(
+        &self,
+        account: &Account,
+        key: KeyHash,
+    ) -> Result<Option<(Fingerprint, MessageSid)>, Fault> {
+        let (store, account) = (self.shared.store.clone(), account.no);
+        let since_ms = remembered_since_ms(self.now_ms());
+        let remembered = self.read(move || store.remembered(account, key, since_ms));
+        let remembered = remembered.await?;
+        Ok(remembered.map(|first| (first.request.fingerprint, first.message)))
+    }
+}
+
+/// Everything else.
+impl Engine {
+    async fn turn(&self, account: &Account, key: KeyHash) -> Turn {
+        self.shared.turns.take(account.no, key).await
+    }
+
+    /// The answer that is remembered under this key.
+    fn answer_to(&self, account: &Account, key: KeyHash) -> Option<Arc<GivenAnswer>> {
+        let since_ms = remembered_since_ms(self.now_ms());
+        let answer = self.directory().answer(account.sid, key);
+        answer.filter(|answer| answer.at_ms >= since_ms)
+    }
+
+    /// Begins a request with a key, unless it was answered before.
+    pub async fn begin(&self, account: &Arc<Account>, request: Repeatable) -> Result<Begun, Fault> {
+        let turn = self.turn(account, request.key).await;
+        if let Some(answer) = self.answer_to(account, request.key) {
+            check(answer.fingerprint, request)?;
+            let body = self.directory().vault().open(&answer.body_sealed);
+            let body = body.map_err(|error| {
+                tracing::error!(%error, "a remembered answer can't be read");
+                Fault::new(ErrorCode::InternalError)
+            })?;
+            return Ok(Begun::Repeated(answer.status, body));
+        }
+        if let Some((first, _)) = self.remembered_message(account, request.key).await? {
+            check(first, request)?;
+        }
+        if self.directory().answers_of(account.sid) >= ANSWERS_MAX {
+            let text = format!(
+                "This account has created {ANSWERS_MAX} resources with idempotency keys within a day, \
+                 the most that are remembered; leave the key away or try again later"
+            );
+            return Err(Fault::because(ErrorCode::TooManyRequests, text));
+        }
+        Ok(Begun::First(First {
+            turn,
+            engine: self.clone(),
+            draft: Arc::default(),
+            account: account.clone(),
+            request,
+        }))
+    }
+
+    /// Drops answers that nobody can ask for any more.
+    pub(crate) async fn forget_answers(&self) -> Result<(), Fault> {
+        let lock = self.settings_lock().await;
+        let since_ms = remembered_since_ms(self.now_ms());
+        let old = self.directory().answers_before(since_ms);
+        let old: Vec<_> = old.into_iter().map(DocumentChange::Delete).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        self.write_settings(lock, old).await
+    }
+}
+
+impl First {
+    /// What the request is to be carried out on.
+    pub fn engine(&self) -> Engine {
+        Engine {
+            draft: Some(self.draft.clone()),
+            ..self.engine.clone()
+        }
+    }
+
+    /// Makes what the request has changed durable and lets it take effect, together with the answer if
+    /// that is to be remembered. It goes to its end also when the client hangs up.
+    pub async fn finish(self, answer: Option<(u16, &str)>) -> Result<(), Fault> {
+        let Self {
+            turn,
+            engine,
+            draft,
+            account,
+            request,
+        } = self;
+        let (lock, mut changes) = draft.take();
+        if let Some((status, body)) = answer {
+            let mut nonce = [0; 12];
+            engine.ids().fill(&mut nonce);
+            changes.push(DocumentChange::Put(Document::Answer(GivenAnswer {
+                account: account.sid,
+                key: request.key,
+                fingerprint: request.fingerprint,
+                status,
+                body_sealed: engine.directory().vault().seal(body, nonce),
+                at_ms: engine.now_ms(),
+            })));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let lock = match lock {
+            Some(lock) => lock,
+            None => engine.settings_lock().await,
+        };
+        let written = tokio::spawn(async move {
+            let _turn = turn;
+            engine.write_settings(lock, changes).await
+        });
+        written
+            .await
+            .unwrap_or_else(|error| Err(lost_task::fault("a write of settings", &error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_store::Store;
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::testing::engine_over;
+
+    fn request(key: u8) -> Repeatable {
+        Repeatable {
+            key: KeyHash([key; 16]),
+            fingerprint: Fingerprint([key; 16]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_waited_for_and_leaves_nothing_behind() {
+        use futures_util::FutureExt as _;
+        let turns = Arc::new(Turns::default());
+        let take = |account, key| turns.take(AccountNo(account), KeyHash([key; 16]));
+        let first = take(1, 1).await;
+        // Others have their own.
+        drop((take(1, 2).await, take(2, 1).await));
+        let mut second = Box::pin(take(1, 1));
+        assert!((&mut second).now_or_never().is_none());
+        // A client that hangs up is no longer waited for.
+        let mut third = Box::pin(take(1, 1));
+        assert!((&mut third).now_or_never().is_none());
+        drop(first);
+        let second = second.await;
+        drop(third);
+        assert_eq!(turns.0.lock().len(), 1);
+        assert!(take(1, 1).now_or_never().is_none());
+        drop(second);
+        assert!(turns.0.lock().is_empty());
+    }
+
+    /// Documents of the kind that answers are kept as.
+    fn answers(store: &MemoryStore) -> Vec<GivenAnswer> {
+        let documents = store.documents().unwrap().into_iter();
+        let answers = documents.filter_map(|document| match document {
+            Document::Answer(answer) => Some(answer),
+            _ => None,
+        });
+        answers.collect()
+    }
+
+    #[tokio::test]
+    async fn answers_are_sealed_and_swept_when_they_are_a_day_old() {
+        let store = Arc::new(MemoryStore::new());
+        let test = engine_over(store.clone());
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let remember = async |key| {
+            let Begun::First(first) = engine.begin(&main, request(key)).await.unwrap() else {
+                panic!("it was never answered");
+            };
+            first.finish(Some((201, "secret"))).await.unwrap();
+        };
+        remember(1).await;
+        test.clock
+            .advance(postrider_core::idempotency::REMEMBERED_MS - 1);
+        remember(2).await;
+        let kept = answers(&store);
+        assert_eq!(kept.len(), 2);
+        assert!(
+            kept.iter()
+                .all(|answer| !answer.body_sealed.contains("secret"))
+        );
+        engine.forget_answers().await.unwrap();
+        assert_eq!(answers(&store).len(), 2);
+        test.clock.advance(1);
+        engine.forget_answers().await.unwrap();
+        let kept = answers(&store);
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].key, request(2).key);
+        assert_eq!(engine.directory().answers_of(main.sid), 1);
+        let repeated = engine.begin(&main, request(2)).await.unwrap();
+        assert!(matches!(repeated, Begun::Repeated(201, body) if body == "secret"));
+    }
+
+    #[tokio::test]
+    async fn nobody_sees_a_draft_and_one_that_is_dropped_has_done_nothing() {
+        let test = engine_over(Arc::new(MemoryStore::new()));
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let Begun::First(first) = engine.begin(&main, request(1)).await.unwrap() else {
+            panic!("it was never answered");
+        };
+        let draft = first.engine();
+        let service = draft.create_service(main.sid, |_| {}).await.unwrap();
+        // It goes on from what it did.
+        draft.update_service(service.sid, |_| {}).await.unwrap();
+        assert!(engine.directory().service(service.sid).is_none());
+        drop((first, draft));
+        // Others may write again.
+        engine.create_service(main.sid, |_| {}).await.unwrap();
+        assert_eq!(engine.directory().services_of(main.sid).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_account_has_only_so_many_answers_remembered() {
+        let test = engine_over(Arc::new(MemoryStore::new()));
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let answer = |index: usize| {
+            DocumentChange::Put(Document::Answer(GivenAnswer {
+                account: main.sid,
+                key: KeyHash((index as u128 + (1 << 127)).to_be_bytes()),
+                fingerprint: Fingerprint([0; 16]),
+                status: 201,
+                body_sealed: String::new(),
+                at_ms: engine.now_ms(),
+            }))
+        };
+        let lock = engine.settings_lock().await;
+        let answers = (0..ANSWERS_MAX).map(answer).collect();
+        engine.write_settings(lock, answers).await.unwrap();
+        let refused = engine.begin(&main, request(1)).await.err().unwrap();
+        assert_eq!(refused.code, ErrorCode::TooManyRequests);
+    }
+}
