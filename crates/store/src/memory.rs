@@ -6,6 +6,8 @@
 //!
 //! [`crash`]: MemoryStore::crash
 
+mod alerts;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, ServiceSid};
 
+use crate::alerts::{Alert, AlertStore};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
     RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Result, Store, StoreError, SubmittedKey, Update,
@@ -310,6 +313,10 @@ impl Store for MemoryStore {
         self
     }
 
+    fn alerts(&self) -> &dyn AlertStore {
+        self
+    }
+
     /// Here every message counts as a partition of its own.
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64> {
         let mut records = self.records()?;
@@ -479,6 +486,7 @@ struct Records {
     documents: BTreeMap<DocumentKey, Document>,
     sticky: BTreeMap<StickyKey, StickySender>,
     sticky_reached: Option<Id>,
+    alerts: BTreeMap<i64, Alert>,
     last_id: Option<Id>,
 }
 

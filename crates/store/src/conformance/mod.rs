@@ -5,6 +5,7 @@
 //!
 //! [`forget_before`]: crate::contract::Store::forget_before
 
+mod alerts;
 mod finding;
 mod keeping;
 mod listing;
@@ -38,13 +39,14 @@ type Case = (&'static str, fn(&dyn Backend));
 /// messages), so that the cases cross their borders.
 #[expect(clippy::print_stdout, reason = "tells which case failed")]
 pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
-    let groups: [&[Case]; 6] = [
+    let groups: [&[Case]; 7] = [
         writing::CASES,
         keeping::CASES,
         finding::CASES,
         listing::CASES,
         waiting::CASES,
         sticky::CASES,
+        alerts::CASES,
     ];
     for (name, case) in groups.into_iter().flatten() {
         // Shown only when a case fails.

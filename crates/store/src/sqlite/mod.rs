@@ -6,6 +6,7 @@
 //! thread with one connection for each open shard; a checkpoint thread beside it; read-only connections
 //! for everyone else.
 
+mod alerts;
 mod checkpoint;
 mod connection;
 mod depths;
@@ -43,6 +44,7 @@ pub use self::directory::OpenError;
 pub use self::raw_receipts::raw_receipts;
 pub use self::room::{DiskSpace, SystemDiskSpace};
 
+use self::alerts::Alerts;
 use self::checkpoint::Checkpointer;
 use self::connection::CacheKib;
 use self::directory::Directory;
@@ -55,6 +57,7 @@ use self::shard::{Shard, Shards};
 use self::sticky::Sticky;
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
+use crate::alerts::AlertStore;
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
     Result, Store, StoreError, SubmittedKey,
@@ -116,6 +119,7 @@ pub struct SqliteStore {
     writer: Mutex<Writer>,
     settings: Settings,
     sticky: Sticky,
+    alerts: Alerts,
     room: Room,
     shared: Arc<Shared>,
 }
@@ -159,6 +163,7 @@ impl SqliteStore {
         let settings = Settings::open(directory.control())?;
         let parked = Parked::open(directory.parked())?;
         let sticky = Sticky::open(directory.sticky())?;
+        let alerts = Alerts::open(directory.alerts())?;
         directory.sync()?;
         let cache = CacheKib(options.reader_cache_kib);
         let shared = Arc::new(Shared {
@@ -181,6 +186,7 @@ impl SqliteStore {
             writer: Mutex::new(writer),
             settings,
             sticky,
+            alerts,
             room,
             shared,
         })
@@ -216,6 +222,7 @@ impl Drop for SqliteStore {
         // A file's last connection copies and removes its log; one that only reads can't.
         self.shared.readers.close_all();
         self.sticky.close_readers();
+        self.alerts.close_readers();
     }
 }
 
@@ -321,6 +328,10 @@ impl Store for SqliteStore {
 
     fn sticky(&self) -> &dyn StickyStore {
         &self.sticky
+    }
+
+    fn alerts(&self) -> &dyn AlertStore {
+        &self.alerts
     }
 
     fn documents(&self) -> Result<Vec<Document>> {
