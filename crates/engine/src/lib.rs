@@ -6,12 +6,12 @@
 //! tasks and channels; [`Engine`] is what callers hold. See `ARCHITECTURE.md` for the whole walk.
 
 pub mod accept;
+mod alerts;
 mod auth_tokens;
 mod carriers;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
-mod hourly;
 pub mod ids;
 mod in_hand;
 pub mod limits;
@@ -24,6 +24,7 @@ pub mod pace;
 mod pool;
 pub mod receive;
 mod refill;
+mod registered_senders;
 pub mod runtime;
 pub mod schedule;
 mod scheduled;
@@ -45,13 +46,14 @@ use postrider_store::Store;
 use tokio::sync::mpsc;
 
 pub use accept::Acceptor;
+pub use alerts::{Alerts, Details};
 pub use committer::Committer;
 pub use directory::Directory;
-pub use hourly::Hourly;
 pub use in_hand::{InHand, Place};
 pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
+pub use registered_senders::Compliance;
 pub use settings::NewPoolEntry;
 pub use sticky::Sticky;
 

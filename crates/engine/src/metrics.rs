@@ -100,6 +100,8 @@ pub struct Metrics {
     pub partial_messages: Counter,
     pub stale_changes: Counter,
     pub webhooks: Family<ResultLabel, Counter>,
+    pub alerts: Counter,
+    pub alerts_dropped: Counter,
     pub commits: Counter,
     pub commit_changes: Counter,
     /// Only of changes that requests wait for, and that became durable.
@@ -139,6 +141,8 @@ impl Default for Metrics {
             partial_messages: Counter::default(),
             stale_changes: Counter::default(),
             webhooks: Family::default(),
+            alerts: Counter::default(),
+            alerts_dropped: Counter::default(),
             commits: Counter::default(),
             commit_changes: Counter::default(),
             // The clock counts in milliseconds.
@@ -237,6 +241,16 @@ impl Metrics {
             "webhooks",
             "Webhooks finished, by result",
             self.webhooks.clone(),
+        );
+        ours.register(
+            "alerts",
+            "What alerts were raised for, those that only count included",
+            self.alerts.clone(),
+        );
+        ours.register(
+            "alerts_dropped",
+            "Alerts that are not kept: too many at once, or no room on the disk",
+            self.alerts_dropped.clone(),
         );
         ours.register(
             "commits",

@@ -18,7 +18,7 @@ use std::fmt;
 use std::path::Path;
 
 use postrider_core::pacing::PaceSettings;
-use postrider_engine::{Limits, webhooks};
+use postrider_engine::{Compliance, Limits, webhooks};
 use serde::Deserialize;
 
 pub(crate) use self::carriers::Carrier;
@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     pub(crate) pace: PaceSettings,
     pub(crate) limits: Limits,
+    pub(crate) compliance: Compliance,
 }
 
 /// Where settings come from that no file holds.

@@ -455,7 +455,7 @@ impl World {
                 }
             }
             Effect::Retire(carrier) => drop(self.retired.insert(carrier)),
-            Effect::Inbound { .. } | Effect::Health { .. } => {}
+            Effect::Inbound { .. } | Effect::Health { .. } | Effect::Alert(_) => {}
         }
     }
 

@@ -11,8 +11,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
 use postrider_core::select::{
-    Channel, Decision, Detail, Facts, Loads, Outcome, Pool, PublicReach, QueueLoad, Recipient,
-    Settings, select,
+    Channel, Decision, Detail, Facts, Loads, Outcome, Pool, QueueLoad, Recipient, Settings, select,
 };
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
@@ -22,6 +21,7 @@ use postrider_store::StickyKey;
 use super::{Acceptor, Draft};
 use crate::loads::LoadTable;
 use crate::pace::rate_of;
+use crate::registered_senders::Registrations;
 use crate::sticky::{self, Counts, Looked, Outdated};
 
 /// A sender was chosen, or the reason there is none.
@@ -145,7 +145,11 @@ impl Acceptor {
             recipient: Recipient::of(draft.to.number, draft.to.channel),
             from: draft.from.as_ref(),
             has_media: draft.has_media,
-            settings: Settings::from(service),
+            settings: Settings {
+                // A question is always answered with the warning.
+                preregistration_alert: service.preregistration_alert || purpose == Purpose::Asking,
+                ..Settings::from(service)
+            },
             mapping: former.map(sticky::mapping),
             now_ms,
             detail: match purpose {
@@ -160,9 +164,13 @@ impl Acceptor {
             segments,
             reach: Reach::of(draft.to.number),
         };
-        let decision = select(&pool, &facts, &loads, &PublicReach)?;
+        let reach = Registrations {
+            directory: &self.directory,
+            now_ms,
+        };
+        let decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
-        let outcome = self.outcome_of(&decision, &pool, draft, segments, table);
+        let outcome = self.outcome_of(&decision, &pool, service, draft, segments, table);
         // A message that fails all the same teaches its recipient nothing.
         let is_over = outcome.is_ok() || decision.chosen().is_none();
         if is_over && purpose == Purpose::Sending {
@@ -185,6 +193,7 @@ impl Acceptor {
         &self,
         decision: &Decision,
         pool: &Pool,
+        service: &Service,
         draft: &Draft<'_>,
         segments: u16,
         table: &mut LoadTable,
@@ -194,6 +203,12 @@ impl Acceptor {
             Outcome::None { error } => return Err(error),
         };
         let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
+        if decision.warning == Some(ErrorCode::PreregistrationWanted)
+            && service.preregistration_alert
+            && self.compliance.refuse_unregistered_alpha
+        {
+            return Err(ErrorCode::SenderIdNotRegistered);
+        }
         if draft.has_media
             || self
                 .routes
