@@ -28,7 +28,7 @@ use crate::reply::{Answer, Reply};
 use crate::request_id::{RequestId, RequestIds};
 use crate::traffic::Traffic;
 use crate::x_v1::simulator::SimulatorControl;
-use crate::{accounts_v1, api_v2010, door, form, messaging_v1, ops, x_v1};
+use crate::{accounts_v1, api_v2010, door, form, messaging_v1, monitor_v1, ops, x_v1};
 
 /// What the binary gives.
 pub struct Setup {
@@ -189,9 +189,8 @@ impl App {
             Product::Messaging => messaging_v1::route(&call, path).await,
             Product::Extensions => x_v1::route(&call, path).await,
             Product::Accounts => accounts_v1::route(&call, path).await,
-            Product::Conversations | Product::Content | Product::Monitor => {
-                Err(ErrorCode::NotFound.into())
-            }
+            Product::Monitor => monitor_v1::route(&call, path).await,
+            Product::Conversations | Product::Content => Err(ErrorCode::NotFound.into()),
         }
     }
 

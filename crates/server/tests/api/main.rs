@@ -18,11 +18,13 @@ mod routing;
 mod serving;
 
 mod accounts;
+mod alerts;
 mod auth_tokens;
 mod extensions;
 mod incoming_phone_numbers;
 mod keys;
 mod messages;
+mod registered_senders;
 mod sender_pools;
 mod services;
 mod short_codes;

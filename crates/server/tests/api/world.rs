@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use postrider_engine::runtime;
 use postrider_engine::testing::{TestEngine, engine, engine_with};
 use postrider_engine::{Engine, Limits};
 use postrider_server::{App, Ops, Peer, Scheme, Setup, SimulatorControl, TrustedProxies};
@@ -48,8 +49,12 @@ impl World {
 
     /// A world with limits of its own.
     pub(crate) async fn limited(edit: impl FnOnce(&mut Limits)) -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let test = engine_with(store, |setup| edit(&mut setup.limits));
+        Self::set_up(|setup| edit(&mut setup.limits)).await
+    }
+
+    /// A world whose engine is set up as `edit` leaves it.
+    pub(crate) async fn set_up(edit: impl FnOnce(&mut runtime::Setup)) -> Self {
+        let test = engine_with(Arc::new(MemoryStore::new()), edit);
         Self::over(test, Ops::default(), None).await
     }
 
