@@ -33,6 +33,7 @@ mod commits;
 mod disk;
 mod doubt;
 mod expiry;
+mod failures;
 mod log;
 mod lookups;
 mod matching;
