@@ -176,12 +176,12 @@ fn alert(id: Id, account: AccountNo, code: ErrorCode, scope: &str, details: Deta
 /// Warnings are about settings, which operators may want to know of. Failures are counted, and many.
 fn tell_operator(alert: &Alert) {
     let (code, text) = (alert.code.code(), &*alert.text);
-    let (alert_sid, account) = (AlertSid(alert.id), alert.account.0);
-    let (resource_sid, service_sid) = (alert.resource.as_deref(), alert.service);
+    let message_sid = alert.resource.as_deref();
+    let service_sid = alert.service.map(tracing::field::display);
     if alert.code.alert_level() == AlertLevel::Warning {
-        tracing::warn!(code, %alert_sid, account, resource_sid, ?service_sid, "{text}");
+        tracing::warn!(code, message_sid, service_sid, "{text}");
     } else {
-        tracing::debug!(code, %alert_sid, account, resource_sid, ?service_sid, "{text}");
+        tracing::debug!(code, message_sid, service_sid, "an alert is raised: {text}");
     }
 }
 
