@@ -68,7 +68,7 @@ pub struct Details {
 }
 
 impl Alerts {
-    pub(crate) fn new(
+    pub fn new(
         clock: Arc<dyn postrider_core::clock::Clock>,
         ids: Arc<IdGenerator>,
         metrics: Arc<Metrics>,

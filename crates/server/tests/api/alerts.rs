@@ -158,7 +158,7 @@ async fn pages_of_alerts_follow_each_other_in_both_directions() {
                 path = next
                     .strip_prefix("http://localhost:8080")
                     .unwrap()
-                    .to_owned()
+                    .to_owned();
             }
             None => break,
         }

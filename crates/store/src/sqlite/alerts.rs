@@ -20,7 +20,7 @@ use crate::sqlite::connection::{CacheKib, open_reader, open_writer};
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
 
-/// Reading connections at rest. People read alerts, a page at a time.
+/// Reading connections; who finds none waits. People read alerts, a page at a time.
 const READERS: usize = 2;
 
 const CACHE: CacheKib = CacheKib(1 << 10);
@@ -28,7 +28,8 @@ const CACHE: CacheKib = CacheKib(1 << 10);
 pub(super) struct Alerts {
     path: PathBuf,
     writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
+    /// Opened when they are first needed.
+    readers: [Mutex<Option<Connection>>; READERS],
 }
 
 impl Alerts {
@@ -37,27 +38,28 @@ impl Alerts {
         Ok(Self {
             path,
             writer: Mutex::new(writer),
-            readers: Mutex::default(),
+            readers: Default::default(),
         })
     }
 
     pub(super) fn close_readers(&self) {
-        self.readers.lock().clear();
+        for reader in &self.readers {
+            drop(reader.lock().take());
+        }
     }
 
     /// Errors name the file.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let at_rest = self.readers.lock().pop();
-        let conn = match at_rest {
-            Some(conn) => conn,
-            None => open_reader(&self.path, CACHE).about(&self.path)?,
+        let free = self.readers.iter().find_map(Mutex::try_lock);
+        let mut reader = free.unwrap_or_else(|| self.readers[0].lock());
+        let work = || {
+            let conn = match reader.take() {
+                Some(conn) => conn,
+                None => open_reader(&self.path, CACHE)?,
+            };
+            read(reader.insert(conn))
         };
-        let answer = read(&conn).about(&self.path)?;
-        let mut readers = self.readers.lock();
-        if readers.len() < READERS {
-            readers.push(conn);
-        }
-        Ok(answer)
+        work().about(&self.path)
     }
 
     fn change<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
@@ -108,7 +110,9 @@ impl AlertStore for Alerts {
     }
 
     fn list(&self, filter: &AlertFilter, cursor: Cursor, limit: usize) -> Result<Vec<Alert>> {
-        let mut sql = format!("{SELECT} WHERE account = ?");
+        // Without statistics SQLite might as well walk along all accounts' keys.
+        let index = filter.level.map_or("by_account", |_| "by_level");
+        let mut sql = format!("{SELECT} INDEXED BY {index} WHERE account = ?");
         let mut values = vec![Value::from(filter.account.0)];
         let mut and = |condition: &str, value: i64| {
             sql.push_str(condition);
