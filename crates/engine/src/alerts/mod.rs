@@ -99,7 +99,7 @@ impl Alerts {
 
     /// Tells the account that this happened, or that it happened again. Alerts of one account, code and
     /// `scope` (a service, a URL, whatever the cause has in common) are alike: when there are many,
-    /// only some are told, and count the others. `details` are asked for those only.
+    /// only some are told, and count the others. `details` are asked for those only, and raise none.
     pub fn raise(
         &self,
         account: AccountNo,
@@ -119,11 +119,14 @@ impl Alerts {
                     return;
                 }
                 let alert = alert(id, account, code, scope, details());
-                tell_operator(&alert);
-                state.new.push(alert);
-                if state.new.len() >= WAITING_MANY {
+                state.new.push(alert.clone());
+                let has_many = state.new.len() >= WAITING_MANY;
+                // The log may be slow, and others have alerts to raise.
+                drop(state);
+                if has_many {
                     self.has_many.notify_one();
                 }
+                tell_operator(&alert);
             }
             Verdict::Repeated(id) => {
                 let repeat = state.repeats.entry(id).or_insert(AlertRepeat {
