@@ -416,7 +416,7 @@ error_codes! {
         "'To' and 'From' are addresses of channels that cannot reach each other.";
     30017 CarrierCongested - error page "Carrier congested"
         "The carrier's network took no more messages. Send again later.";
-    30018 PreregistrationWanted - warning - "Destination wants a registered sender ID"
+    30018 PreregistrationWanted - warning page "Destination wants a registered sender ID"
         "Carriers of the destination want sender IDs registered in advance; the message was sent without. Register the sender ID.";
     30019 ContentTooLargeForCarrier - error - "Content larger than the carrier takes"
         "The content of the message is larger than the carrier takes.";
@@ -460,7 +460,7 @@ error_codes! {
         "The message was stopped because it carries a one-time password.";
     30039 MessageLoopFiltered - warning - "Message loop stopped"
         "Two systems seem to answer each other; the message was stopped.";
-    30040 SenderIdNotRegistered - error - "Sender ID not registered"
+    30040 SenderIdNotRegistered - error page "Sender ID not registered"
         "The destination refuses sender IDs that are not registered. Register this one.";
     30041 UnregisteredToUnitedKingdom - error - "Unregistered sender to the United Kingdom"
         "Messages from this number to the United Kingdom need a registration.";

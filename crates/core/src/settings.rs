@@ -13,7 +13,8 @@ use crate::network::NetworkPattern;
 use crate::phone_number::PhoneNumber;
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use crate::sid::{
-    AccountSid, AlphaSenderSid, ApplicationSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
+    AccountSid, AlphaSenderSid, ApplicationSid, KeySid, PhoneNumberSid, RegisteredSenderSid,
+    ServiceSid, ShortCodeSid,
 };
 
 /// One document. The variant's name is its kind in the store.
@@ -27,6 +28,7 @@ pub enum Document {
     Service(Service),
     PoolMember(PoolMember),
     Answer(GivenAnswer),
+    RegisteredSender(RegisteredSender),
 }
 
 /// The kind and key of a document, unique in the store.
@@ -50,6 +52,7 @@ impl Document {
                 format!("{}/{}", member.service, member.sender),
             ),
             Self::Answer(answer) => ("answer", format!("{}/{}", answer.account, answer.key)),
+            Self::RegisteredSender(registered) => ("registered_sender", registered.sid.to_string()),
         };
         DocumentKey { kind, key }
     }
@@ -254,6 +257,9 @@ pub struct Service {
     pub fallback_to_long_code: bool,
     /// Reserved: accepted and echoed.
     pub synchronous_validation: bool,
+    /// Ours: alert when an alpha sender goes where it should be registered, and is not.
+    #[serde(default)]
+    pub preregistration_alert: bool,
     /// Place of the next sender that joins the pool; no place is given twice.
     #[serde(default)]
     pub next_position: u64,
@@ -288,6 +294,7 @@ impl Service {
             usecase: "undeclared".to_owned(),
             fallback_to_long_code: false,
             synchronous_validation: false,
+            preregistration_alert: false,
             next_position: 0,
             created_ms: now_ms,
             updated_ms: now_ms,
@@ -345,4 +352,48 @@ pub struct GivenAnswer {
     /// Sealed under the instance key: some answers show a secret.
     pub body_sealed: String,
     pub at_ms: Millis,
+}
+
+/// What an account knows of an alpha sender's registration with a country's carriers. The account has
+/// one for a sender and a country.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegisteredSender {
+    pub sid: RegisteredSenderSid,
+    pub account: AccountSid,
+    pub sender: AlphaSenderId,
+    pub country: Country,
+    pub status: RegistrationStatus,
+    /// The first instant at which it is no longer valid.
+    pub valid_until_ms: Option<Millis>,
+    pub created_ms: Millis,
+    pub updated_ms: Millis,
+}
+
+impl RegisteredSender {
+    pub fn is_valid(&self, now_ms: Millis) -> bool {
+        self.status == RegistrationStatus::Registered
+            && self.valid_until_ms.is_none_or(|until_ms| now_ms < until_ms)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationStatus {
+    /// Applied for.
+    Pending,
+    #[default]
+    Registered,
+    Rejected,
+}
+
+impl RegistrationStatus {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Registered, Self::Rejected];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Registered => "registered",
+            Self::Rejected => "rejected",
+        }
+    }
 }

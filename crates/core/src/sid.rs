@@ -164,6 +164,8 @@ sids! {
     /// A bundle of callback URLs.
     ApplicationSid = "AP";
     AlertSid = "NO";
+    /// Ours: an alpha sender's registration in a country.
+    RegisteredSenderSid = "XR";
 }
 
 /// The SID of a message: `SM`, or `MM` when it carries media.

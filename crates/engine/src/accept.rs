@@ -31,13 +31,14 @@ use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
 
+use crate::alerts::{Alerts, Details};
 use crate::directory::Directory;
-use crate::hourly::Hourly;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
 use crate::reach::Coverage;
+use crate::registered_senders::{self, Compliance};
 use crate::sticky::Sticky;
 use crate::webhooks::CallbackUrl;
 
@@ -66,8 +67,8 @@ pub struct Acceptor {
     pub routes: ArcSwap<Routes>,
     pub coverage: ArcSwap<Coverage>,
     pub sticky: Sticky,
-    /// Services whose stored validity period is over the limit.
-    pub warned: Hourly<ServiceSid>,
+    pub alerts: Arc<Alerts>,
+    pub compliance: Compliance,
 }
 
 /// A request whose parameters were read, and no sender chosen yet.
@@ -122,36 +123,54 @@ impl Acceptor {
                 .map(|service| service.validity_period_s),
             self.limits.max_validity_period,
         )?;
+        let message = self.decide(request, &draft, validity, scheduled, now_ms)?;
         if request.validity_period.is_none()
             && let Some(service) = &draft.service
-            && self.must_warn_of_validity(service, now_ms)
         {
-            let code = ErrorCode::InheritedValidityPeriodInvalid.code();
-            let (service_sid, given_s) = (service.sid, service.validity_period_s);
-            let max_s = self.limits.max_validity_period;
-            tracing::warn!(
-                code,
-                %service_sid,
-                given_s,
-                max_s,
-                "a service's ValidityPeriod is over limits.max_validity_period; its messages get that"
-            );
+            self.warn_of_validity(service, &message);
         }
-        if let Some(send_at_ms) = self.send_at(request, &draft, scheduled, now_ms)? {
-            return Ok(self.scheduled(&draft, validity, send_at_ms, request, now_ms));
+        Ok(message)
+    }
+
+    fn decide(
+        &self,
+        request: &CreateMessage,
+        draft: &Draft<'_>,
+        validity: ValidityPeriod,
+        scheduled: u32,
+        now_ms: Millis,
+    ) -> Result<Message, Fault> {
+        if let Some(send_at_ms) = self.send_at(request, draft, scheduled, now_ms)? {
+            return Ok(self.scheduled(draft, validity, send_at_ms, request, now_ms));
         }
         let deadline_ms = validity.deadline_ms(now_ms);
         let sid = MessageSid {
             id: self.ids.next(),
-            kind: kind_of(&draft),
+            kind: kind_of(draft),
         };
-        self.complete(sid, &draft, deadline_ms, now_ms)
+        self.complete(sid, draft, deadline_ms, now_ms)
     }
 
-    /// The limit was lowered since the service was given its period: said once an hour.
-    fn must_warn_of_validity(&self, service: &Service, now_ms: Millis) -> bool {
+    /// The limit may have been lowered since the service was given its period.
+    fn warn_of_validity(&self, service: &Service, message: &Message) {
         let (given_s, max_s) = (service.validity_period_s, self.limits.max_validity_period);
-        validity::is_inherited_too_long(given_s, max_s) && self.warned.is_due(service.sid, now_ms)
+        if !validity::is_inherited_too_long(given_s, max_s) {
+            return;
+        }
+        let code = ErrorCode::InheritedValidityPeriodInvalid;
+        let scope = service.sid.to_string();
+        self.alerts.raise(message.account, code, &scope, || {
+            let text = format!(
+                "The service's ValidityPeriod of {given_s} seconds is over the limit; its messages \
+                 get {max_s}"
+            );
+            Details {
+                resource: Some(message.sid.to_string().into()),
+                service: Some(service.sid),
+                text: Some(text.into()),
+                ..Details::default()
+            }
+        });
     }
 
     /// The place a message took in its sender's queue is free again.
@@ -392,6 +411,18 @@ impl Acceptor {
     ) -> Result<Message, Fault> {
         let (message, decision) =
             self.draw_up(sid, draft, Purpose::Sending, deadline_ms, now_ms)?;
+        if let Some(decision) = &decision
+            && decision.warning == Some(ErrorCode::PreregistrationWanted)
+            && message.status == Status::Queued
+        {
+            let coverage = self.coverage.load();
+            registered_senders::warn(
+                &self.alerts,
+                &coverage,
+                &message,
+                decision.recipient_country,
+            );
+        }
         Ok(Message {
             decision: decision.map(|decision| decision.to_bytes()),
             ..message
@@ -599,45 +630,5 @@ fn blank(sid: MessageSid, draft: &Draft<'_>, now_ms: Millis, deadline_ms: Millis
         decision: None,
         options: draft.options.clone(),
         is_backlog: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use postrider_store::memory::MemoryStore;
-
-    use super::*;
-    use crate::testing::engine_with;
-
-    #[tokio::test]
-    async fn a_period_over_a_limit_that_was_lowered_is_warned_of_once_an_hour() {
-        let test = engine_with(Arc::new(MemoryStore::new()), |setup| {
-            setup.limits.max_validity_period = 14_400;
-        });
-        let engine = &test.engine;
-        let main = engine.create_main_account(None, None, "Main").await;
-        let (account, _) = main.unwrap();
-        let service = engine.create_service(account.sid, |_| {}).await.unwrap();
-        let acceptor = &engine.shared.acceptor;
-        let must_warn =
-            |service: &Service| acceptor.must_warn_of_validity(service, engine.now_ms());
-        assert!(!must_warn(&service));
-        let before_the_limit = |service: &mut Service| service.validity_period_s = 14_401;
-        let updated = engine.update_service(service.sid, before_the_limit).await;
-        let service = updated.unwrap();
-        let mut request = CreateMessage {
-            to: Some("+14155550199".to_owned()),
-            messaging_service: Some(service.sid.to_string()),
-            body: Some("Hi".to_owned()),
-            validity_period: Some("60".to_owned()),
-            ..CreateMessage::default()
-        };
-        // A message with a period of its own inherits none.
-        acceptor.prepare(&account, &request, 0, None).ok();
-        assert!(must_warn(&service));
-        test.clock.advance(3_600_000);
-        request.validity_period = None;
-        acceptor.prepare(&account, &request, 0, None).ok();
-        assert!(!must_warn(&service));
     }
 }

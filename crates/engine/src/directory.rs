@@ -4,6 +4,8 @@
 //! durable). Readers get `Arc`s and never wait for IO; the lock is held for look-ups only. Pools are
 //! kept ready for selection.
 
+mod registrations;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,6 +59,7 @@ struct Tables {
     /// Which service a pooled sender (by its SID in text) belongs to, and where in it.
     membership: FxHashMap<String, (ServiceSid, u64)>,
     pools: FxHashMap<ServiceSid, Arc<Pool>>,
+    registered: registrations::Table,
 }
 
 impl Directory {
@@ -442,6 +445,7 @@ impl Tables {
             Document::PoolMember(member) => self.put_member(member),
             // Kept beside the tables.
             Document::Answer(_) => {}
+            Document::RegisteredSender(entry) => self.registered.put(entry),
         }
     }
 
@@ -468,6 +472,7 @@ impl Tables {
                 self.services.remove(&sid);
                 self.pools.remove(&sid);
             })),
+            "registered_sender" => drop(key.parse().map(|sid| self.registered.delete(sid))),
             "pool_member" => {
                 if let Some((_, sender)) = key.split_once('/') {
                     self.delete_member(sender);

@@ -6,6 +6,7 @@
 //! tasks and channels; [`Engine`] is what callers hold. See `ARCHITECTURE.md` for the whole walk.
 
 pub mod accept;
+mod alerts;
 mod auth_tokens;
 mod carriers;
 mod change_log;
@@ -13,7 +14,6 @@ pub mod committer;
 pub mod directory;
 pub mod dispatch;
 mod draft;
-mod hourly;
 pub mod idempotency;
 pub mod ids;
 mod in_hand;
@@ -30,6 +30,7 @@ mod rankings;
 pub mod reach;
 pub mod receive;
 mod refill;
+mod registered_senders;
 pub mod runtime;
 pub mod schedule;
 mod scheduled;
@@ -51,15 +52,16 @@ use postrider_store::Store;
 use tokio::sync::mpsc;
 
 pub use accept::Acceptor;
+pub use alerts::{Alerts, Details};
 pub use committer::Committer;
 pub use directory::Directory;
-pub use hourly::Hourly;
 pub use idempotency::{Begun, Once};
 pub use in_hand::{InHand, Place};
 pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
 pub use reach::{Coverage, EngineReach};
+pub use registered_senders::Compliance;
 pub use settings::NewPoolEntry;
 pub use sticky::Sticky;
 

@@ -108,6 +108,8 @@ pub struct Metrics {
     pub stale_changes: Counter,
     pub webhooks: Family<ResultLabel, Counter>,
     pub network_lookups: Family<NetworkLabel, Counter>,
+    pub alerts: Counter,
+    pub alerts_dropped: Counter,
     pub commits: Counter,
     pub commit_changes: Counter,
     /// Only of changes that requests wait for, and that became durable.
@@ -148,6 +150,8 @@ impl Default for Metrics {
             stale_changes: Counter::default(),
             webhooks: Family::default(),
             network_lookups: Family::default(),
+            alerts: Counter::default(),
+            alerts_dropped: Counter::default(),
             commits: Counter::default(),
             commit_changes: Counter::default(),
             // The clock counts in milliseconds.
@@ -251,6 +255,16 @@ impl Metrics {
             "network_lookups",
             "Answers about recipients' networks, by who gave them and what they said",
             self.network_lookups.clone(),
+        );
+        ours.register(
+            "alerts",
+            "What alerts were raised for, those that only count included",
+            self.alerts.clone(),
+        );
+        ours.register(
+            "alerts_dropped",
+            "Alerts that are not kept: too many at once, or no room on the disk",
+            self.alerts_dropped.clone(),
         );
         ours.register(
             "commits",

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use postrider_core::clock::Millis;
 use postrider_core::country::{self, Country, Preregistration, Support};
 use postrider_core::message::SenderNo;
 use postrider_core::network::Network;
@@ -94,6 +95,7 @@ pub struct EngineReach<'a> {
     pub coverage: &'a Coverage,
     /// Of the recipient.
     pub country: Option<Country>,
+    pub now_ms: Millis,
 }
 
 impl Reach for EngineReach<'_> {
@@ -125,6 +127,10 @@ impl Reach for EngineReach<'_> {
 
     fn preregistration(&self, country: Country) -> Preregistration {
         self.coverage.preregistration(country)
+    }
+
+    fn is_registered(&self, alpha: SenderNo, country: Country) -> bool {
+        self.directory.is_registered(alpha, country, self.now_ms)
     }
 }
 
@@ -165,6 +171,7 @@ mod tests {
                 directory: &directory,
                 coverage,
                 country: None,
+                now_ms: 0,
             };
             reach.mms(Country::parse(from), Country::parse(to)) == Served::Yes
         };

@@ -20,23 +20,26 @@ use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::accept::Acceptor;
+use crate::alerts::{Alerts, Details};
 use crate::carriers::Carriers;
 use crate::committer::Committer;
 use crate::directory::Directory;
 use crate::dispatch::{
-    CarrierPolicy, Dispatch, DispatchLimits, Effect, Input, Reconfigured, callback_job,
+    CarrierPolicy, Dispatch, DispatchLimits, Effect, Failure, Input, Reconfigured, callback_job,
     find_receipted,
 };
-use crate::hourly::Hourly;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::{CarrierLabel, Metrics};
 use crate::reach::Coverage;
+use crate::registered_senders::Compliance;
 use crate::secrets::Vault;
 use crate::supervisor::Supervisor;
 use crate::webhooks;
-use crate::{Engine, Shared, Sticky, outbox, receive, refill, schedule, sticky, store_watch};
+use crate::{
+    Engine, Shared, Sticky, alerts, outbox, receive, refill, schedule, sticky, store_watch,
+};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -47,6 +50,7 @@ pub struct Setup {
     pub instance_key: [u8; 32],
     pub store: Arc<dyn Store>,
     pub limits: Limits,
+    pub compliance: Compliance,
     pub dispatch_limits: DispatchLimits,
     pub paces: PaceSettings,
     pub routes: Routes,
@@ -168,6 +172,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     if let Some(last) = boot_last {
         ids.start_after(last);
     }
+    let alerts = Arc::new(Alerts::new(clock.clone(), ids.clone(), metrics.clone()));
+    alerts.recall(store.alerts())?;
     let vault = Vault::new(&setup.instance_key);
     let directory = Arc::new(Directory::load(store.documents()?, vault)?);
     let loads = Arc::new(Loads::default());
@@ -195,6 +201,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             client: Arc::new(client),
             secret: webhooks::TokenSecret::new(setup.instance_key),
             observer: setup.observer,
+            alarm: webhooks::Alarm::new(alerts.clone(), directory.clone()),
             reports: reports_to,
         },
     );
@@ -238,7 +245,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         routes: ArcSwap::new(routes),
         coverage: ArcSwap::from_pointee(setup.coverage),
         sticky,
-        warned: Hourly::default(),
+        alerts,
+        compliance: setup.compliance,
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let engine = Engine {
@@ -277,6 +285,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         supervisor.spawn("the store's watch", store_watch::run(engine.clone())),
         supervisor.spawn("the mappings' writer", sticky::write(engine.clone())),
         supervisor.spawn("the mappings' sweep", sticky::sweep(engine.clone())),
+        supervisor.spawn("the alerts' writer", alerts::write(engine.clone())),
+        supervisor.spawn("the alerts' retention", alerts::forget(engine.clone())),
         // This one ends when it is done.
         tokio::spawn(count_depths(engine.clone(), depths)),
     ];
@@ -299,7 +309,8 @@ impl Running {
         self.engine.shared.webhooks.shutdown(WEBHOOKS).await;
         let _ = tokio::time::timeout(OUTBOX, self.outbox).await;
         // No message is made any more, so this is all.
-        let _ = tokio::time::timeout(COMMITS, self.engine.write_sticky(0)).await;
+        let last = async { tokio::join!(self.engine.write_sticky(0), self.engine.write_alerts()) };
+        let _ = tokio::time::timeout(COMMITS, last).await;
         self.engine.shared.committer.close();
         let thread = self.committer;
         let _ = tokio::time::timeout(COMMITS, tokio::task::spawn_blocking(|| thread.join())).await;
@@ -548,6 +559,11 @@ impl Shell {
                 Ok(Input::Others { load, messages })
             }),
             Effect::CallBack(jobs) => self.engine.shared.webhooks.offer(jobs),
+            Effect::Alert(failures) => {
+                for failure in &failures {
+                    self.alert(failure);
+                }
+            }
             Effect::Inbound {
                 carrier,
                 inbound,
@@ -590,6 +606,19 @@ impl Shell {
             let answer = engine.read(move || read(&*store)).await;
             let input = answer.unwrap_or(Input::ReadFailed { load });
             let _ = engine.shared.dispatch.send(input).await;
+        });
+    }
+
+    /// Tells the customer of a message that failed after its request was answered.
+    fn alert(&self, failure: &Failure) {
+        let scope = failure.service.map(|service| service.to_string());
+        let scope = scope.as_deref().unwrap_or_default();
+        let alerts = self.engine.alerting();
+        alerts.raise(failure.account, failure.code, scope, || Details {
+            level: Some(failure.level),
+            resource: Some(failure.message.to_string().into()),
+            service: failure.service,
+            ..Details::default()
         });
     }
 

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::dispatch::{CarrierPolicy, DispatchLimits};
 use crate::runtime::{Running, Setup, start};
 use crate::webhooks;
-use crate::{Coverage, Engine, Limits, Metrics};
+use crate::{Compliance, Coverage, Engine, Limits, Metrics};
 
 /// An engine and what a test may want to turn.
 pub struct TestEngine {
@@ -83,6 +83,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
         instance_key: [9; 32],
         store,
         limits: Limits::default(),
+        compliance: Compliance::default(),
         dispatch_limits: DispatchLimits::default(),
         paces: PaceSettings {
             long_code: Some(0.0),
@@ -96,7 +97,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
         carriers: vec![(policy, carrier.clone())],
         events: vec![events],
         webhooks: webhooks::Config::default(),
-        observer: Arc::new(webhooks::Logged::default()),
+        observer: Arc::new(webhooks::Logged),
         metrics: Arc::new(Metrics::default()),
     };
     edit(&mut setup);

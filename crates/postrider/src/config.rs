@@ -20,7 +20,7 @@ use std::path::Path;
 use postrider_core::country::Country;
 use postrider_core::pacing::PaceSettings;
 use postrider_engine::reach::{Countries, Mms};
-use postrider_engine::{Limits, networks, webhooks};
+use postrider_engine::{Compliance, Limits, networks, webhooks};
 use serde::Deserialize;
 
 pub(crate) use self::carriers::Carrier;
@@ -44,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) countries: Countries,
     pub(crate) pace: PaceSettings,
     pub(crate) limits: Limits,
+    pub(crate) compliance: Compliance,
 }
 
 /// Where settings come from that no file holds.

@@ -175,6 +175,7 @@ impl Postrider {
             instance_key,
             store: store.clone(),
             limits: config.limits,
+            compliance: config.compliance,
             dispatch_limits: DispatchLimits::default(),
             paces: config.pace.clone(),
             routes: config::route_table(&config.routes, &names),
@@ -182,7 +183,7 @@ impl Postrider {
             carriers: policies.zip(carriers).collect(),
             events,
             webhooks: webhooks_config,
-            observer: Arc::new(webhooks::Logged::default()),
+            observer: Arc::new(webhooks::Logged),
             metrics,
         })?;
         let url = format!("http://{}", listener.local_addr()?);

@@ -15,7 +15,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::product::{Base, Product};
 use crate::reply::Answer;
-use crate::{accounts_v1, api_v2010, messaging_v1, x_v1};
+use crate::{accounts_v1, api_v2010, messaging_v1, monitor_v1, x_v1};
 
 /// The methods that resources offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,8 @@ impl Call<'_> {
             Product::Messaging => messaging_v1::route(self, path).await,
             Product::Extensions => x_v1::route(self, path).await,
             Product::Accounts => accounts_v1::route(self, path).await,
-            Product::Conversations | Product::Content | Product::Monitor => {
-                Err(ErrorCode::NotFound.into())
-            }
+            Product::Monitor => monitor_v1::route(self, path).await,
+            Product::Conversations | Product::Content => Err(ErrorCode::NotFound.into()),
         }
     }
 

@@ -89,6 +89,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// It names a whole day.
+    pub(crate) fn is_day(self) -> bool {
+        self.end_ms - self.start_ms == DAY_MS
+    }
+
     /// Reads `2026-11-24` (the whole UTC day), ISO 8601 with any offset or none (then UTC), or
     /// RFC 2822.
     pub(crate) fn parse(text: &str) -> Option<Self> {

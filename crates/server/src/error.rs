@@ -91,7 +91,7 @@ struct Body<'a> {
 }
 
 /// The page that explains a code.
-struct MoreInfo(ErrorCode);
+pub(crate) struct MoreInfo(pub(crate) ErrorCode);
 
 impl Serialize for MoreInfo {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

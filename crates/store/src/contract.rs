@@ -4,7 +4,8 @@
 //! [`Store::commit_documents`] for settings. Both apply their changes in order and are durable when
 //! they return: power may be cut the instant after. An error from either means that nothing of the
 //! call is known to be durable; the caller must stop the process, because a flush that failed once
-//! can't be trusted when repeated. After an error the store refuses everything.
+//! can't be trusted when repeated. After an error the store refuses everything. (Alerts are apart, see
+//! [`AlertStore`].)
 //!
 //! A crash inside a call never leaves a message half changed: all its changes of that call are there
 //! or none. Of *different* messages in one call some may be there and others not, because they may be
@@ -23,6 +24,7 @@ use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, MessageSid};
 use smallvec::SmallVec;
 
+use crate::alerts::AlertStore;
 use crate::sticky::StickyStore;
 
 /// One write that concerns one message.
@@ -377,6 +379,10 @@ pub trait Store: Send + Sync {
     // --- what is derived from messages ---
 
     fn sticky(&self) -> &dyn StickyStore;
+
+    // --- what customers are told besides ---
+
+    fn alerts(&self) -> &dyn AlertStore;
 
     // --- messages: forgetting ---
 

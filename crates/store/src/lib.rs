@@ -6,6 +6,7 @@
 //! simulations run on. Whoever implements the contract must pass
 //! `conformance` (behind the feature `testing`).
 
+mod alerts;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod contract;
@@ -15,5 +16,6 @@ mod sticky;
 #[cfg(test)]
 mod tests;
 
+pub use alerts::*;
 pub use contract::*;
 pub use sticky::*;

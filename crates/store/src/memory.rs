@@ -6,6 +6,8 @@
 //!
 //! [`crash`]: MemoryStore::crash
 
+mod alerts;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
@@ -19,6 +21,7 @@ use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, ServiceSid};
 
+use crate::alerts::{Alert, AlertStore};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
     RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Remembered, Result, Store, StoreError,
@@ -328,6 +331,10 @@ impl Store for MemoryStore {
         self
     }
 
+    fn alerts(&self) -> &dyn AlertStore {
+        self
+    }
+
     /// Here every message counts as a partition of its own.
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64> {
         let mut records = self.records()?;
@@ -501,6 +508,7 @@ struct Records {
     documents: BTreeMap<DocumentKey, Document>,
     sticky: BTreeMap<StickyKey, StickySender>,
     sticky_reached: Option<Id>,
+    alerts: BTreeMap<i64, Alert>,
     last_id: Option<Id>,
 }
 

@@ -202,4 +202,4 @@ function delivered(client, { sid }) {
   );
 }
 
-module.exports = { BINARY, start, byBaseUrl, byHttpClient, delivered, refused, usNumber, ukNumber };
+module.exports = { BINARY, start, byBaseUrl, byHttpClient, delivered, eventually, refused, usNumber, ukNumber };

@@ -3,7 +3,7 @@
 
 const assert = require("node:assert/strict");
 const test = require("node:test");
-const { start, byHttpClient, delivered, refused, usNumber } = require("./harness");
+const { start, byHttpClient, delivered, eventually, refused, usNumber } = require("./harness");
 
 const world = start(test);
 
@@ -133,4 +133,26 @@ test("messages", async () => {
   assert.equal(scheduled.status, "scheduled");
   const canceled = await client.messages(scheduled.sid).update({ status: "canceled" });
   assert.equal(canceled.status, "canceled");
+});
+
+test("alerts", async () => {
+  const { sid: accountSid, authToken, client } = await world.account();
+  const service = await client.messaging.v1.services.create({ friendlyName: "alerts" });
+  const services = client.messaging.v1.services(service.sid);
+  await services.alphaSenders.create({ alphaSender: "ACME" });
+  await world.extension(`Services/${service.sid}`, { SenderIdPreregAlert: "true" }, accountSid, authToken);
+  const message = { to: "+971500000099", messagingServiceSid: service.sid, body: "hello" };
+  const { sid } = await client.messages.create(message);
+  const alerts = client.monitor.v1.alerts;
+  const [alert] = await eventually(() => alerts.list(), (listed) => listed.length === 1, "an alert");
+  assert.equal(alert.errorCode, "30018");
+  assert.equal(alert.logLevel, "warning");
+  assert.equal(alert.resourceSid, sid);
+  assert.equal(alert.serviceSid, service.sid);
+  assert.ok(alert.dateGenerated instanceof Date);
+  assert.equal((await alerts(alert.sid).fetch()).requestVariables, null);
+  assert.deepEqual(await alerts.list({ logLevel: "error" }), []);
+  const tomorrow = new Date(Date.now() + 86_400_000);
+  assert.deepEqual(await alerts.list({ startDate: tomorrow }), []);
+  await refused(20404, 404, alerts(`NO${"0".repeat(32)}`).fetch());
 });

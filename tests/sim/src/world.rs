@@ -455,7 +455,7 @@ impl World {
                 }
             }
             Effect::Retire(carrier) => drop(self.retired.insert(carrier)),
-            Effect::Inbound { .. } | Effect::Health { .. } => {}
+            Effect::Inbound { .. } | Effect::Health { .. } | Effect::Alert(_) => {}
         }
     }
 
@@ -552,6 +552,8 @@ impl World {
         process.scheduler.poll(now_ms, &mut attempts);
         let mut reports = Vec::new();
         process.scheduler.drain_reports(&mut reports);
+        // Alerts are raised by the shell around the scheduler.
+        drop(process.scheduler.drain_failed());
         let done: Vec<(Id, StatusSet)> = reports
             .into_iter()
             .filter_map(|report| match report {

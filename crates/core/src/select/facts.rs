@@ -76,7 +76,7 @@ pub struct Settings {
     pub preregistration_alert: bool,
 }
 
-/// All on, as in a new service.
+/// All on.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -94,7 +94,7 @@ impl From<&Service> for Settings {
             sticky_sender: service.sticky_sender,
             area_code_geomatch: service.area_code_geomatch,
             mms_converter: service.mms_converter,
-            ..Self::default()
+            preregistration_alert: service.preregistration_alert,
         }
     }
 }

@@ -34,7 +34,7 @@ pub use stored::UnreadableDecision;
 
 use crate::error_code::ErrorCode;
 use candidates::{Carriage, Selection};
-use procedure::{Course, End};
+use procedure::Course;
 
 /// Chooses the sender of one message.
 ///
@@ -90,14 +90,18 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
         }
     }
 
-    /// The pre-registration alert: the alpha sender that was chosen should be registered, and is not.
+    /// The pre-registration alert: an alpha sender was chosen, by whichever rule, that should be
+    /// registered and is not.
     fn warning(&self, course: &Course) -> Option<ErrorCode> {
-        let (End::Alphas(_), Some(winner)) = (course.end, course.winner) else {
+        if !self.facts.settings.preregistration_alert {
             return None;
-        };
+        }
+        let winner = self.pool.get(course.winner?.no)?;
         let country = self.facts.recipient.country?;
-        let is_wanted = self.facts.settings.preregistration_alert
-            && self.reach.preregistration(country).is_advisable()
+        let is_wanted = matches!(
+            winner.kind,
+            SenderKind::Alpha | SenderKind::DestinationAlpha
+        ) && self.reach.preregistration(country).is_advisable()
             && !self.reach.is_registered(winner.no, country);
         is_wanted.then_some(ErrorCode::PreregistrationWanted)
     }

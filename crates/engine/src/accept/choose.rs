@@ -169,12 +169,17 @@ impl Acceptor {
             directory: &self.directory,
             coverage: &coverage,
             country: recipient.country,
+            now_ms,
         };
         let facts = Facts {
             recipient,
             from: draft.from.as_ref(),
             has_media: draft.has_media,
-            settings: Settings::from(service),
+            settings: Settings {
+                // A question is always answered with the warning.
+                preregistration_alert: service.preregistration_alert || purpose == Purpose::Asking,
+                ..Settings::from(service)
+            },
             mapping: former.map(sticky::mapping),
             now_ms,
             detail: match purpose {
@@ -196,7 +201,7 @@ impl Acceptor {
         };
         let decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
-        let outcome = self.outcome_of(&decision, &pool, draft, segments, table);
+        let outcome = self.outcome_of(&decision, &pool, service, draft, segments, table);
         // A message that fails all the same teaches its recipient nothing.
         let is_over = outcome.is_ok() || decision.chosen().is_none();
         if is_over && purpose == Purpose::Sending {
@@ -219,6 +224,7 @@ impl Acceptor {
         &self,
         decision: &Decision,
         pool: &Pool,
+        service: &Service,
         draft: &Draft<'_>,
         segments: u16,
         table: &mut LoadTable,
@@ -228,6 +234,12 @@ impl Acceptor {
             Outcome::None { error } => return Err(error),
         };
         let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
+        if decision.warning == Some(ErrorCode::PreregistrationWanted)
+            && service.preregistration_alert
+            && self.compliance.refuse_unregistered_alpha
+        {
+            return Err(ErrorCode::SenderIdNotRegistered);
+        }
         if draft.has_media
             || self
                 .routes

@@ -29,6 +29,7 @@ pub(crate) fn first(
         from: from.map(read_from).transpose()?,
         to,
         body: request.body.as_deref().unwrap_or_default(),
+        network: None,
         has_media: false,
         // Through a service the answer shows the text as it was submitted.
         smart_encoded: request.smart_encoded.filter(|_| service.is_none()),

@@ -13,7 +13,7 @@ use postrider_core::sid::Id;
 use postrider_store::{Applied, Change};
 
 use super::carrier::HandOver;
-use super::{Dispatch, Effect};
+use super::{Dispatch, Effect, Failure};
 use crate::webhooks::Job;
 
 /// What waits for a commit.
@@ -23,6 +23,8 @@ pub(super) enum Deferred {
     /// If the change at this place of the commit was applied: a message that was deleted meanwhile
     /// calls nobody.
     CallBack(Box<Job>, usize),
+    /// If the change at this place was applied.
+    Alert(Box<Failure>, usize),
     /// The intent to submit is on record: now submit.
     Submit(HandOver),
     /// The message's change is durable.
@@ -60,6 +62,9 @@ impl Dispatch {
         if !self.ready_jobs.is_empty() {
             effects.push(Effect::CallBack(std::mem::take(&mut self.ready_jobs)));
         }
+        if !self.failures.is_empty() {
+            effects.push(Effect::Alert(std::mem::take(&mut self.failures)));
+        }
         self.close_full_commit();
         while self.commits.len() < self.limits.commits {
             let (changes, after) = self.full_commits.pop_front().unwrap_or_else(|| {
@@ -91,6 +96,7 @@ impl Dispatch {
             .count();
         self.metrics.stale_changes.inc_by(stale as u64);
         let mut jobs = Vec::new();
+        let mut failures = Vec::new();
         let mut acks: BTreeMap<CarrierNo, Vec<AckToken>> = BTreeMap::new();
         for deferred in self.commits.remove(&commit).unwrap_or_default() {
             match deferred {
@@ -98,6 +104,11 @@ impl Dispatch {
                 Deferred::CallBack(job, change) => {
                     if applied.get(change) == Some(&Applied::Yes) {
                         jobs.push(*job);
+                    }
+                }
+                Deferred::Alert(failure, change) => {
+                    if applied.get(change) == Some(&Applied::Yes) {
+                        failures.push(*failure);
                     }
                 }
                 Deferred::Submit(hand_over) => {
@@ -108,6 +119,9 @@ impl Dispatch {
         }
         if !jobs.is_empty() {
             effects.push(Effect::CallBack(jobs));
+        }
+        if !failures.is_empty() {
+            effects.push(Effect::Alert(failures));
         }
         for (carrier, tokens) in acks {
             effects.push(Effect::Acknowledge { carrier, tokens });

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use postrider_carriers::CarrierNo;
 use postrider_core::clock::Millis;
-use postrider_core::error_code::ErrorCode;
+use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::pacing::{Pace, Rate};
 use postrider_core::phone_number::PhoneNumber;
@@ -23,7 +23,7 @@ use postrider_core::sid::Id;
 
 use super::live::Stage;
 use super::walk::Walk;
-use super::{Dispatch, Effect, Read, Timer, callback_job};
+use super::{Dispatch, Effect, Failure, Read, Timer, callback_job};
 use crate::pace::rate_of;
 
 /// One sender's queue.
@@ -142,6 +142,8 @@ impl Dispatch {
             // It failed before it could wait (no sender, no room): nothing is left but to tell.
             if message.status.is_failure() {
                 self.metrics.count_status(message.status);
+                self.failures
+                    .extend(Failure::of(&message, AlertLevel::Error));
             }
             return;
         };

@@ -37,11 +37,12 @@ use std::sync::Arc;
 
 use postrider_carriers::{AckToken, CarrierNo, Event, EventBatch, Submission, Ticket};
 use postrider_core::clock::Millis;
+use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
 use postrider_core::settings::{Account, AccountStatus};
-use postrider_core::sid::Id;
+use postrider_core::sid::{Id, MessageSid, ServiceSid};
 use postrider_store::{Applied, Change, ParkedReceipt, SubmittedKey};
 use rustc_hash::FxHashMap;
 
@@ -219,6 +220,8 @@ pub enum Effect {
     },
     /// Offer callbacks for delivery.
     CallBack(Vec<Job>),
+    /// Tell customers of messages that have failed.
+    Alert(Vec<Failure>),
     /// An inbound message to store and hand on; answered with the token once durable.
     Inbound {
         carrier: CarrierNo,
@@ -232,6 +235,29 @@ pub enum Effect {
         carrier: CarrierNo,
         health: postrider_carriers::Health,
     },
+}
+
+/// A message that came to a bad end after its request was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub message: MessageSid,
+    pub account: AccountNo,
+    pub service: Option<ServiceSid>,
+    pub code: ErrorCode,
+    /// A warning where a carrier or handset did not want it, an error where we did not get so far.
+    pub level: AlertLevel,
+}
+
+impl Failure {
+    fn of(message: &Message, level: AlertLevel) -> Option<Self> {
+        Some(Self {
+            message: message.sid,
+            account: message.account,
+            service: message.service,
+            code: message.error.filter(|_| message.status.is_failure())?,
+            level,
+        })
+    }
 }
 
 /// The owner of all queues. See the module.
@@ -271,6 +297,8 @@ pub struct Dispatch {
 
     /// Callbacks of messages that were durable when they came.
     ready_jobs: Vec<Job>,
+    /// Likewise, and failed already.
+    failures: Vec<Failure>,
     /// The commit that is gathering, and what waits for it.
     changes: Vec<Change>,
     after: Vec<Deferred>,
@@ -333,6 +361,7 @@ impl Dispatch {
             finds_under_way: 0,
             finds_from_ms: 0,
             ready_jobs: Vec::new(),
+            failures: Vec::new(),
             changes: Vec::new(),
             after: Vec::new(),
             full_commits: VecDeque::new(),

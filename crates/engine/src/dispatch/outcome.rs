@@ -5,7 +5,7 @@ use postrider_carriers::{
     CarrierNo, Outcome, Refusal, RefusalClass, Submission, Ticket, UnknownOutcome,
 };
 use postrider_core::clock::Millis;
-use postrider_core::error_code::ErrorCode;
+use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::lifecycle::{self, Event, State, Step};
 use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use super::carrier::{CarrierState, HandOver};
 use super::live::Stage;
-use super::{Deferred, Dispatch, Effect, Timer, callback_job};
+use super::{Deferred, Dispatch, Effect, Failure, Timer, callback_job};
 
 /// Waits between tries with the same carrier (carriers.md 3); the last is repeated.
 const RETRY_SAME_MS: [Millis; 4] = [5_000, 30_000, 120_000, 600_000];
@@ -440,9 +440,12 @@ impl Dispatch {
         let mut due = StatusSet::EMPTY;
         if has_moved && moved != Status::Sending {
             self.metrics.count_status(moved);
+            // The change that is saved below.
+            let change = self.changes.len();
+            if let Some(failure) = Failure::of(message, level_of(event)) {
+                self.after.push(Deferred::Alert(Box::new(failure), change));
+            }
             if let Some(job) = callback_job(&self.directory, message, moved, now_ms) {
-                // The change that is saved below.
-                let change = self.changes.len();
                 self.after.push(Deferred::CallBack(Box::new(job), change));
                 due = StatusSet::of(moved);
             }
@@ -508,6 +511,23 @@ fn update_of(message: &Message) -> Update {
         callbacks_due: StatusSet::EMPTY,
         submitted: SmallVec::new(),
         discard_body: false,
+    }
+}
+
+/// How loud the alert of a failure is that came by this event.
+fn level_of(event: &Event) -> AlertLevel {
+    match event {
+        Event::CarrierRefused { .. }
+        | Event::OutcomeUnknown { .. }
+        | Event::Receipt { .. }
+        | Event::OthersSilent => AlertLevel::Warning,
+        Event::Released
+        | Event::Canceled
+        | Event::Queued
+        | Event::Submitting { .. }
+        | Event::Returned
+        | Event::CarrierAccepted { .. }
+        | Event::GaveUp { .. } => AlertLevel::Error,
     }
 }
 

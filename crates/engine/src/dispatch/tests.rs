@@ -33,6 +33,7 @@ mod commits;
 mod disk;
 mod doubt;
 mod expiry;
+mod failures;
 mod log;
 mod lookups;
 mod matching;
@@ -60,6 +61,7 @@ struct Bench {
     health: Vec<Health>,
     kept: Vec<RawReceipt>,
     calls: usize,
+    failures: Vec<Failure>,
     /// What the store says to the next changes.
     applied: Applied,
     /// While there is a list here, commits are not durable yet.
@@ -120,6 +122,7 @@ impl Bench {
             health: Vec::new(),
             kept: Vec::new(),
             calls: 0,
+            failures: Vec::new(),
             applied: Applied::Yes,
             slow_commits: None,
             slow_reads: None,
@@ -358,6 +361,7 @@ impl Bench {
                 return Some(Input::Others { load, messages });
             }
             Effect::CallBack(jobs) => self.calls += jobs.len(),
+            Effect::Alert(failures) => self.failures.extend(failures),
             Effect::Health { health, .. } => self.health.push(health),
             Effect::Acknowledge { tokens, .. } => self.acknowledged += tokens.len(),
             Effect::Decline { carrier, tokens } => {

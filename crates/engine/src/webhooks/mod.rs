@@ -19,6 +19,7 @@ mod idempotency;
 mod request;
 mod sign;
 
+mod alarm;
 mod client;
 mod failure;
 mod guard;
@@ -27,6 +28,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use alarm::Alarm;
 pub use client::{Client, ClientError};
 pub use config::Config;
 pub use failure::{AttemptFailure, FailureClass};

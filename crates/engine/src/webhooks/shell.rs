@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
+use super::alarm::{Alarm, Sent};
 use super::client::Client;
 use super::config::Config;
 use super::failure::AttemptFailure;
@@ -33,6 +34,7 @@ pub struct Wiring {
     pub client: Arc<Client>,
     pub secret: TokenSecret,
     pub observer: Arc<dyn Observer>,
+    pub alarm: Alarm,
     /// Takes the reports. When its other end is dropped, the webhooks end.
     pub reports: mpsc::Sender<Vec<Report>>,
 }
@@ -106,7 +108,7 @@ struct Shell {
     scheduler: Scheduler,
     wiring: Arc<Wiring>,
     /// The attempts in flight; dropping it aborts them.
-    attempts: JoinSet<(AttemptId, AttemptResult)>,
+    attempts: JoinSet<Landed>,
     /// To know which attempt a task was that panicked.
     attempt_of: FxHashMap<task::Id, AttemptId>,
     /// Empty between steps; kept for its room.
@@ -115,7 +117,10 @@ struct Shell {
     pending: Vec<Report>,
 }
 
-type Joined = Result<(task::Id, (AttemptId, AttemptResult)), task::JoinError>;
+/// An attempt that is over, and what it sent if it failed.
+type Landed = (AttemptId, AttemptResult, Option<Box<Sent>>);
+
+type Joined = Result<(task::Id, Landed), task::JoinError>;
 
 impl Shell {
     async fn run(mut self, mut told: oneshot::Receiver<Instant>) {
@@ -152,11 +157,13 @@ impl Shell {
         if offered.spilled > 0 {
             self.scheduler.spill(offered.spilled);
         }
+        self.raise_failed(None);
     }
 
     fn start_attempts(&mut self) {
         self.scheduler
             .poll(self.wiring.clock.now_ms(), &mut self.starting);
+        self.raise_failed(None);
         for attempt in self.starting.drain(..) {
             let id = attempt.id;
             let task = self.attempts.spawn(make(attempt, self.wiring.clone()));
@@ -179,15 +186,23 @@ impl Shell {
                 Err(error) => {
                     tracing::error!(%error, "an attempt at a webhook has panicked");
                     let id = self.attempt_of.remove(&error.id());
-                    id.map(|id| (id, Err(AttemptFailure::Abandoned)))
+                    id.map(|id| (id, Err(AttemptFailure::Abandoned), None))
                 }
             };
-            if let Some((id, result)) = landed {
+            if let Some((id, result, sent)) = landed {
                 self.scheduler.on_result(id, result, now_ms);
+                self.raise_failed(sent.as_deref());
             }
             next = self.attempts.try_join_next_with_id();
         }
         self.scheduler.drain_reports(&mut self.pending);
+    }
+
+    /// `sent` is what the attempt sent by which a job has failed just now.
+    fn raise_failed(&mut self, sent: Option<&Sent>) {
+        for (job, outcome) in self.scheduler.drain_failed() {
+            self.wiring.alarm.ended(&job, outcome, sent);
+        }
     }
 
     async fn end(mut self, deadline: Instant) {
@@ -208,7 +223,7 @@ impl Shell {
     }
 }
 
-async fn make(attempt: Attempt, wiring: Arc<Wiring>) -> (AttemptId, AttemptResult) {
+async fn make(attempt: Attempt, wiring: Arc<Wiring>) -> Landed {
     let Attempt {
         id,
         number,
@@ -229,5 +244,12 @@ async fn make(attempt: Attempt, wiring: Arc<Wiring>) -> (AttemptId, AttemptResul
         result: attempted.result,
         invalid_overrides: &target.invalid_overrides,
     });
-    (id, attempted.result)
+    for invalid in &target.invalid_overrides {
+        wiring.alarm.overridden(&job, invalid);
+    }
+    let result = attempted.result;
+    let sent = result
+        .is_err()
+        .then(|| Box::new(Sent::from(attempted.request)));
+    (id, result, sent)
 }

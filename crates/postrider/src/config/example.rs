@@ -194,6 +194,10 @@ fn no_key_is_missing() {
         given_keys(&all["limits"]),
         known_keys::<postrider_engine::Limits>()
     );
+    assert_eq!(
+        given_keys(&all["compliance"]),
+        known_keys::<postrider_engine::Compliance>()
+    );
     assert_eq!(given_keys(&all["routes"][0]), known_keys::<Route>());
     assert_eq!(given_keys(&smpp), known_keys::<smpp::Config>());
     assert_eq!(

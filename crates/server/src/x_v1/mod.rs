@@ -10,6 +10,8 @@ use crate::reply::Answer;
 mod dry_run;
 mod explain;
 mod recipient_network;
+mod registered_senders;
+mod services;
 mod short_codes;
 pub(crate) mod simulator;
 mod sticky_senders;
@@ -24,6 +26,9 @@ pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
         ["v1", "StickySenders", service, number] => {
             sticky_senders::instance(call, service, number).await
         }
+        ["v1", "RegisteredSenders"] => registered_senders::collection(call).await,
+        ["v1", "RegisteredSenders", sid] => registered_senders::instance(call, sid).await,
+        ["v1", "Services", sid] => services::instance(call, sid).await,
         ["v1", "Explain", sid] => explain::instance(call, sid).await,
         ["v1", "Simulator", "Rules"] => simulator::rules(call),
         ["v1", "Simulator", "Handsets", number] => simulator::handset(call, number),

@@ -19,6 +19,7 @@ mod routing;
 mod serving;
 
 mod accounts;
+mod alerts;
 mod area_codes;
 mod auth_tokens;
 mod extensions;
@@ -26,6 +27,7 @@ mod incoming_phone_numbers;
 mod keys;
 mod messages;
 mod networks;
+mod registered_senders;
 mod sender_pools;
 mod services;
 mod short_codes;

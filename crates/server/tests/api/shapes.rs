@@ -1,5 +1,6 @@
 //! The keys of every resource, in the order of the published OpenAPI documents
-//! (<https://github.com/twilio/twilio-oai>, `twilio_api_v2010.json` and `twilio_messaging_v1.json`).
+//! (<https://github.com/twilio/twilio-oai>, `twilio_api_v2010.json`, `twilio_messaging_v1.json` and
+//! `twilio_monitor_v1.json`).
 
 pub(crate) const MESSAGE: &[&str] = &[
     "body",
@@ -204,4 +205,44 @@ pub(crate) const META_V1: &[&str] = &[
     "next_page_url",
     "url",
     "key",
+];
+
+pub(crate) const ALERT: &[&str] = &[
+    "account_sid",
+    "alert_text",
+    "api_version",
+    "date_created",
+    "date_generated",
+    "date_updated",
+    "error_code",
+    "log_level",
+    "more_info",
+    "request_method",
+    "request_url",
+    "resource_sid",
+    "sid",
+    "url",
+    "service_sid",
+];
+
+pub(crate) const ALERT_INSTANCE: &[&str] = &[
+    "account_sid",
+    "alert_text",
+    "api_version",
+    "date_created",
+    "date_generated",
+    "date_updated",
+    "error_code",
+    "log_level",
+    "more_info",
+    "request_method",
+    "request_url",
+    "request_variables",
+    "resource_sid",
+    "response_body",
+    "response_headers",
+    "sid",
+    "url",
+    "request_headers",
+    "service_sid",
 ];

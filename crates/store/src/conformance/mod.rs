@@ -5,6 +5,7 @@
 //!
 //! [`forget_before`]: crate::contract::Store::forget_before
 
+mod alerts;
 mod finding;
 mod keeping;
 mod listing;
@@ -39,7 +40,7 @@ type Case = (&'static str, fn(&dyn Backend));
 /// messages), so that the cases cross their borders.
 #[expect(clippy::print_stdout, reason = "tells which case failed")]
 pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
-    let groups: [&[Case]; 7] = [
+    let groups: [&[Case]; 8] = [
         writing::CASES,
         keeping::CASES,
         finding::CASES,
@@ -47,6 +48,7 @@ pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
         listing::CASES,
         waiting::CASES,
         sticky::CASES,
+        alerts::CASES,
     ];
     for (name, case) in groups.into_iter().flatten() {
         // Shown only when a case fails.

@@ -5,6 +5,7 @@
 //! data/control.db                        settings
 //! data/parked.db                         receipts without a message
 //! data/sticky.db                         which sender each recipient knows
+//! data/alerts.db                         what customers are told went wrong
 //! data/messages/000042-1795000000123.db  shard 42: messages made from that millisecond on
 //! ```
 //!
@@ -80,6 +81,10 @@ impl Directory {
 
     pub(super) fn sticky(&self) -> PathBuf {
         self.root.join("sticky.db")
+    }
+
+    pub(super) fn alerts(&self) -> PathBuf {
+        self.root.join("alerts.db")
     }
 
     fn messages(&self) -> PathBuf {

@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Messages,
     Parked,
     Sticky,
+    Alerts,
 }
 
 impl Kind {
@@ -29,6 +30,7 @@ impl Kind {
                 include_str!("../../migrations/messages/0004_remembered.sql"),
             ],
             Self::Sticky => &[include_str!("../../migrations/sticky/0001_sticky.sql")],
+            Self::Alerts => &[include_str!("../../migrations/alerts/0001_alerts.sql")],
             Self::Parked => &[
                 include_str!("../../migrations/parked/0001_parked.sql"),
                 include_str!("../../migrations/parked/0002_raw_receipts.sql"),

@@ -6,6 +6,7 @@
 //! thread with one connection for each open shard; a checkpoint thread beside it; read-only connections
 //! for everyone else.
 
+mod alerts;
 mod checkpoint;
 mod connection;
 mod depths;
@@ -43,9 +44,10 @@ use postrider_core::sid::Id;
 
 pub use self::directory::OpenError;
 pub use self::raw_receipts::raw_receipts;
-pub use self::settings::documents;
 pub use self::room::{DiskSpace, SystemDiskSpace};
+pub use self::settings::documents;
 
+use self::alerts::Alerts;
 use self::checkpoint::Checkpointer;
 use self::connection::CacheKib;
 use self::directory::Directory;
@@ -58,6 +60,7 @@ use self::shard::{Shard, Shards};
 use self::sticky::Sticky;
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
+use crate::alerts::AlertStore;
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
     Remembered, Result, Store, StoreError, SubmittedKey,
@@ -119,6 +122,7 @@ pub struct SqliteStore {
     writer: Mutex<Writer>,
     settings: Settings,
     sticky: Sticky,
+    alerts: Alerts,
     room: Room,
     shared: Arc<Shared>,
 }
@@ -162,6 +166,7 @@ impl SqliteStore {
         let settings = Settings::open(directory.control())?;
         let parked = Parked::open(directory.parked())?;
         let sticky = Sticky::open(directory.sticky())?;
+        let alerts = Alerts::open(directory.alerts())?;
         directory.sync()?;
         let cache = CacheKib(options.reader_cache_kib);
         let shared = Arc::new(Shared {
@@ -184,6 +189,7 @@ impl SqliteStore {
             writer: Mutex::new(writer),
             settings,
             sticky,
+            alerts,
             room,
             shared,
         })
@@ -219,6 +225,7 @@ impl Drop for SqliteStore {
         // A file's last connection copies and removes its log; one that only reads can't.
         self.shared.readers.close_all();
         self.sticky.close_readers();
+        self.alerts.close_readers();
     }
 }
 
@@ -333,6 +340,10 @@ impl Store for SqliteStore {
 
     fn sticky(&self) -> &dyn StickyStore {
         &self.sticky
+    }
+
+    fn alerts(&self) -> &dyn AlertStore {
+        &self.alerts
     }
 
     fn documents(&self) -> Result<Vec<Document>> {

@@ -444,6 +444,7 @@ fn a_backup_of_a_running_store_opens() {
     };
     fs::create_dir(backup.path().join("messages")).unwrap();
     copy(Path::new("sticky.db"));
+    copy(Path::new("alerts.db"));
     copy(Path::new("parked.db"));
     for shard in shards(directory.path()) {
         copy(shard.strip_prefix(directory.path()).unwrap());

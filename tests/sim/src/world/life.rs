@@ -12,7 +12,7 @@ use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{self, Scheduler};
-use postrider_engine::{Directory, Hourly, Limits, Metrics, Sticky};
+use postrider_engine::{Alerts, Compliance, Directory, Limits, Metrics, Sticky};
 use postrider_store::Store as _;
 use rand::RngCore as _;
 
@@ -100,6 +100,7 @@ impl World {
             now_ms,
         );
         let sticky = Sticky::open(store.clone(), &directory, now_ms).expect("the store reads");
+        let alerts = Alerts::new(self.clock.clone(), ids.clone(), metrics.clone());
         let acceptor = Acceptor {
             clock: self.clock.clone(),
             ids,
@@ -114,7 +115,8 @@ impl World {
             routes: ArcSwap::new(routes),
             coverage: ArcSwap::default(),
             sticky,
-            warned: Hourly::default(),
+            alerts: Arc::new(alerts),
+            compliance: Compliance::default(),
         };
         self.process = Some(Process {
             store,

@@ -39,6 +39,7 @@ impl World {
                 no: sender,
                 account: self.account,
                 address,
+                country: None,
             }));
             documents.push(Document::Number(IncomingNumber {
                 sid,

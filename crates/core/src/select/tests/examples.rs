@@ -121,6 +121,21 @@ fn a_named_sender_is_taken_as_it_is_or_not_at_all() {
 }
 
 #[test]
+fn an_alpha_sender_is_warned_of_by_whichever_rule_it_was_chosen() {
+    check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 | ACME, US415        | S A; alert; mapping ACME             | +971500000099           | ACME       | sticky_sender    | touch, warning 30018
+ 2 | ACME, US415        | S A; alert; from ACME                | +971500000099           | ACME       | explicit_from    | warning 30018
+ 3 | ACME, US415        | S A; alert; from US415               | +971500000099           | US415      | explicit_from    |
+ 4 | ACME, US415        | S A                                  | +971500000099           | ACME       | alpha_sender     | write
+ 5 | ACME, UK           | S A; alert                           | +447700900199           | ACME       | alpha_sender     | write
+ 6 | ACME, UK           | S A; alert; ACME full                | +971500000099           | fail 30001 |                  |
+",
+    );
+}
+
+#[test]
 fn toll_free_recipients_and_unknown_countries_match_no_area() {
     check(
         "

@@ -49,11 +49,11 @@ impl Lane {
         (!self.waiting.is_empty()).then(|| self.waiting.remove(0))
     }
 
-    pub(super) fn remove(&mut self, event: Event) -> bool {
+    pub(super) fn remove(&mut self, event: Event) -> Option<Waiting> {
         let at = self
             .waiting
             .iter()
             .position(|waiting| waiting.job.event == event);
-        at.map(|at| self.waiting.remove(at)).is_some()
+        at.map(|at| self.waiting.remove(at))
     }
 }

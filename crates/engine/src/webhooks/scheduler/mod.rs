@@ -134,6 +134,7 @@ pub struct Scheduler {
     in_flight: usize,
     dropped_total: u64,
     reports: Vec<Report>,
+    failed: Vec<(Arc<Job>, Outcome)>,
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +169,7 @@ impl Scheduler {
             in_flight: 0,
             dropped_total: 0,
             reports: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
@@ -178,12 +180,12 @@ impl Scheduler {
             return;
         }
         let Ok(target) = self.targets.get(&job.url) else {
-            self.finish(event, Outcome::Misconfigured);
+            self.fail(Arc::new(job), Outcome::Misconfigured);
             return;
         };
         let gives_up_ms = job.due_ms.saturating_add(self.limits.age_ms_max);
         if gives_up_ms <= now_ms {
-            self.finish(event, Outcome::TooOld);
+            self.fail(Arc::new(job), Outcome::TooOld);
             return;
         }
         let account = job.account;
@@ -279,16 +281,19 @@ impl Scheduler {
             return;
         };
         self.adapt(flight.lane.endpoint, result);
-        let outcome = match result {
-            Ok(status) => Outcome::Answered { status },
+        match result {
+            Ok(status) => {
+                self.land(flight.lane);
+                self.finish(flight.job.event, Outcome::Answered { status });
+            }
             Err(failure) if flight.wants_retry(failure, now_ms) => {
                 self.retries.push_back(flight);
-                return;
             }
-            Err(failure) => Outcome::Failed(failure),
-        };
-        self.land(flight.lane);
-        self.finish(flight.job.event, outcome);
+            Err(failure) => {
+                self.land(flight.lane);
+                self.fail(flight.job, Outcome::Failed(failure));
+            }
+        }
     }
 
     /// When to poll next if nothing else happens: the next job is given up then.
@@ -299,6 +304,11 @@ impl Scheduler {
     /// Moves what happened since the last call to the end of `reports`.
     pub fn drain_reports(&mut self, reports: &mut Vec<Report>) {
         reports.append(&mut self.reports);
+    }
+
+    /// Jobs that have failed for good since the last call.
+    pub fn drain_failed(&mut self) -> std::vec::Drain<'_, (Arc<Job>, Outcome)> {
+        self.failed.drain(..)
     }
 
     pub fn load(&self) -> Load {
@@ -554,14 +564,21 @@ impl Scheduler {
                 id: event.lane(),
             };
             let lane = self.lanes.get_mut(&key).expect("a waiting job has a lane");
-            let was_waiting = lane.remove(event);
-            debug_assert!(was_waiting, "only waiting jobs have an age");
+            let waiting = lane.remove(event);
+            debug_assert!(waiting.is_some(), "only waiting jobs have an age");
             self.waiting -= 1;
             self.endpoints[no].waiting -= 1;
             let account = self.endpoints[no].account;
             self.accounts[account].waiting -= 1;
-            self.finish(event, Outcome::TooOld);
+            if let Some(waiting) = waiting {
+                self.fail(waiting.job, Outcome::TooOld);
+            }
         }
+    }
+
+    fn fail(&mut self, job: Arc<Job>, outcome: Outcome) {
+        self.finish(job.event, outcome);
+        self.failed.push((job, outcome));
     }
 
     fn finish(&mut self, event: Event, outcome: Outcome) {

@@ -50,7 +50,7 @@ async fn no_line_of_the_log_has_a_key_twice() {
     webhooks.finish(&[&answered, &failed]).await;
     let events = names.0.lock().clone();
     let about_messages = events.iter().filter(|names| names.contains(&"message_sid"));
-    assert_eq!(about_messages.count(), 3, "{events:?}");
+    assert_eq!(about_messages.count(), 4, "{events:?}");
     for names in events {
         let unique: BTreeSet<_> = names.iter().collect();
         assert_eq!(unique.len(), names.len(), "{names:?}");

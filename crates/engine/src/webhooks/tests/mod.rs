@@ -1,5 +1,6 @@
 //! The webhooks as a whole, against servers on this machine.
 
+mod alarm;
 mod delivery;
 mod log;
 mod safety;

@@ -15,8 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use postrider_core::clock::{Clock, Millis};
-use postrider_core::message::Status;
-use postrider_core::settings::HttpMethod;
+use postrider_core::message::{AccountNo, Status};
+use postrider_core::settings::{Account, AccountStatus, Document, HttpMethod};
 use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -24,9 +24,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
+use crate::alerts::Alerts;
+use crate::directory::Directory;
+use crate::ids::IdGenerator;
+use crate::secrets::Vault;
 use crate::webhooks::{
-    AttemptRecord, AttemptResult, AuthToken, Client, Config, Content, Event, Finished, Handle, Job,
-    Logged, Observer, Outcome, Report, TokenSecret, Wiring, spawn,
+    Alarm, AttemptRecord, AttemptResult, AuthToken, Client, Config, Content, Event, Finished,
+    Handle, Job, Logged, Observer, Outcome, Report, TokenSecret, Wiring, spawn,
 };
 
 pub(super) const TOKEN: &str = "12345";
@@ -164,10 +168,29 @@ impl Clock for Stopwatch {
     }
 }
 
+/// The account of [`job`]s.
+fn directory() -> Arc<Directory> {
+    let vault = Vault::new(&[9; 32]);
+    let account = Account {
+        sid: AccountSid(Id::from_u128(1)),
+        no: AccountNo(1),
+        parent: None,
+        friendly_name: "A".to_owned(),
+        status: AccountStatus::Active,
+        auth_token_hash: String::new(),
+        auth_token_sealed: vault.seal(TOKEN, [0; 12]),
+        secondary_token: None,
+        created_ms: 0,
+        updated_ms: 0,
+    };
+    Arc::new(Directory::load(vec![Document::Account(account)], vault).unwrap())
+}
+
 /// Running webhooks, and the engine's end of their reports.
 pub(super) struct Webhooks {
     pub(super) handle: Handle,
     pub(super) watch: Arc<Watch>,
+    pub(super) alerts: Arc<Alerts>,
     reports: mpsc::Receiver<Vec<Report>>,
 }
 
@@ -182,17 +205,22 @@ pub(super) fn config() -> Config {
 impl Webhooks {
     pub(super) fn start(config: &Config) -> Self {
         let watch = Arc::new(Watch::default());
+        let clock: Arc<dyn Clock> = Arc::new(Stopwatch(Instant::now()));
+        let ids = Arc::new(IdGenerator::new(clock.clone(), [1; 32]));
+        let alerts = Arc::new(Alerts::new(clock.clone(), ids, Arc::default()));
         let (reports_tx, reports) = mpsc::channel(1);
         let wiring = Wiring {
-            clock: Arc::new(Stopwatch(Instant::now())),
+            clock,
             client: Arc::new(Client::new(config).unwrap()),
             secret: TokenSecret::new([7; 32]),
             observer: watch.clone(),
+            alarm: Alarm::new(alerts.clone(), directory()),
             reports: reports_tx,
         };
         Self {
             handle: spawn(config, wiring),
             watch,
+            alerts,
             reports,
         }
     }

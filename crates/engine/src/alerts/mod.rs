@@ -1,0 +1,227 @@
+//! Alerts: what went wrong, or not as meant, told to the customer in the Debugger's list.
+//!
+//! [`Alerts::raise`] may be called from anywhere and as often as things go wrong: it never waits, never
+//! fails, and what it does not tell anew it counts (see `throttle.rs`). A task beside the messages
+//! writes what was raised. A crash forgets the last fraction of a second of it, and nothing depends on
+//! that.
+
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod throttle;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use postrider_core::error_code::{AlertLevel, ErrorCode};
+use postrider_core::fault::Fault;
+use postrider_core::message::AccountNo;
+use postrider_core::sid::{AlertSid, Id, ServiceSid};
+use postrider_store::{
+    ALERT_AGE_MAX_MS, Alert, AlertFilter, AlertRepeat, AlertStore, Cursor, Exchange, Result,
+};
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
+
+pub(crate) use self::tasks::{forget, write};
+
+use self::throttle::{Throttle, Verdict};
+use crate::Engine;
+use crate::ids::IdGenerator;
+use crate::metrics::Metrics;
+
+/// Alerts that wait to be written; beyond that they are dropped, and counted.
+const WAITING_MAX: usize = 4_096;
+
+/// With so many waiting they are written at once.
+const WAITING_MANY: usize = 512;
+
+/// Alerts of the former process from which the throttle learns what was told already.
+const RECALLED_MAX: usize = 10_000;
+
+/// The way to raise alerts.
+pub struct Alerts {
+    clock: Arc<dyn postrider_core::clock::Clock>,
+    ids: Arc<IdGenerator>,
+    metrics: Arc<Metrics>,
+    state: Mutex<State>,
+    has_many: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    throttle: Throttle,
+    new: Vec<Alert>,
+    repeats: FxHashMap<Id, AlertRepeat>,
+}
+
+/// What an alert tells beside its code. What is not given is the code's own.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    pub level: Option<AlertLevel>,
+    /// SID of the message or sender.
+    pub resource: Option<Box<str>>,
+    pub service: Option<ServiceSid>,
+    /// A sentence for the customer.
+    pub text: Option<Box<str>>,
+    pub exchange: Option<Box<Exchange>>,
+}
+
+impl Alerts {
+    pub fn new(
+        clock: Arc<dyn postrider_core::clock::Clock>,
+        ids: Arc<IdGenerator>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            clock,
+            ids,
+            metrics,
+            state: Mutex::default(),
+            has_many: Notify::new(),
+        }
+    }
+
+    /// Learns from the alerts of former processes what was told already. Called once, at the start.
+    pub(crate) fn recall(&self, store: &dyn AlertStore) -> Result<()> {
+        let told = store.recent(0, RECALLED_MAX)?;
+        let throttle = &mut self.state.lock().throttle;
+        for alert in &told {
+            let at_ms = alert.id.created_ms();
+            throttle.take(alert.account, alert.code, &alert.scope, at_ms, || alert.id);
+        }
+        if let Some(last) = told.last() {
+            // A clock that was set back can't give an id twice.
+            self.ids.start_after(last.id);
+        }
+        Ok(())
+    }
+
+    /// Tells the account that this happened, or that it happened again. Alerts of one account, code and
+    /// `scope` (a service, a URL, whatever the cause has in common) are alike: when there are many,
+    /// only some are told, and count the others. `details` are asked for those only, and raise none.
+    pub fn raise(
+        &self,
+        account: AccountNo,
+        code: ErrorCode,
+        scope: &str,
+        details: impl FnOnce() -> Details,
+    ) {
+        self.metrics.alerts.inc();
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let next_id = || self.ids.next();
+        let verdict = state.throttle.take(account, code, scope, now_ms, next_id);
+        match verdict {
+            Verdict::Told { id, scope } => {
+                if state.new.len() >= WAITING_MAX {
+                    self.metrics.alerts_dropped.inc();
+                    return;
+                }
+                let alert = alert(id, account, code, scope, details());
+                state.new.push(alert.clone());
+                let has_many = state.new.len() >= WAITING_MANY;
+                // The log may be slow, and others have alerts to raise.
+                drop(state);
+                if has_many {
+                    self.has_many.notify_one();
+                }
+                tell_operator(&alert);
+            }
+            Verdict::Repeated(id) => {
+                let repeat = state.repeats.entry(id).or_insert(AlertRepeat {
+                    id,
+                    count: 0,
+                    last_ms: now_ms,
+                });
+                repeat.count += 1;
+                repeat.last_ms = now_ms;
+            }
+            Verdict::Crowded => drop(self.metrics.alerts_dropped.inc()),
+        }
+    }
+
+    /// What waits to be written, which then waits no longer.
+    fn take(&self) -> (Vec<Alert>, Vec<AlertRepeat>) {
+        let mut state = self.state.lock();
+        let repeats = std::mem::take(&mut state.repeats).into_values().collect();
+        (std::mem::take(&mut state.new), repeats)
+    }
+
+    /// What was raised and not written.
+    #[cfg(test)]
+    pub(crate) fn raised(&self) -> Vec<Alert> {
+        self.state.lock().new.clone()
+    }
+
+    fn has_waiting(&self) -> bool {
+        let state = self.state.lock();
+        !state.new.is_empty() || !state.repeats.is_empty()
+    }
+}
+
+fn alert(id: Id, account: AccountNo, code: ErrorCode, scope: &str, details: Details) -> Alert {
+    Alert {
+        id,
+        account,
+        code,
+        level: details.level.unwrap_or(code.alert_level()),
+        resource: details.resource,
+        service: details.service,
+        scope: scope.into(),
+        text: details.text.unwrap_or_else(|| code.message().into()),
+        count: 1,
+        updated_ms: id.created_ms(),
+        exchange: details.exchange,
+    }
+}
+
+/// Warnings are about settings, which operators may want to know of. Failures are counted, and many.
+fn tell_operator(alert: &Alert) {
+    let (code, text) = (alert.code.code(), &*alert.text);
+    let message_sid = alert.resource.as_deref();
+    let service_sid = alert.service.map(tracing::field::display);
+    if alert.code.alert_level() == AlertLevel::Warning {
+        tracing::warn!(code, message_sid, service_sid, "{text}");
+    } else {
+        tracing::debug!(code, message_sid, service_sid, "an alert is raised: {text}");
+    }
+}
+
+/// Reading alerts.
+impl Engine {
+    /// Where alerts are raised.
+    pub fn alerting(&self) -> &Arc<Alerts> {
+        &self.shared.acceptor.alerts
+    }
+
+    pub async fn alerts(
+        &self,
+        filter: AlertFilter,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<Vec<Alert>, Fault> {
+        // Those that are too old may not be forgotten yet.
+        let oldest_ms = self.now_ms() - ALERT_AGE_MAX_MS;
+        let filter = AlertFilter {
+            from_ms: Some(filter.from_ms.unwrap_or(oldest_ms).max(oldest_ms)),
+            ..filter
+        };
+        let store = self.shared.store.clone();
+        self.read(move || store.alerts().list(&filter, cursor, limit))
+            .await
+    }
+
+    /// The account's alert with this SID.
+    pub async fn alert(&self, account: AccountNo, sid: AlertSid) -> Result<Alert, Fault> {
+        let store = self.shared.store.clone();
+        let alert = self.read(move || store.alerts().find(sid.0)).await?;
+        let oldest_ms = self.now_ms() - ALERT_AGE_MAX_MS;
+        let own =
+            alert.filter(|alert| alert.account == account && alert.id.created_ms() >= oldest_ms);
+        own.ok_or_else(|| {
+            let text = format!("The requested alert {sid} was not found");
+            Fault::because(ErrorCode::NotFound, text)
+        })
+    }
+}
