@@ -4,6 +4,8 @@
 //! durable). Readers get `Arc`s and never wait for IO; the lock is held for look-ups only. Pools are
 //! kept ready for selection.
 
+mod registrations;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,10 +16,13 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::Pool;
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, ApiKey, Document, IncomingNumber, PoolMember, PoolSenderSid, Sender, Service,
-    ShortCodeEntry,
+    Account, ApiKey, Brand, Campaign, ChannelSender, Document, IncomingNumber, PoolMember,
+    PoolSenderSid, Sender, Service, ShortCodeEntry,
 };
-use postrider_core::sid::{AccountSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid};
+use postrider_core::sid::{
+    AccountSid, BrandSid, CampaignSid, ChannelSenderSid, KeySid, PhoneNumberSid, ServiceSid,
+    ShortCodeSid,
+};
 use postrider_store::DocumentChange;
 use rustc_hash::FxHashMap;
 
@@ -44,6 +49,11 @@ struct Tables {
     numbers: BTreeMap<PhoneNumberSid, Arc<IncomingNumber>>,
     number_by_digits: FxHashMap<PhoneNumber, PhoneNumberSid>,
     short_codes: BTreeMap<ShortCodeSid, Arc<ShortCodeEntry>>,
+    channel_senders: BTreeMap<ChannelSenderSid, Arc<ChannelSender>>,
+    channel_sender_by_number: FxHashMap<PhoneNumber, ChannelSenderSid>,
+    brands: BTreeMap<BrandSid, Arc<Brand>>,
+    campaigns: BTreeMap<CampaignSid, Arc<Campaign>>,
+    campaign_by_service: FxHashMap<ServiceSid, CampaignSid>,
     services: BTreeMap<ServiceSid, Arc<Service>>,
     /// By service, then by position.
     members: BTreeMap<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
@@ -279,7 +289,7 @@ impl Directory {
                     .find(|entry| entry.account == sender.account && entry.code == *code)?
                     .pace
             }
-            SenderAddress::Alpha(_) => None,
+            SenderAddress::Alpha(_) | SenderAddress::WhatsApp(_) => None,
         }
     }
 
@@ -342,6 +352,19 @@ impl Tables {
                 self.services.insert(service.sid, Arc::new(service));
             }
             Document::PoolMember(member) => self.put_member(member),
+            Document::ChannelSender(sender) => {
+                let sid = sender.sid;
+                self.channel_sender_by_number.insert(sender.number, sid);
+                self.channel_senders.insert(sid, Arc::new(sender));
+            }
+            Document::Brand(brand) => {
+                self.brands.insert(brand.sid, Arc::new(brand));
+            }
+            Document::Campaign(campaign) => {
+                let sid = campaign.sid;
+                self.campaign_by_service.insert(campaign.service, sid);
+                self.campaigns.insert(sid, Arc::new(*campaign));
+            }
         }
     }
 
@@ -363,6 +386,17 @@ impl Tables {
             "service" => drop(key.parse().map(|sid| {
                 self.services.remove(&sid);
                 self.pools.remove(&sid);
+            })),
+            "channel_sender" => drop(key.parse().map(|sid| {
+                if let Some(sender) = self.channel_senders.remove(&sid) {
+                    self.channel_sender_by_number.remove(&sender.number);
+                }
+            })),
+            "brand" => drop(key.parse().map(|sid| self.brands.remove(&sid))),
+            "campaign" => drop(key.parse().map(|sid| {
+                if let Some(campaign) = self.campaigns.remove(&sid) {
+                    self.campaign_by_service.remove(&campaign.service);
+                }
             })),
             "pool_member" => {
                 if let Some((_, sender)) = key.split_once('/') {
@@ -402,6 +436,10 @@ impl Tables {
             PoolSenderSid::ShortCode(sid) => self.short_codes.get(sid).map(|code| code.sender),
             PoolSenderSid::Alpha { sender, .. }
             | PoolSenderSid::DestinationAlpha { sender, .. } => Some(*sender),
+            PoolSenderSid::Channel(sid) => {
+                let sender = self.channel_senders.get(sid);
+                sender.map(|sender| sender.sender)
+            }
         };
         if let (Some(no), Some(pool)) = (no, self.pools.get_mut(&service)) {
             Arc::make_mut(pool).remove(no);
@@ -446,6 +484,10 @@ impl Tables {
                 country,
                 ..
             } => Some(pool::of_alpha(id, *sender, Some(*country), member.position)),
+            PoolSenderSid::Channel(sid) => self
+                .channel_senders
+                .get(sid)
+                .map(|sender| pool::of_channel_sender(sender, member.position)),
         }
     }
 }

@@ -52,7 +52,7 @@ pub use in_hand::{InHand, Place};
 pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
-pub use settings::NewPoolEntry;
+pub use settings::{NewPoolEntry, PoolWarning};
 pub use sticky::Sticky;
 
 use dispatch::Input;

@@ -7,7 +7,7 @@ use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Direction, Message, MessageOptions, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::PoolSender;
-use postrider_core::sender::ShortCode;
+use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, PoolMember};
 use postrider_core::sid::{MessageKind, MessageSid};
 use postrider_store::{Change, StickyKey};
@@ -96,6 +96,9 @@ fn owner(engine: &Engine, to: &str) -> Option<(Arc<Account>, Option<Arc<PoolMemb
     let directory = engine.directory();
     let (account, sender) = if let Ok(number) = PhoneNumber::parse(to) {
         let entry = directory.number_by_digits(number)?;
+        (entry.account, entry.sid.to_string())
+    } else if let Some(SenderAddress::WhatsApp(number)) = SenderAddress::parse(to) {
+        let entry = directory.channel_sender_by_number(number)?;
         (entry.account, entry.sid.to_string())
     } else {
         let code = ShortCode::parse(to)?;

@@ -13,6 +13,7 @@ use postrider_core::clock::ManualClock;
 use postrider_core::lifecycle::ReceiptParts;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::{Route, Routes};
+use postrider_core::select::SenderKind;
 use postrider_store::Store;
 use postrider_store::memory::MemoryStore;
 use smallvec::smallvec;
@@ -66,10 +67,10 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             long_code: Some(0.0),
             ..PaceSettings::default()
         },
-        routes: Routes(vec![Route {
-            carriers: vec![0],
-            ..Route::default()
-        }]),
+        routes: Routes(vec![
+            to_the_carrier(None),
+            to_the_carrier(Some(SenderKind::WhatsApp)),
+        ]),
         carriers: vec![(policy, carrier)],
         events: vec![events],
         webhooks: webhooks::Config::default(),
@@ -82,6 +83,14 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
         engine,
         clock,
         running,
+    }
+}
+
+fn to_the_carrier(sender: Option<SenderKind>) -> Route {
+    Route {
+        sender,
+        carriers: vec![0],
+        ..Route::default()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::auth::Caller;
 use crate::call::{Call, Method};
 use crate::door::Door;
 use crate::error::Refusal;
+use crate::form::BodyType;
 use crate::ops::Ops;
 use crate::product::{Arrival, Base, Product};
 use crate::proxy::TrustedProxies;
@@ -28,7 +29,7 @@ use crate::reply::{Answer, Reply};
 use crate::request_id::{RequestId, RequestIds};
 use crate::traffic::Traffic;
 use crate::x_v1::simulator::SimulatorControl;
-use crate::{accounts_v1, api_v2010, door, form, messaging_v1, ops, x_v1};
+use crate::{accounts_v1, api_v2010, door, form, messaging_v1, messaging_v2, ops, x_v1};
 
 /// What the binary gives.
 pub struct Setup {
@@ -165,13 +166,14 @@ impl App {
         if product == Product::Api && head.method == http::Method::OPTIONS {
             return Ok(preflight());
         }
+        let path = arrived.arrival.path.as_slice();
         let method = Method::new(&head.method);
         let directory = self.engine.directory();
         let caller = Caller::authenticate(directory, &head.headers, method.access())?;
         // Before the body: one that comes slowly counts as long as it takes.
         let _place = self.place_of(&caller)?;
         let body = match method {
-            Method::Post => form::read_body(&head.headers, body).await?,
+            Method::Post => form::read_body(&head.headers, body, body_type(product, path)).await?,
             // Some SDKs send an empty form with these.
             Method::Get | Method::Delete | Method::Other => Bytes::new(),
         };
@@ -183,9 +185,11 @@ impl App {
             query: head.uri.query().unwrap_or_default(),
             body,
         };
-        let path = arrived.arrival.path.as_slice();
         match product {
             Product::Api => api_v2010::route(&call, path).await,
+            Product::Messaging if path.first() == Some(&"v2") => {
+                messaging_v2::route(&call, path).await
+            }
             Product::Messaging => messaging_v1::route(&call, path).await,
             Product::Extensions => x_v1::route(&call, path).await,
             Product::Accounts => accounts_v1::route(&call, path).await,
@@ -217,6 +221,14 @@ impl App {
 struct Arrived<'a> {
     arrival: Arrival<'a>,
     base: Base<'a>,
+}
+
+/// Of what only messaging v2 differs.
+fn body_type(product: Product, path: &[&str]) -> BodyType {
+    match (product, path) {
+        (Product::Messaging, ["v2", ..]) => BodyType::Json,
+        _ => BodyType::Form,
+    }
 }
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {

@@ -18,11 +18,13 @@ use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
 
 mod alpha_senders;
+mod channel_senders;
 mod phone_numbers;
 mod services;
 mod short_codes;
 
 use alpha_senders::{AlphaSenders, DestinationAlphaSenders};
+use channel_senders::ChannelSenders;
 use phone_numbers::PhoneNumbers;
 use short_codes::ShortCodes;
 
@@ -43,6 +45,7 @@ pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
             "DestinationAlphaSenders" => {
                 route_pool::<DestinationAlphaSenders>(call, &service, entry).await
             }
+            "ChannelSenders" => route_pool::<ChannelSenders>(call, &service, entry).await,
             _ => Err(Refusal::not_found()),
         },
     }
@@ -56,7 +59,7 @@ fn find(call: &Call<'_>, sid: &str) -> Option<Arc<Service>> {
         .filter(|service| service.account == call.caller.account.sid)
 }
 
-/// One kind of sender in a pool: all that differs between the four resources.
+/// One kind of sender in a pool: all that differs between the five resources.
 trait PoolResource {
     /// Last part of the path, as in `PhoneNumbers`.
     const PATH: &'static str;

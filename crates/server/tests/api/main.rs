@@ -19,6 +19,7 @@ mod serving;
 
 mod accounts;
 mod auth_tokens;
+mod channel_senders;
 mod extensions;
 mod incoming_phone_numbers;
 mod keys;
@@ -26,3 +27,4 @@ mod messages;
 mod sender_pools;
 mod services;
 mod short_codes;
+mod whatsapp;

@@ -1,5 +1,6 @@
 //! The keys of every resource, in the order of the published OpenAPI documents
-//! (<https://github.com/twilio/twilio-oai>, `twilio_api_v2010.json` and `twilio_messaging_v1.json`).
+//! (<https://github.com/twilio/twilio-oai>: `twilio_api_v2010.json`, `twilio_messaging_v1.json` and
+//! `twilio_messaging_v2.json`).
 
 pub(crate) const MESSAGE: &[&str] = &[
     "body",
@@ -204,4 +205,62 @@ pub(crate) const META_V1: &[&str] = &[
     "next_page_url",
     "url",
     "key",
+];
+
+pub(crate) const POOL_CHANNEL_SENDER: &[&str] = &[
+    "account_sid",
+    "messaging_service_sid",
+    "sid",
+    "sender",
+    "sender_type",
+    "country_code",
+    "date_created",
+    "date_updated",
+    "url",
+];
+
+pub(crate) const CHANNELS_SENDER: &[&str] = &[
+    "sid",
+    "status",
+    "sender_id",
+    "configuration",
+    "webhook",
+    "profile",
+    "properties",
+    "offline_reasons",
+    "compliance",
+    "url",
+];
+
+pub(crate) const CHANNELS_SENDER_CONFIGURATION: &[&str] = &[
+    "waba_id",
+    "verification_method",
+    "verification_code",
+    "voice_application_sid",
+    "account_type",
+];
+
+pub(crate) const CHANNELS_SENDER_WEBHOOK: &[&str] = &[
+    "callback_url",
+    "callback_method",
+    "fallback_url",
+    "fallback_method",
+    "status_callback_url",
+    "status_callback_method",
+];
+
+pub(crate) const CHANNELS_SENDER_PROFILE: &[&str] = &[
+    "name",
+    "about",
+    "address",
+    "description",
+    "logo_url",
+    "banner_url",
+    "privacy_url",
+    "terms_of_service_url",
+    "accent_color",
+    "vertical",
+    "websites",
+    "emails",
+    "phone_numbers",
 ];
