@@ -191,6 +191,13 @@ impl<'a> Form<'a> {
             .map(|(_, value)| value.as_ref())
     }
 
+    /// Every value of a parameter that is a list.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.iter()
+            .filter(move |(field, _)| *field == name)
+            .map(|(_, value)| value)
+    }
+
     /// The first value of a parameter where an empty one is none.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())

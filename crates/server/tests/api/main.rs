@@ -27,4 +27,5 @@ mod messages;
 mod sender_pools;
 mod services;
 mod short_codes;
+mod us_a2p;
 mod whatsapp;
