@@ -183,20 +183,20 @@ impl ConfigurationForm {
     fn check(&self) -> Result<(), Refusal> {
         const METHODS: &[&str] = &["sms", "voice"];
         const ACCOUNT_TYPES: &[&str] = &["ISV", "ISVSubAccount"];
-        short(&self.waba_id, "configuration.waba_id", 64)?;
+        short(self.waba_id.as_deref(), "configuration.waba_id", 64)?;
         short(
-            &self.verification_code,
+            self.verification_code.as_deref(),
             "configuration.verification_code",
             64,
         )?;
-        let method = &self.verification_method;
+        let method = self.verification_method.as_deref();
         one_of(method, "configuration.verification_method", METHODS)?;
         one_of(
-            &self.account_type,
+            self.account_type.as_deref(),
             "configuration.account_type",
             ACCOUNT_TYPES,
         )?;
-        let application = given(&self.voice_application_sid);
+        let application = given(self.voice_application_sid.as_deref());
         if application.is_some_and(|sid| sid.parse::<ApplicationSid>().is_err()) {
             return Err(ErrorCode::InvalidApplicationSid.into());
         }
@@ -219,12 +219,23 @@ impl ConfigurationForm {
 impl WebhookForm {
     fn check(&self) -> Result<(), Refusal> {
         const METHODS: &[&str] = &["POST", "PUT"];
-        url(&self.callback_url, "webhook.callback_url")?;
-        url(&self.fallback_url, "webhook.fallback_url")?;
-        url(&self.status_callback_url, "webhook.status_callback_url")?;
-        one_of(&self.callback_method, "webhook.callback_method", METHODS)?;
-        one_of(&self.fallback_method, "webhook.fallback_method", METHODS)?;
-        let method = &self.status_callback_method;
+        url(self.callback_url.as_deref(), "webhook.callback_url")?;
+        url(self.fallback_url.as_deref(), "webhook.fallback_url")?;
+        url(
+            self.status_callback_url.as_deref(),
+            "webhook.status_callback_url",
+        )?;
+        one_of(
+            self.callback_method.as_deref(),
+            "webhook.callback_method",
+            METHODS,
+        )?;
+        one_of(
+            self.fallback_method.as_deref(),
+            "webhook.fallback_method",
+            METHODS,
+        )?;
+        let method = self.status_callback_method.as_deref();
         one_of(method, "webhook.status_callback_method", METHODS)
     }
 
@@ -241,8 +252,9 @@ impl WebhookForm {
     }
 }
 
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
+/// An empty text is none.
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 pub(super) fn set(setting: &mut Option<String>, text: Option<String>) {
@@ -251,7 +263,7 @@ pub(super) fn set(setting: &mut Option<String>, text: Option<String>) {
     }
 }
 
-pub(super) fn short(text: &Option<String>, name: &str, most: usize) -> Result<(), Refusal> {
+pub(super) fn short(text: Option<&str>, name: &str, most: usize) -> Result<(), Refusal> {
     if given(text).is_some_and(|text| text.chars().count() > most) {
         let text = format!("'{name}' has more than {most} characters");
         return Err(Fault::because(ErrorCode::ParameterTooLong, text).into());
@@ -259,7 +271,7 @@ pub(super) fn short(text: &Option<String>, name: &str, most: usize) -> Result<()
     Ok(())
 }
 
-pub(super) fn url(text: &Option<String>, name: &str) -> Result<(), Refusal> {
+pub(super) fn url(text: Option<&str>, name: &str) -> Result<(), Refusal> {
     short(text, name, 2_048)?;
     if given(text).is_some_and(|text| !is_webhook_url(text)) {
         let text = format!("'{name}' must be an absolute http or https URL with a host name");
@@ -268,7 +280,7 @@ pub(super) fn url(text: &Option<String>, name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn one_of(text: &Option<String>, name: &str, words: &[&str]) -> Result<(), Refusal> {
+fn one_of(text: Option<&str>, name: &str, words: &[&str]) -> Result<(), Refusal> {
     if given(text).is_some_and(|text| !words.contains(&text)) {
         return Err(invalid(format!("'{name}' must be {}", words.join(" or "))));
     }

@@ -42,20 +42,23 @@ impl ProfileForm {
     /// The lengths are WhatsApp's.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         for (text, name, most) in [
-            (&self.name, "profile.name", 256),
-            (&self.about, "profile.about", 139),
-            (&self.address, "profile.address", 256),
-            (&self.description, "profile.description", 512),
-            (&self.accent_color, "profile.accent_color", 16),
-            (&self.vertical, "profile.vertical", 64),
+            (self.name.as_deref(), "profile.name", 256),
+            (self.about.as_deref(), "profile.about", 139),
+            (self.address.as_deref(), "profile.address", 256),
+            (self.description.as_deref(), "profile.description", 512),
+            (self.accent_color.as_deref(), "profile.accent_color", 16),
+            (self.vertical.as_deref(), "profile.vertical", 64),
         ] {
             short(text, name, most)?;
         }
         for (text, name) in [
-            (&self.logo_url, "profile.logo_url"),
-            (&self.banner_url, "profile.banner_url"),
-            (&self.privacy_url, "profile.privacy_url"),
-            (&self.terms_of_service_url, "profile.terms_of_service_url"),
+            (self.logo_url.as_deref(), "profile.logo_url"),
+            (self.banner_url.as_deref(), "profile.banner_url"),
+            (self.privacy_url.as_deref(), "profile.privacy_url"),
+            (
+                self.terms_of_service_url.as_deref(),
+                "profile.terms_of_service_url",
+            ),
         ] {
             url(text, name)?;
         }
