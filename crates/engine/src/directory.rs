@@ -4,7 +4,8 @@
 //! durable). Readers get `Arc`s and never wait for IO; the lock is held for look-ups only. Pools are
 //! kept ready for selection.
 
-mod registrations;
+mod channel_senders;
+mod us_a2p;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
