@@ -356,11 +356,11 @@ error_codes! {
         "The pool of this Messaging Service holds as many senders as it may.";
     21715 SenderLacksCapability 400 error page "Sender lacks a capability"
         "This number can carry neither SMS nor MMS, so it cannot join a sender pool.";
-    21717 BrandNotRegistered 400 error - "Brand not registered"
+    21717 BrandNotRegistered 400 error page "Brand not registered"
         "The brand of this campaign is not registered.";
     21719 UseCasesIncompatible 400 error - "Use cases incompatible"
         "The use case of the Messaging Service does not allow this campaign use case.";
-    21720 InvalidCampaignUseCase 400 error - "Invalid campaign use case"
+    21720 InvalidCampaignUseCase 400 error page "Invalid campaign use case"
         "The campaign use case is unknown.";
     21721 VettingTokenWrongBrand 400 error - "Vetting token does not fit the brand"
         "This vetting token cannot be imported for this kind of brand.";
@@ -370,13 +370,13 @@ error_codes! {
         "A vetting token of this brand is being imported. Wait until it is done.";
     21724 BrandUpdatedTooOften 400 error - "Brand updated too often"
         "This brand has used up its updates.";
-    21725 BrandNotFailed 400 error - "Brand not in a failed state"
+    21725 BrandNotFailed 400 error page "Brand not in a failed state"
         "A brand can be updated only after its registration failed.";
     21726 BrandTypeClosed 400 error - "Brand type closed"
         "Brands of this type can be neither created nor updated now.";
-    21727 CampaignParameterMissing 400 error - "Campaign parameter missing"
+    21727 CampaignParameterMissing 400 error page "Campaign parameter missing"
         "The campaign lacks a required parameter.";
-    21728 CampaignFieldLength 400 error - "Campaign field too short or too long"
+    21728 CampaignFieldLength 400 error page "Campaign field too short or too long"
         "A field of the campaign is shorter or longer than allowed.";
     21910 ChannelsDiffer 400 error - "'To' and 'From' on different channels"
         "'To' and 'From' must be addresses of the same channel.";
@@ -410,9 +410,9 @@ error_codes! {
         "The time to live is larger than allowed.";
     30014 InvalidToAttributes 400 error - "Invalid attributes of 'To'"
         "The attributes of the 'To' address are not usable.";
-    30015 ChannelNotSupported 400 error - "Channel not supported"
+    30015 ChannelNotSupported 400 error page "Channel not supported"
         "Messages cannot be sent over this kind of channel.";
-    30016 ChannelsIncompatible 400 error - "Channels incompatible"
+    30016 ChannelsIncompatible 400 error page "Channels incompatible"
         "'To' and 'From' are addresses of channels that cannot reach each other.";
     30017 CarrierCongested - error page "Carrier congested"
         "The carrier's network took no more messages. Send again later.";
@@ -582,7 +582,7 @@ error_codes! {
         "The channel did not accept the content of the message.";
     63006 ChannelFormatFailed - error - "Content cannot be formatted for the channel"
         "The content of the message has no form on this channel.";
-    63007 ChannelSenderNotFound 400 error - "No channel sender with this 'From'"
+    63007 ChannelSenderNotFound 400 error page "No channel sender with this 'From'"
         "This account has no channel sender with the 'From' address.";
     63008 ChannelMisconfigured - error - "Channel misconfigured"
         "The channel is not set up correctly on this server.";

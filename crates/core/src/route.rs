@@ -1,7 +1,7 @@
 //! Routes: which carriers may take a message, in order of preference.
 
 use crate::phone_number::{NumberKind, PhoneNumber};
-use crate::select::SenderKind;
+use crate::select::{Channel, SenderKind};
 use crate::sender::SenderAddress;
 
 /// One row of the routing table. Every condition that is present must hold.
@@ -9,9 +9,20 @@ use crate::sender::SenderAddress;
 pub struct Route {
     /// Leading digits of the recipient, without the plus sign; empty matches everything.
     pub destination: String,
+    /// `None` is every kind of the SMS channel. WhatsApp messages go only where a row says so, since
+    /// most carriers cannot take them.
     pub sender: Option<SenderKind>,
     /// Indexes of carriers, the first preferred.
     pub carriers: Vec<u16>,
+}
+
+impl Route {
+    fn is_for(&self, kind: SenderKind) -> bool {
+        match self.sender {
+            Some(wanted) => wanted == kind,
+            None => kind.channel() == Channel::Sms,
+        }
+    }
 }
 
 /// The routing table: the first row that matches wins.
@@ -22,10 +33,8 @@ impl Routes {
     /// The carriers that may take a message, best first; empty when no row matches.
     pub fn find(&self, sender: &SenderAddress, to: PhoneNumber) -> &[u16] {
         let kind = kind_of(sender);
-        let matches = |route: &&Route| {
-            route.sender.is_none_or(|wanted| wanted == kind)
-                && starts_with(to.digits(), &route.destination)
-        };
+        let matches =
+            |route: &&Route| route.is_for(kind) && starts_with(to.digits(), &route.destination);
         self.0
             .iter()
             .find(matches)
@@ -36,7 +45,7 @@ impl Routes {
     pub fn of_sender(&self, sender: &SenderAddress) -> impl Iterator<Item = &[u16]> {
         let kind = kind_of(sender);
         let matching = self.0.iter();
-        let matching = matching.filter(move |route| route.sender.is_none_or(|it| it == kind));
+        let matching = matching.filter(move |route| route.is_for(kind));
         matching.map(|route| &*route.carriers)
     }
 }
@@ -50,6 +59,7 @@ pub fn kind_of(sender: &SenderAddress) -> SenderKind {
         SenderAddress::Number(_) => SenderKind::LongCode,
         SenderAddress::ShortCode(_) => SenderKind::ShortCode,
         SenderAddress::Alpha(_) => SenderKind::Alpha,
+        SenderAddress::WhatsApp(_) => SenderKind::WhatsApp,
     }
 }
 
@@ -94,5 +104,33 @@ mod tests {
         };
         assert_eq!(of_sender("55501"), [1, 2, 0, 3]);
         assert_eq!(of_sender("ACME"), [2, 0, 3]);
+    }
+
+    #[test]
+    fn whatsapp_goes_only_where_a_row_says_so() {
+        let route = |sender, carriers| Route {
+            sender,
+            carriers,
+            ..Route::default()
+        };
+        let sms = route(None, vec![0]);
+        let whatsapp = route(Some(SenderKind::WhatsApp), vec![1]);
+        let to = PhoneNumber::parse("+14155550199").unwrap();
+        for (rows, from, expected) in [
+            (vec![sms.clone()], "whatsapp:+14155550101", &[][..]),
+            (
+                vec![sms.clone(), whatsapp.clone()],
+                "whatsapp:+14155550101",
+                &[1],
+            ),
+            (vec![whatsapp.clone(), sms], "+14155550101", &[0]),
+            (vec![whatsapp], "+14155550101", &[]),
+        ] {
+            let routes = Routes(rows);
+            let from = SenderAddress::parse(from).unwrap();
+            assert_eq!(routes.find(&from, to), expected, "{from} {routes:?}");
+            let all: Vec<_> = routes.of_sender(&from).collect();
+            assert_eq!(all.concat(), expected, "{from} {routes:?}");
+        }
     }
 }

@@ -13,13 +13,28 @@ pub enum SenderAddress {
     Number(PhoneNumber),
     ShortCode(ShortCode),
     Alpha(AlphaSenderId),
+    /// The same digits may be an SMS number as well, which has a queue and a pace of its own.
+    WhatsApp(PhoneNumber),
+}
+
+/// What an address of WhatsApp begins with, as a sender and as a recipient.
+pub const WHATSAPP_PREFIX: &str = "whatsapp:";
+
+/// The phone number in an address of either channel: `+14155550101` or `whatsapp:+14155550101`.
+pub fn number_of(address: &str) -> Option<PhoneNumber> {
+    let digits = address.strip_prefix(WHATSAPP_PREFIX).unwrap_or(address);
+    PhoneNumber::parse(digits).ok()
 }
 
 impl SenderAddress {
-    /// Reads the form that [`Display`](fmt::Display) writes: `+14155550101`, `55501` or `ACME`.
+    /// Reads the form that [`Display`](fmt::Display) writes: `+14155550101`, `55501`, `ACME` or
+    /// `whatsapp:+14155550101`.
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with('+') {
             return PhoneNumber::parse(text).ok().map(Self::Number);
+        }
+        if let Some(number) = text.strip_prefix(WHATSAPP_PREFIX) {
+            return PhoneNumber::parse(number).ok().map(Self::WhatsApp);
         }
         ShortCode::parse(text)
             .map(Self::ShortCode)
@@ -33,6 +48,7 @@ impl fmt::Display for SenderAddress {
             Self::Number(number) => number.fmt(f),
             Self::ShortCode(code) => code.fmt(f),
             Self::Alpha(id) => id.fmt(f),
+            Self::WhatsApp(number) => write!(f, "{WHATSAPP_PREFIX}{number}"),
         }
     }
 }
@@ -106,4 +122,40 @@ serde_as_text! {
     SenderAddress: "a sender's address";
     ShortCode: "a short code";
     AlphaSenderId: "an alphanumeric sender id";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_it_is_written() {
+        for (text, is_address) in [
+            ("+14155550101", true),
+            ("55501", true),
+            ("ACME", true),
+            ("whatsapp:+14155550101", true),
+            ("whatsapp:ACME", false),
+            ("whatsapp:", false),
+            ("WhatsApp:+14155550101", false),
+            ("rcs:agent", false),
+        ] {
+            let address = SenderAddress::parse(text);
+            let written = address.map(|address| address.to_string());
+            assert_eq!(written.as_deref(), is_address.then_some(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_found_behind_its_channel() {
+        let number = PhoneNumber::parse("+14155550101").ok();
+        for (address, expected) in [
+            ("+14155550101", number),
+            ("whatsapp:+14155550101", number),
+            ("whatsapp:whatsapp:+14155550101", None),
+            ("rcs:+14155550101", None),
+        ] {
+            assert_eq!(number_of(address), expected, "{address}");
+        }
+    }
 }

@@ -3,7 +3,16 @@
 //! These are documents: small, read on every message from memory, written rarely. The store keeps
 //! one JSON row per document, so a new field with a default needs no migration.
 
+mod channel_sender;
+mod us_a2p;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::channel_sender::{
+    ChannelConfiguration, ChannelProfile, ChannelSender, ChannelSenderRecord, ChannelWebhooks,
+    Labeled,
+};
+pub use self::us_a2p::{Brand, BrandStatus, Campaign, CampaignStatus};
 
 use crate::clock::Millis;
 use crate::country::Country;
@@ -13,8 +22,8 @@ use crate::network::NetworkPattern;
 use crate::phone_number::PhoneNumber;
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use crate::sid::{
-    AccountSid, AlphaSenderSid, ApplicationSid, KeySid, PhoneNumberSid, RegisteredSenderSid,
-    ServiceSid, ShortCodeSid,
+    AccountSid, AlphaSenderSid, ApplicationSid, ChannelSenderSid, KeySid, PhoneNumberSid,
+    RegisteredSenderSid, ServiceSid, ShortCodeSid,
 };
 
 /// One document. The variant's name is its kind in the store.
@@ -29,6 +38,9 @@ pub enum Document {
     PoolMember(PoolMember),
     Answer(GivenAnswer),
     RegisteredSender(RegisteredSender),
+    ChannelSender(ChannelSender),
+    Brand(Brand),
+    Campaign(Box<Campaign>),
 }
 
 /// The kind and key of a document, unique in the store.
@@ -53,6 +65,9 @@ impl Document {
             ),
             Self::Answer(answer) => ("answer", format!("{}/{}", answer.account, answer.key)),
             Self::RegisteredSender(registered) => ("registered_sender", registered.sid.to_string()),
+            Self::ChannelSender(sender) => ("channel_sender", sender.sid.to_string()),
+            Self::Brand(brand) => ("brand", brand.sid.to_string()),
+            Self::Campaign(campaign) => ("campaign", campaign.sid.to_string()),
         };
         DocumentKey { kind, key }
     }
@@ -330,6 +345,7 @@ pub enum PoolSenderSid {
         sender: SenderNo,
         country: Country,
     },
+    Channel(ChannelSenderSid),
 }
 
 impl std::fmt::Display for PoolSenderSid {
@@ -338,6 +354,7 @@ impl std::fmt::Display for PoolSenderSid {
             Self::Number(sid) => sid.fmt(f),
             Self::ShortCode(sid) => sid.fmt(f),
             Self::Alpha { sid, .. } | Self::DestinationAlpha { sid, .. } => sid.fmt(f),
+            Self::Channel(sid) => sid.fmt(f),
         }
     }
 }

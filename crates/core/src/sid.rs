@@ -166,6 +166,14 @@ sids! {
     AlertSid = "NO";
     /// Ours: an alpha sender's registration in a country.
     RegisteredSenderSid = "XR";
+    /// A sender of another channel than SMS, such as WhatsApp.
+    ChannelSenderSid = "XE";
+    /// A campaign registered for US A2P traffic.
+    CampaignSid = "QE";
+    /// A brand registered for US A2P traffic.
+    BrandSid = "BN";
+    /// A customer profile or another bundle of the trust hub.
+    BundleSid = "BU";
 }
 
 /// The SID of a message: `SM`, or `MM` when it carries media.

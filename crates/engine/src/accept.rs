@@ -277,10 +277,13 @@ impl Acceptor {
 
     /// A sender named without a service: ours, of this account, able to reach the recipient.
     fn check_from(&self, account: &Account, from: &SenderAddress, to: &To) -> Result<(), Fault> {
-        if to.channel != Channel::Sms {
-            return Err(ErrorCode::ChannelSenderNotFound.into());
-        }
         match from {
+            SenderAddress::WhatsApp(number) => self.check_whatsapp_from(account, *number, to)?,
+            _ if to.channel == Channel::WhatsApp => {
+                let text =
+                    format!("{from} is not a WhatsApp sender: it has no whatsapp: before it");
+                return Err(Fault::because(ErrorCode::ChannelSenderNotFound, text));
+            }
             SenderAddress::Number(number) => {
                 if *number == to.number {
                     return Err(ErrorCode::ToEqualsFrom.into());
@@ -317,6 +320,28 @@ impl Acceptor {
                     return Err(ErrorCode::FromCannotReachTo.into());
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A WhatsApp sender of this account, for a recipient on WhatsApp.
+    fn check_whatsapp_from(
+        &self,
+        account: &Account,
+        number: PhoneNumber,
+        to: &To,
+    ) -> Result<(), Fault> {
+        let sender = self.directory.channel_sender_by_number(number);
+        // Whose it is otherwise, nobody is told.
+        if sender.is_none_or(|sender| sender.account != account.sid) {
+            let text = format!("whatsapp:{number} is not a WhatsApp sender of this account");
+            return Err(Fault::because(ErrorCode::ChannelSenderNotFound, text));
+        }
+        if to.channel != Channel::WhatsApp {
+            return Err(ErrorCode::ChannelsIncompatible.into());
+        }
+        if number == to.number {
+            return Err(ErrorCode::ToEqualsFrom.into());
         }
         Ok(())
     }
@@ -439,7 +464,7 @@ impl Acceptor {
         now_ms: Millis,
     ) -> Result<(Message, Option<Decision>), Fault> {
         let body = compose(draft);
-        let Segmentation { encoding, segments } = text::count_segments(&body);
+        let Segmentation { encoding, segments } = segmentation(draft.to.channel, &body);
         let chosen = self.choose(draft, segments, purpose, now_ms)?;
         let submitted_body = (body != draft.body).then(|| draft.body.into());
         let mut message = Message {
@@ -516,6 +541,14 @@ pub(crate) fn read_from(text: &str) -> Result<SenderAddress, Fault> {
             format!("'From' {text} is not a phone number, short code or alphanumeric sender");
         Fault::because(ErrorCode::InvalidFrom, text)
     };
+    if let Some((channel, _)) = text.split_once(':') {
+        // An address of another channel than WhatsApp can be no sender of ours either.
+        let address = SenderAddress::parse(text).filter(|_| channel == "whatsapp");
+        return address.ok_or_else(|| {
+            let text = format!("{text} is not a WhatsApp sender, and no other channel is carried");
+            Fault::because(ErrorCode::ChannelSenderNotFound, text)
+        });
+    }
     if let Some(code) = ShortCode::parse(text) {
         return Ok(SenderAddress::ShortCode(code));
     }
@@ -578,8 +611,23 @@ fn status_callback(
     }
 }
 
-/// The text as it is to appear on the handset.
+/// A message of WhatsApp is one, however long.
+fn segmentation(channel: Channel, body: &str) -> Segmentation {
+    match channel {
+        Channel::Sms => text::count_segments(body),
+        Channel::WhatsApp => Segmentation {
+            encoding: text::Encoding::of(body),
+            segments: 1,
+        },
+    }
+}
+
+/// The text as it is to appear on the handset. WhatsApp carries any text as it is, so there is nothing
+/// to encode.
 fn compose(draft: &Draft<'_>) -> String {
+    if draft.to.channel == Channel::WhatsApp {
+        return draft.body.to_owned();
+    }
     let by_service = draft
         .service
         .as_ref()

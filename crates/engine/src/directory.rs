@@ -4,7 +4,9 @@
 //! durable). Readers get `Arc`s and never wait for IO; the lock is held for look-ups only. Pools are
 //! kept ready for selection.
 
+mod channel_senders;
 mod registrations;
+mod us_a2p;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +21,13 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::Pool;
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, ApiKey, Document, DocumentKey, GivenAnswer, IncomingNumber, PoolMember, PoolSenderSid,
-    Sender, Service, ShortCodeEntry,
+    Account, ApiKey, Brand, Campaign, ChannelSender, Document, DocumentKey, GivenAnswer,
+    IncomingNumber, PoolMember, PoolSenderSid, Sender, Service, ShortCodeEntry,
 };
-use postrider_core::sid::{AccountSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid};
+use postrider_core::sid::{
+    AccountSid, BrandSid, CampaignSid, ChannelSenderSid, KeySid, PhoneNumberSid, ServiceSid,
+    ShortCodeSid,
+};
 use postrider_store::DocumentChange;
 use rustc_hash::FxHashMap;
 
@@ -53,6 +58,11 @@ struct Tables {
     short_codes: BTreeMap<ShortCodeSid, Arc<ShortCodeEntry>>,
     /// Of short codes that do not reach all networks of their country.
     served_networks: FxHashMap<(SenderNo, Country), Arc<[NetworkPattern]>>,
+    channel_senders: BTreeMap<ChannelSenderSid, Arc<ChannelSender>>,
+    channel_sender_by_number: FxHashMap<PhoneNumber, ChannelSenderSid>,
+    brands: BTreeMap<BrandSid, Arc<Brand>>,
+    campaigns: BTreeMap<CampaignSid, Arc<Campaign>>,
+    campaign_by_service: FxHashMap<ServiceSid, CampaignSid>,
     services: BTreeMap<ServiceSid, Arc<Service>>,
     /// By service, then by position.
     members: BTreeMap<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
@@ -373,7 +383,7 @@ impl Directory {
                 let mut short_codes = tables.short_codes.values();
                 short_codes.find(|entry| entry.sender == sender.no)?.pace
             }
-            SenderAddress::Alpha(_) => None,
+            SenderAddress::Alpha(_) | SenderAddress::WhatsApp(_) => None,
         }
     }
 
@@ -446,6 +456,19 @@ impl Tables {
             // Kept beside the tables.
             Document::Answer(_) => {}
             Document::RegisteredSender(entry) => self.registered.put(entry),
+            Document::ChannelSender(sender) => {
+                let sid = sender.sid;
+                self.channel_sender_by_number.insert(sender.number, sid);
+                self.channel_senders.insert(sid, Arc::new(sender));
+            }
+            Document::Brand(brand) => {
+                self.brands.insert(brand.sid, Arc::new(brand));
+            }
+            Document::Campaign(campaign) => {
+                let sid = campaign.sid;
+                self.campaign_by_service.insert(campaign.service, sid);
+                self.campaigns.insert(sid, Arc::new(*campaign));
+            }
         }
     }
 
@@ -473,6 +496,17 @@ impl Tables {
                 self.pools.remove(&sid);
             })),
             "registered_sender" => drop(key.parse().map(|sid| self.registered.delete(sid))),
+            "channel_sender" => drop(key.parse().map(|sid| {
+                if let Some(sender) = self.channel_senders.remove(&sid) {
+                    self.channel_sender_by_number.remove(&sender.number);
+                }
+            })),
+            "brand" => drop(key.parse().map(|sid| self.brands.remove(&sid))),
+            "campaign" => drop(key.parse().map(|sid| {
+                if let Some(campaign) = self.campaigns.remove(&sid) {
+                    self.campaign_by_service.remove(&campaign.service);
+                }
+            })),
             "pool_member" => {
                 if let Some((_, sender)) = key.split_once('/') {
                     self.delete_member(sender);
@@ -511,6 +545,10 @@ impl Tables {
             PoolSenderSid::ShortCode(sid) => self.short_codes.get(sid).map(|code| code.sender),
             PoolSenderSid::Alpha { sender, .. }
             | PoolSenderSid::DestinationAlpha { sender, .. } => Some(*sender),
+            PoolSenderSid::Channel(sid) => {
+                let sender = self.channel_senders.get(sid);
+                sender.map(|sender| sender.sender)
+            }
         };
         if let (Some(no), Some(pool)) = (no, self.pools.get_mut(&service)) {
             Arc::make_mut(pool).remove(no);
@@ -555,6 +593,10 @@ impl Tables {
                 country,
                 ..
             } => Some(pool::of_alpha(id, *sender, Some(*country), member.position)),
+            PoolSenderSid::Channel(sid) => self
+                .channel_senders
+                .get(sid)
+                .map(|sender| pool::of_channel_sender(sender, member.position)),
         }
     }
 }

@@ -62,7 +62,7 @@ pub use messages::Created;
 pub use metrics::Metrics;
 pub use reach::{Coverage, EngineReach};
 pub use registered_senders::Compliance;
-pub use settings::NewPoolEntry;
+pub use settings::{NewPoolEntry, PoolWarning};
 pub use sticky::Sticky;
 
 use dispatch::Input;

@@ -16,6 +16,8 @@ pub struct Limits {
     pub pool_size_max: usize,
     /// Alpha senders that one account may have sent from. Each keeps its queue for ever.
     pub alpha_senders_max: usize,
+    /// WhatsApp senders of one account. Each keeps its queue for ever.
+    pub channel_senders_max: usize,
     /// Requests of one account that may be answered at a time before more are refused with 429;
     /// 0 = no limit.
     pub concurrent_requests: usize,
@@ -34,6 +36,7 @@ impl Default for Limits {
             scheduled_max: 500_000,
             pool_size_max: 400,
             alpha_senders_max: 1_000,
+            channel_senders_max: 1_000,
             concurrent_requests: 1_000,
             commit_backlog_max: 20_000,
             retention_days: 400,

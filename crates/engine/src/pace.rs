@@ -18,7 +18,7 @@ pub fn rate_of(directory: &Directory, paces: &PaceSettings, sender: SenderNo) ->
     }
     let country = match &sender.address {
         SenderAddress::Number(number) => number.country(),
-        SenderAddress::ShortCode(_) | SenderAddress::Alpha(_) => None,
+        SenderAddress::ShortCode(_) | SenderAddress::Alpha(_) | SenderAddress::WhatsApp(_) => None,
     };
     paces.rate(kind_of(&sender.address), country)
 }

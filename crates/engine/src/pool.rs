@@ -4,7 +4,7 @@ use postrider_core::country::Country;
 use postrider_core::message::SenderNo;
 use postrider_core::select::PoolSender;
 use postrider_core::sender::AlphaSenderId;
-use postrider_core::settings::{IncomingNumber, ShortCodeEntry};
+use postrider_core::settings::{ChannelSender, IncomingNumber, ShortCodeEntry};
 
 pub(crate) fn of_number(number: &IncomingNumber, position: u64) -> PoolSender {
     PoolSender::number(number.sender, number.number, number.capabilities, position)
@@ -28,4 +28,8 @@ pub(crate) fn of_alpha(
     position: u64,
 ) -> PoolSender {
     PoolSender::alpha(sender, id.clone(), country, position)
+}
+
+pub(crate) fn of_channel_sender(sender: &ChannelSender, position: u64) -> PoolSender {
+    PoolSender::whatsapp(sender.sender, sender.number, position)
 }

@@ -7,7 +7,7 @@ use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Direction, Message, MessageOptions, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::PoolSender;
-use postrider_core::sender::ShortCode;
+use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, PoolMember};
 use postrider_core::sid::{MessageKind, MessageSid};
 use postrider_store::{Change, StickyKey};
@@ -97,6 +97,9 @@ fn owner(engine: &Engine, to: &str) -> Option<(Arc<Account>, Option<Arc<PoolMemb
     let (account, sender) = if let Ok(number) = PhoneNumber::parse(to) {
         let entry = directory.number_by_digits(number)?;
         (entry.account, entry.sid.to_string())
+    } else if let Some(SenderAddress::WhatsApp(number)) = SenderAddress::parse(to) {
+        let entry = directory.channel_sender_by_number(number)?;
+        (entry.account, entry.sid.to_string())
     } else {
         let code = ShortCode::parse(to)?;
         let accounts = directory.accounts();
@@ -107,4 +110,41 @@ fn owner(engine: &Engine, to: &str) -> Option<(Arc<Account>, Option<Arc<PoolMemb
     };
     let member = directory.membership(&sender);
     Some((directory.account(account)?, member))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::engine;
+
+    /// Columns: to, whose number it is.
+    #[tokio::test]
+    async fn an_inbound_message_finds_its_owner() {
+        let test = engine();
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let child = engine.create_account(main.sid, None).await.unwrap();
+        let number = PhoneNumber::parse("+14155550101").unwrap();
+        engine
+            .register_number(main.sid, number, |_| {})
+            .await
+            .unwrap();
+        let other = PhoneNumber::parse("+14155550102").unwrap();
+        engine
+            .register_channel_sender(child.sid, other, |_| {})
+            .await
+            .unwrap();
+        for (to, expected) in [
+            ("+14155550101", Some(main.sid)),
+            ("whatsapp:+14155550102", Some(child.sid)),
+            // The same digits on the other channel are nobody's.
+            ("whatsapp:+14155550101", None),
+            ("+14155550102", None),
+            ("whatsapp:55501", None),
+        ] {
+            let owner = owner(engine, to).map(|(account, _)| account.sid);
+            assert_eq!(owner, expected, "{to}");
+        }
+    }
 }

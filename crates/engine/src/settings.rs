@@ -3,6 +3,12 @@
 //! One at a time (see `settings_lock`), so that what was checked still holds when it is written.
 //! Rules about one parameter's spelling live in the HTTP layer; rules about the whole live here.
 
+mod channel_senders;
+mod pool_warning;
+mod us_a2p;
+
+pub use self::pool_warning::PoolWarning;
+
 use std::sync::Arc;
 
 use postrider_core::clock::Millis;
@@ -13,11 +19,11 @@ use postrider_core::message::SenderNo;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, AccountStatus, ApiKey, Capabilities, Document, IncomingNumber, PoolMember,
-    PoolSenderSid, Sender, SenderWebhooks, Service, ShortCodeEntry,
+    Account, AccountStatus, ApiKey, Campaign, Capabilities, ChannelSender, Document,
+    IncomingNumber, PoolMember, PoolSenderSid, Sender, SenderWebhooks, Service, ShortCodeEntry,
 };
 use postrider_core::sid::{
-    AccountSid, AlphaSenderSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
+    AccountSid, AlphaSenderSid, ChannelSenderSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
 };
 use postrider_store::DocumentChange;
 
@@ -32,6 +38,7 @@ pub enum NewPoolEntry {
     ShortCode(ShortCodeSid),
     Alpha(AlphaSenderId),
     DestinationAlpha(AlphaSenderId, Country),
+    Channel(ChannelSenderSid),
 }
 
 fn not_found(what: &str, sid: impl std::fmt::Display) -> Fault {
@@ -139,7 +146,7 @@ impl Engine {
         self.account(sid)
     }
 
-    /// Gives up every number and short code of an account. Closing does, as at Twilio: nobody could
+    /// Gives up every number, short code and WhatsApp sender of an account. Closing does, as at Twilio: nobody could
     /// reach them afterwards, and a number belongs to one account at a time.
     fn release_senders(&self, account: AccountSid) -> Vec<DocumentChange> {
         let directory = self.directory();
@@ -155,7 +162,12 @@ impl Engine {
             )
         });
         let mut changes = Vec::new();
-        for (sid, document) in numbers.chain(codes) {
+        let channels = directory.channel_senders_of(account);
+        let channels = channels.into_iter().map(|sender| {
+            let sid = sender.sid.to_string();
+            (sid, Document::ChannelSender(ChannelSender::clone(&sender)))
+        });
+        for (sid, document) in numbers.chain(codes).chain(channels) {
             changes.extend(self.leave_pool(&sid));
             changes.push(DocumentChange::Delete(document.key()));
         }
@@ -468,6 +480,11 @@ impl Engine {
             .map(|member| Document::PoolMember(PoolMember::clone(member)).key())
             .map(DocumentChange::Delete)
             .collect();
+        let campaign = self.directory().campaign_of(sid);
+        changes.extend(campaign.map(|campaign| {
+            let document = Document::Campaign(Box::new(Campaign::clone(&campaign)));
+            DocumentChange::Delete(document.key())
+        }));
         changes.push(DocumentChange::Delete(
             Document::Service(Service::clone(&service)).key(),
         ));
@@ -531,6 +548,13 @@ impl Engine {
                     country,
                 }
             }
+            NewPoolEntry::Channel(sid) => {
+                let sender = self.channel_sender(sid);
+                if !sender.is_ok_and(|sender| sender.account == account) {
+                    return Err(not_found("channel sender", sid));
+                }
+                PoolSenderSid::Channel(sid)
+            }
         };
         if let Some(member) = self.directory().membership(&sender.to_string()) {
             let text = format!("{sender} is in the sender pool of {}", member.service);
@@ -560,9 +584,10 @@ impl Engine {
         let sender = member.sender.to_string();
         changes.push(DocumentChange::Put(Document::PoolMember(member)));
         self.write_settings(lock, changes).await?;
-        self.directory()
-            .membership(&sender)
-            .ok_or_else(|| not_found("sender", sender))
+        let member = self.directory().membership(&sender);
+        let member = member.ok_or_else(|| not_found("sender", sender))?;
+        self.warn_of_joining(&member);
+        Ok(member)
     }
 
     pub async fn remove_from_pool(
@@ -608,7 +633,7 @@ fn refuse_known_alpha(
         PoolSenderSid::DestinationAlpha { id, country, .. } => {
             id == wanted && wanted_country == Some(*country)
         }
-        PoolSenderSid::Number(_) | PoolSenderSid::ShortCode(_) => false,
+        PoolSenderSid::Number(_) | PoolSenderSid::ShortCode(_) | PoolSenderSid::Channel(_) => false,
     });
     if is_known {
         let text = format!("The alpha sender {wanted} is in this sender pool already");

@@ -13,6 +13,7 @@ use postrider_core::clock::ManualClock;
 use postrider_core::lifecycle::ReceiptParts;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::{Route, Routes};
+use postrider_core::select::SenderKind;
 use postrider_core::text::Encoding;
 use postrider_store::Store;
 use postrider_store::memory::MemoryStore;
@@ -89,10 +90,10 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             long_code: Some(0.0),
             ..PaceSettings::default()
         },
-        routes: Routes(vec![Route {
-            carriers: vec![0],
-            ..Route::default()
-        }]),
+        routes: Routes(vec![
+            to_the_carrier(None),
+            to_the_carrier(Some(SenderKind::WhatsApp)),
+        ]),
         coverage: Coverage::default(),
         carriers: vec![(policy, carrier.clone())],
         events: vec![events],
@@ -107,6 +108,14 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
         clock,
         running,
         carrier,
+    }
+}
+
+fn to_the_carrier(sender: Option<SenderKind>) -> Route {
+    Route {
+        sender,
+        carriers: vec![0],
+        ..Route::default()
     }
 }
 

@@ -179,6 +179,11 @@ fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
             1..=1_000_000,
         ),
         (
+            "channel_senders_max",
+            limits.channel_senders_max as u64,
+            1..=1_000_000,
+        ),
+        (
             "commit_backlog_max",
             limits.commit_backlog_max as u64,
             1..=10_000_000,

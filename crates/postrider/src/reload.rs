@@ -119,7 +119,7 @@ fn plan(running: &[Place], wanted: &Config) -> anyhow::Result<Plan> {
             places.push(Place::new(carrier.clone()));
             places.len() - 1
         };
-        numbers.push((carrier.name(), number(place)?));
+        numbers.push((carrier, number(place)?));
     }
     for (place, number) in places.iter_mut().zip(0..) {
         let number = CarrierNo(number);

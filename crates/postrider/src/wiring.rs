@@ -164,7 +164,7 @@ impl Postrider {
         let names: Vec<_> = places
             .iter()
             .enumerate()
-            .map(|(place, carrier)| Ok((carrier.config.name(), number(place)?)))
+            .map(|(place, carrier)| Ok((&carrier.config, number(place)?)))
             .collect::<anyhow::Result<_>>()?;
         let policies = places.iter().map(|place| place.config.policy());
         let wiring = lookups(config, clock.clone(), metrics.clone());

@@ -22,6 +22,7 @@ use crate::auth::Caller;
 use crate::call::{Call, Method};
 use crate::door::Door;
 use crate::error::Refusal;
+use crate::form::BodyType;
 use crate::ops::Ops;
 use crate::product::{Arrival, Base, Product};
 use crate::proxy::TrustedProxies;
@@ -166,13 +167,14 @@ impl App {
         if product == Product::Api && head.method == http::Method::OPTIONS {
             return Ok(preflight());
         }
+        let path = arrived.arrival.path.as_slice();
         let method = Method::new(&head.method);
         let directory = self.engine.directory();
         let caller = Caller::authenticate(directory, &head.headers, method.access())?;
         // Before the body: one that comes slowly counts as long as it takes.
         let _place = self.place_of(&caller)?;
         let body = match method {
-            Method::Post => form::read_body(&head.headers, body).await?,
+            Method::Post => form::read_body(&head.headers, body, body_type(product, path)).await?,
             // Some SDKs send an empty form with these.
             Method::Get | Method::Delete | Method::Other => Bytes::new(),
         };
@@ -220,6 +222,14 @@ impl App {
 struct Arrived<'a> {
     arrival: Arrival<'a>,
     base: Base<'a>,
+}
+
+/// Of what only messaging v2 differs.
+fn body_type(product: Product, path: &[&str]) -> BodyType {
+    match (product, path) {
+        (Product::Messaging, ["v2", ..]) => BodyType::Json,
+        _ => BodyType::Form,
+    }
 }
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {

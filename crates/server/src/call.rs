@@ -15,7 +15,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::product::{Base, Product};
 use crate::reply::Answer;
-use crate::{accounts_v1, api_v2010, messaging_v1, monitor_v1, x_v1};
+use crate::{accounts_v1, api_v2010, messaging_v1, messaging_v2, monitor_v1, x_v1};
 
 /// The methods that resources offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,9 @@ impl Call<'_> {
     pub(crate) async fn route(&self, product: Product, path: &[&str]) -> Answer {
         match product {
             Product::Api => api_v2010::route(self, path).await,
+            Product::Messaging if path.first() == Some(&"v2") => {
+                messaging_v2::route(self, path).await
+            }
             Product::Messaging => messaging_v1::route(self, path).await,
             Product::Extensions => x_v1::route(self, path).await,
             Product::Accounts => accounts_v1::route(self, path).await,

@@ -33,21 +33,46 @@ pub(crate) const MAX_FIELDS: usize = 1_000;
 /// Characters of a `FriendlyName`.
 const MAX_FRIENDLY_NAME: usize = 64;
 
-/// Reads the body of a request that has one. Anything but a form is refused, unless it is empty and
-/// says nothing about its type.
-pub(crate) async fn read_body<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Refusal>
+/// What the bodies of a resource are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyType {
+    Form,
+    Json,
+}
+
+impl BodyType {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Json => "application/json",
+        }
+    }
+
+    fn other(self) -> Refusal {
+        let text = format!("the request's Content-Type must be {}", self.as_str());
+        Refusal::with_status(Fault::because(ErrorCode::InvalidParameter, text), 415)
+    }
+}
+
+/// Reads the body of a request that has one. Anything but the wanted type is refused, unless it is
+/// empty and says nothing about its type.
+pub(crate) async fn read_body<B>(
+    headers: &HeaderMap,
+    body: B,
+    wanted: BodyType,
+) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes>,
 {
-    let is_form = headers.get(CONTENT_TYPE).map(|value| {
+    let is_wanted = headers.get(CONTENT_TYPE).map(|value| {
         let essence = value.as_bytes().split(|&b| b == b';').next();
         essence
             .unwrap_or_default()
             .trim_ascii()
-            .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+            .eq_ignore_ascii_case(wanted.as_str().as_bytes())
     });
-    if is_form == Some(false) {
-        return Err(not_a_form());
+    if is_wanted == Some(false) {
+        return Err(wanted.other());
     }
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -61,18 +86,10 @@ where
             let text = "the request's body did not arrive in time";
             Refusal::with_status(Fault::because(ErrorCode::InvalidParameter, text), 408)
         })??;
-    if is_form.is_none() && !body.is_empty() {
-        return Err(not_a_form());
+    if is_wanted.is_none() && !body.is_empty() {
+        return Err(wanted.other());
     }
     Ok(body)
-}
-
-fn not_a_form() -> Refusal {
-    let fault = Fault::because(
-        ErrorCode::InvalidParameter,
-        "the request's Content-Type must be application/x-www-form-urlencoded",
-    );
-    Refusal::with_status(fault, 415)
 }
 
 /// Gathers a body. Nearly all come in one frame, which is then the result without a copy.
@@ -174,6 +191,13 @@ impl<'a> Form<'a> {
             .map(|(_, value)| value.as_ref())
     }
 
+    /// Every value of a parameter that is a list.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.iter()
+            .filter(move |(field, _)| *field == name)
+            .map(|(_, value)| value)
+    }
+
     /// The first value of a parameter where an empty one is none.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
@@ -250,13 +274,11 @@ impl<'a> Form<'a> {
         &self,
         name: &str,
         code: ErrorCode,
-        is_allowed: impl FnOnce(&Url) -> bool,
+        is_allowed: impl Fn(&Url) -> bool,
     ) -> Result<Change<String>, Refusal> {
         self.change(name, |text| {
-            let is_valid = Url::parse(text).is_ok_and(|url| {
-                matches!(url.scheme(), "http" | "https") && url.has_host() && is_allowed(&url)
-            });
-            if !is_valid {
+            let url = webhook_url(text).filter(is_allowed);
+            if url.is_none() {
                 return Err(Fault::because(
                     code,
                     format!("'{name}' must be an absolute http or https URL with a host name"),
@@ -292,6 +314,16 @@ impl<'a> Form<'a> {
             .into()),
         })
     }
+}
+
+fn webhook_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+}
+
+/// An absolute http or https URL with a host name.
+pub(crate) fn is_webhook_url(text: &str) -> bool {
+    webhook_url(text).is_some()
 }
 
 pub(crate) fn parse_boolean(name: &str, value: &str) -> Result<bool, Refusal> {
@@ -406,35 +438,51 @@ mod tests {
 
     /// Columns: content type, body, status of the refusal if it is refused.
     #[tokio::test]
-    async fn bodies_are_forms() {
+    async fn bodies_are_of_the_wanted_type() {
+        const FORM: BodyType = BodyType::Form;
+        const JSON: BodyType = BodyType::Json;
         let form_type = Some("application/x-www-form-urlencoded");
+        let json_type = Some("application/json");
         let largest = "a".repeat(MAX_BODY_OCTETS);
         let too_large = "a".repeat(MAX_BODY_OCTETS + 1);
-        for (content_type, body, refused) in [
-            (form_type, "To=%2B1", None),
+        for (wanted, content_type, body, refused) in [
+            (FORM, form_type, "To=%2B1", None),
             (
+                FORM,
                 Some("Application/X-WWW-Form-Urlencoded; charset=utf-8"),
                 "To=%2B1",
                 None,
             ),
-            (form_type, "", None),
-            (None, "", None),
-            (None, "To=%2B1", Some(415)),
-            (Some("application/json"), "{}", Some(415)),
-            (Some("application/json"), "", Some(415)),
-            (Some("multipart/form-data; boundary=x"), "--x", Some(415)),
-            (form_type, largest.as_str(), None),
-            (form_type, too_large.as_str(), Some(413)),
+            (FORM, form_type, "", None),
+            (FORM, None, "", None),
+            (FORM, None, "To=%2B1", Some(415)),
+            (FORM, json_type, "{}", Some(415)),
+            (FORM, json_type, "", Some(415)),
+            (
+                FORM,
+                Some("multipart/form-data; boundary=x"),
+                "--x",
+                Some(415),
+            ),
+            (FORM, form_type, largest.as_str(), None),
+            (FORM, form_type, too_large.as_str(), Some(413)),
+            (JSON, json_type, "{}", None),
+            (JSON, Some("application/json; charset=utf-8"), "{}", None),
+            (JSON, None, "", None),
+            (JSON, None, "{}", Some(415)),
+            (JSON, form_type, "To=%2B1", Some(415)),
+            (JSON, json_type, too_large.as_str(), Some(413)),
         ] {
             let mut headers = HeaderMap::new();
             if let Some(content_type) = content_type {
                 headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
             }
-            let answer = read_body(&headers, Full::new(Bytes::from(body.to_owned()))).await;
+            let body_in = Full::new(Bytes::from(body.to_owned()));
+            let answer = read_body(&headers, body_in, wanted).await;
             match (answer, refused) {
                 (Ok(read), None) => assert_eq!(read, body),
                 (Err(refusal), Some(status)) => assert_eq!(refusal.status(), status),
-                (answer, _) => panic!("{content_type:?}: {answer:?}"),
+                (answer, _) => panic!("{wanted:?} {content_type:?}: {answer:?}"),
             }
         }
     }
@@ -443,7 +491,7 @@ mod tests {
     async fn an_announced_size_is_enough_to_refuse() {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_LENGTH, "262145".parse().unwrap());
-        let refusal = read_body(&headers, Full::new(Bytes::new()))
+        let refusal = read_body(&headers, Full::new(Bytes::new()), BodyType::Form)
             .await
             .unwrap_err();
         assert_eq!(refusal.code(), ErrorCode::BodyTooLarge);

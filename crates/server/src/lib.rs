@@ -28,6 +28,7 @@ mod sender_form;
 mod accounts_v1;
 mod api_v2010;
 mod messaging_v1;
+mod messaging_v2;
 mod monitor_v1;
 mod ops;
 mod x_v1;

@@ -48,8 +48,18 @@ pub(crate) struct PageRequest {
 impl PageRequest {
     /// Reads the paging parameters of a list at `path` that can be filtered by `filters`.
     pub(crate) fn new(path: String, query: &Form<'_>, filters: &[&str]) -> Result<Self, Refusal> {
+        Self::sized(path, query, filters, DEFAULT_PAGE_SIZE)
+    }
+
+    /// The same for a list whose pages have another size unless the request says so.
+    pub(crate) fn sized(
+        path: String,
+        query: &Form<'_>,
+        filters: &[&str],
+        default_size: usize,
+    ) -> Result<Self, Refusal> {
         let size = match query.text("PageSize") {
-            None => DEFAULT_PAGE_SIZE,
+            None => default_size,
             Some(text) => page_size(text)?,
         };
         let fingerprint = fingerprint(&path, query, filters);

@@ -86,6 +86,58 @@ test("services and their pools", async () => {
   await refused(20404, 404, services(service.sid).fetch());
 });
 
+test("WhatsApp senders", async () => {
+  const { client } = await world.account();
+  const senders = client.messaging.v2.channelsSenders;
+  const number = usNumber();
+  const sender = await senders.create({ sender_id: `whatsapp:${number}`, profile: { name: "Acme" } });
+  assert.deepEqual([sender.status, sender.senderId], ["ONLINE", `whatsapp:${number}`]);
+  assert.deepEqual((await senders.list({ channel: "whatsapp" })).map((listed) => listed.sid), [sender.sid]);
+  const changed = await senders(sender.sid).update({ profile: { about: "About us" } });
+  assert.deepEqual([changed.profile.about, changed.profile.name], ["About us", "Acme"]);
+  assert.equal((await senders(sender.sid).fetch()).profile.about, "About us");
+
+  const service = await client.messaging.v1.services.create({ friendlyName: "chat" });
+  const pool = client.messaging.v1.services(service.sid).channelSenders;
+  const member = await pool.create({ sid: sender.sid });
+  assert.deepEqual([member.sender, member.senderType], [sender.senderId, "WhatsApp"]);
+  assert.deepEqual((await pool.list()).map((listed) => listed.sid), [sender.sid]);
+  const to = `whatsapp:${usNumber()}`;
+  const message = await client.messages.create({ to, messagingServiceSid: service.sid, body: "hello" });
+  assert.equal((await delivered(client, message)).from, sender.senderId);
+  assert.equal(await pool(sender.sid).remove(), true);
+  await refused(20404, 404, pool(sender.sid).fetch());
+  assert.equal(await senders(sender.sid).remove(), true);
+  await refused(20404, 404, senders(sender.sid).fetch());
+});
+
+test("registrations of US traffic", async () => {
+  const { client } = await world.account();
+  const v1 = client.messaging.v1;
+  const brand = await v1.brandRegistrations.create({
+    customerProfileBundleSid: "BU" + "1".repeat(32),
+    a2PProfileBundleSid: "BU" + "2".repeat(32),
+  });
+  assert.equal((await v1.brandRegistrations(brand.sid).fetch()).status, "PENDING");
+  const service = await v1.services.create({ friendlyName: "offers" });
+  const campaigns = v1.services(service.sid).usAppToPerson;
+  const campaign = await campaigns.create({
+    brandRegistrationSid: brand.sid,
+    description: "Send marketing messages about sales to customers who opted in.",
+    messageFlow: "End users opt in by visiting www.example.com and adding their number.",
+    messageSamples: ["EXPRESS: Denim Days Event is ON", "LAST CHANCE: Book your next flight"],
+    usAppToPersonUsecase: "MARKETING",
+    hasEmbeddedLinks: true,
+    hasEmbeddedPhone: false,
+  });
+  assert.equal(campaign.campaignStatus, "PENDING");
+  assert.deepEqual((await campaigns.list()).map((listed) => listed.sid), [campaign.sid]);
+  assert.equal((await campaigns(campaign.sid).fetch()).messageSamples.length, 2);
+  assert.equal(await campaigns(campaign.sid).remove(), true);
+  const { usecases } = await v1.usecases.fetch();
+  assert.ok(usecases.some(({ usecase }) => usecase === "marketing"));
+});
+
 test("messages", async () => {
   const { client } = await world.account();
   const { phoneNumber, sid: phoneNumberSid } = await client.incomingPhoneNumbers.create({

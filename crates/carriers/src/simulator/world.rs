@@ -8,7 +8,7 @@
 
 use postrider_core::clock::Millis;
 use postrider_core::phone_number::PhoneNumber;
-use postrider_core::sender::SenderAddress;
+use postrider_core::sender::{SenderAddress, WHATSAPP_PREFIX};
 use postrider_core::text::{Encoding, HeaderSize, split};
 
 use super::config::{Config, Odds};
@@ -208,6 +208,13 @@ impl World {
         }
         let encoding = Encoding::of(text);
         let mut segments = split(text, encoding, HeaderSize::Reference8);
+        let mut from = from.to_string();
+        // WhatsApp has no segments, and names its channel on both sides.
+        if matches!(to, SenderAddress::WhatsApp(_)) {
+            segments.clear();
+            segments.push(text);
+            from.insert_str(0, WHATSAPP_PREFIX);
+        }
         let total = u8::try_from(segments.len()).map_err(|_| ReplyError::TooLong {
             segments: segments.len(),
         })?;
@@ -217,7 +224,7 @@ impl World {
         self.next_reference = self.next_reference.wrapping_add(1);
         for (sequence, segment) in (1..).zip(segments) {
             let inbound = Inbound {
-                from: from.to_string().into(),
+                from: from.as_str().into(),
                 to: to.to_string().into(),
                 text: segment.into(),
                 encoding,

@@ -95,14 +95,16 @@ impl WireAddress {
 }
 
 impl AddressPlan {
-    pub fn source(&self, sender: &SenderAddress) -> WireAddress {
+    /// `None` for a sender of another channel than SMS, which has no form here.
+    pub fn source(&self, sender: &SenderAddress) -> Option<WireAddress> {
         let mut address = match sender {
             SenderAddress::Number(number) => self.number(self.long_code, *number),
             SenderAddress::ShortCode(code) => verbatim(self.short_code, code.as_str()),
             SenderAddress::Alpha(id) => verbatim(self.alpha, id.as_str()),
+            SenderAddress::WhatsApp(_) => return None,
         };
         self.rewrite_source.apply(&mut address.octets);
-        address
+        Some(address)
     }
 
     pub fn destination(&self, recipient: PhoneNumber) -> WireAddress {
@@ -234,7 +236,7 @@ mod tests {
             (short_code, 3, 0, b"55501"),
             (alpha, 5, 0, b"ACME"),
         ] {
-            let address = plan.source(&sender);
+            let address = plan.source(&sender).unwrap();
             assert_eq!(address.as_address(), Address { ton, npi, octets });
         }
         let destination = plan.destination(number("+447700900123"));

@@ -39,6 +39,8 @@ pub enum EncodeError {
     NotATime { field: &'static str, length: usize },
     #[error(transparent)]
     NotGsm7(#[from] postrider_core::text::gsm7::NotGsm7),
+    #[error("a message of WhatsApp cannot go over SMPP")]
+    OtherChannel,
 }
 
 /// Appends one PDU with its header.

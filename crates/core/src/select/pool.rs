@@ -137,7 +137,7 @@ impl PoolSender {
     pub fn whatsapp(no: SenderNo, number: PhoneNumber, position: u64) -> Self {
         Self {
             no,
-            address: SenderAddress::Number(number),
+            address: SenderAddress::WhatsApp(number),
             kind: SenderKind::WhatsApp,
             country: number.country(),
             area_code: None,
@@ -180,8 +180,7 @@ pub struct Pool {
     /// By position.
     senders: BTreeMap<u64, PoolSender>,
     position_by_no: BTreeMap<SenderNo, u64>,
-    /// More than one where a general and a destination alpha, or an SMS and a WhatsApp sender, have
-    /// the same address.
+    /// More than one where a general and a destination alpha have the same address.
     by_address: BTreeMap<SenderAddress, SmallVec<[SenderNo; 1]>>,
     /// Every number of the SMS channel that can carry text.
     pub(super) text: Numbers,

@@ -16,8 +16,7 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::pacing::{Pace, Rate};
-use postrider_core::phone_number::PhoneNumber;
-use postrider_core::sender::SenderAddress;
+use postrider_core::sender::{SenderAddress, number_of};
 use postrider_core::sender_rate::{Cost, Reach, SenderRate};
 use postrider_core::sid::Id;
 
@@ -281,7 +280,7 @@ impl Dispatch {
     /// The carrier a message goes to: the first of its route that is not in `tried`.
     pub(super) fn lane_for(&self, message: &Message, tried: &[CarrierNo]) -> Option<CarrierNo> {
         let from = SenderAddress::parse(message.from.as_deref()?)?;
-        let to = PhoneNumber::parse(&message.to).ok()?;
+        let to = number_of(&message.to)?;
         self.first_of(self.routes.find(&from, to), tried)
     }
 

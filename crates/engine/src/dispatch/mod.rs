@@ -40,9 +40,11 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
+use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::Routes;
+use postrider_core::sender::WHATSAPP_PREFIX;
 use postrider_core::settings::{Account, AccountStatus};
-use postrider_core::sid::{Id, MessageSid, ServiceSid};
+use postrider_core::sid::{ChannelSenderSid, Id, MessageSid, ServiceSid};
 use postrider_store::{Applied, Change, ParkedReceipt, SubmittedKey};
 use rustc_hash::FxHashMap;
 
@@ -574,12 +576,24 @@ pub fn callback_job(
     let url = message.status_callback.as_deref()?;
     let account = directory.account_by_no(message.account)?;
     let token = AuthToken::new(directory.auth_token(account.sid)?);
-    Some(Job::status_callback(
-        message,
-        status,
-        &account,
-        url.into(),
-        token,
-        now_ms,
-    ))
+    let job = Job::status_callback(message, status, &account, url.into(), token, now_ms);
+    // As `From`: not before it is chosen.
+    let sender = channel_sender_of(directory, &account, message)
+        .filter(|_| status.rank() >= Status::Queued.rank());
+    Some(match sender {
+        Some(sid) => job.with("ChannelInstallSid", sid.to_string().into()),
+        None => job,
+    })
+}
+
+/// The channel sender that a message comes from, as long as it is there.
+fn channel_sender_of(
+    directory: &Directory,
+    account: &Account,
+    message: &Message,
+) -> Option<ChannelSenderSid> {
+    let number = message.from.as_deref()?.strip_prefix(WHATSAPP_PREFIX)?;
+    let number = PhoneNumber::parse(number).ok()?;
+    let sender = directory.channel_sender_by_number(number)?;
+    (sender.account == account.sid).then_some(sender.sid)
 }

@@ -8,8 +8,7 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::lifecycle::{self, Event, State, Step};
 use postrider_core::message::{Message, Status, StatusSet};
-use postrider_core::phone_number::PhoneNumber;
-use postrider_core::sender::SenderAddress;
+use postrider_core::sender::{SenderAddress, number_of};
 use postrider_core::sender_rate::Reach;
 use postrider_core::sid::Id;
 use postrider_store::{Change, Submitted, SubmittedKey, Update};
@@ -118,7 +117,7 @@ impl Dispatch {
             Some(Submission {
                 ticket,
                 from: SenderAddress::parse(message.from.as_deref()?)?,
-                to: PhoneNumber::parse(&message.to).ok()?,
+                to: number_of(&message.to)?,
                 body: message.body.clone(),
                 encoding: message.encoding,
                 segments: message.num_segments,

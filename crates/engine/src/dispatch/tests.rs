@@ -29,6 +29,7 @@ use super::*;
 use crate::secrets::Vault;
 
 mod by_handset;
+mod channels;
 mod commits;
 mod disk;
 mod doubt;

@@ -57,6 +57,15 @@ impl Job {
             due_ms,
         }
     }
+
+    /// The same with one more parameter, where it has parameters.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Box<str>) -> Self {
+        if let Content::Params(params) = &mut self.content {
+            params.push((name, value));
+        }
+        self
+    }
 }
 
 /// What a webhook is about: its identity. The same event is never in memory twice, and has the same

@@ -26,6 +26,14 @@ impl Carrier {
         }
     }
 
+    /// SMPP knows SMS only.
+    pub(crate) fn carries_whatsapp(&self) -> bool {
+        match self {
+            Self::Smpp(_) => false,
+            Self::Simulator(_) => true,
+        }
+    }
+
     /// What the engine must know of it.
     pub(crate) fn policy(&self) -> CarrierPolicy {
         let name = self.name();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use postrider_core::country::Country;
 use postrider_core::phone_number::PhoneNumber;
-use postrider_core::sender::{AlphaSenderId, ShortCode};
+use postrider_core::sender::{AlphaSenderId, ShortCode, WHATSAPP_PREFIX};
 use postrider_core::settings::{Account, Service};
 use postrider_engine::{Engine, NewPoolEntry};
 
@@ -30,6 +30,9 @@ const NUMBERS: [&str; 9] = [
     "+18005550105",
 ];
 
+/// Writes over WhatsApp from a number that sends SMS as well.
+const WHATSAPP_SENDER: &str = NUMBERS[0];
+
 pub(super) struct World {
     pub(super) account: Arc<Account>,
     pub(super) token: String,
@@ -50,10 +53,12 @@ pub(super) async fn ensure(engine: &Engine, first_account: FirstAccount) -> anyh
         Some(service) => service,
         None => make(engine, &account).await?,
     };
+    let whatsapp = format!("{WHATSAPP_PREFIX}{WHATSAPP_SENDER}");
     let senders = [SHORT_CODE, ALPHA_SENDER]
         .into_iter()
         .chain(NUMBERS)
-        .map(str::to_owned);
+        .map(str::to_owned)
+        .chain([whatsapp]);
     Ok(World {
         token: engine.auth_token(&account),
         account,
@@ -81,6 +86,9 @@ async fn make(engine: &Engine, account: &Account) -> anyhow::Result<Arc<Service>
         let number = engine.register_number(account.sid, number, |_| {}).await?;
         entries.push(NewPoolEntry::Number(number.sid));
     }
+    let whatsapp = PhoneNumber::parse(WHATSAPP_SENDER).context(WHATSAPP_SENDER)?;
+    let whatsapp = engine.register_channel_sender(account.sid, whatsapp, |_| {});
+    entries.push(NewPoolEntry::Channel(whatsapp.await?.sid));
     for entry in entries {
         engine.add_to_pool(service.sid, entry).await?;
     }

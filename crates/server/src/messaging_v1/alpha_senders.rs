@@ -107,7 +107,9 @@ impl PoolResource for DestinationAlphaSenders {
             PoolSenderSid::DestinationAlpha {
                 sid, id, country, ..
             } => (*sid, id, Some(*country)),
-            PoolSenderSid::Number(_) | PoolSenderSid::ShortCode(_) => return None,
+            PoolSenderSid::Number(_) | PoolSenderSid::ShortCode(_) | PoolSenderSid::Channel(_) => {
+                return None;
+            }
         };
         Some(DestinationAlphaSenderJson {
             sid,
@@ -132,7 +134,8 @@ impl PoolResource for DestinationAlphaSenders {
             }
             PoolSenderSid::Alpha { .. }
             | PoolSenderSid::Number(_)
-            | PoolSenderSid::ShortCode(_) => false,
+            | PoolSenderSid::ShortCode(_)
+            | PoolSenderSid::Channel(_) => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Messaging v1: services and their sender pools.
+//! Messaging v1: services, their sender pools, and their registrations.
 //!
 //! Dates are ISO 8601, URLs are absolute and repeat the base that the caller used. Paths name no
 //! account: the credential's own is meant.
@@ -18,20 +18,28 @@ use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
 
 mod alpha_senders;
+mod brands;
+mod channel_senders;
 mod phone_numbers;
 mod services;
 mod short_codes;
+mod us_a2p;
+mod usecases;
 
 use alpha_senders::{AlphaSenders, DestinationAlphaSenders};
+use channel_senders::ChannelSenders;
 use phone_numbers::PhoneNumbers;
 use short_codes::ShortCodes;
 
 pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
-    let ["v1", "Services", ref path @ ..] = *path else {
-        return Err(Refusal::not_found());
-    };
-    let [sid, ref path @ ..] = *path else {
-        return services::collection(call).await;
+    let (sid, path) = match *path {
+        ["v1", "Services"] => return services::collection(call).await,
+        ["v1", "Services", "Usecases"] => return usecases::of_services(call),
+        ["v1", "Services", "PreregisteredUsa2p"] => return us_a2p::preregistered(call).await,
+        ["v1", "Services", sid, ref path @ ..] => (sid, path),
+        ["v1", "a2p", "BrandRegistrations"] => return brands::collection(call).await,
+        ["v1", "a2p", "BrandRegistrations", sid] => return brands::instance(call, sid).await,
+        _ => return Err(Refusal::not_found()),
     };
     let service = find(call, sid).ok_or(ErrorCode::NotFound)?;
     match *path {
@@ -43,6 +51,8 @@ pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
             "DestinationAlphaSenders" => {
                 route_pool::<DestinationAlphaSenders>(call, &service, entry).await
             }
+            "Compliance" => us_a2p::route(call, &service, entry).await,
+            "ChannelSenders" => route_pool::<ChannelSenders>(call, &service, entry).await,
             _ => Err(Refusal::not_found()),
         },
     }
@@ -56,7 +66,7 @@ fn find(call: &Call<'_>, sid: &str) -> Option<Arc<Service>> {
         .filter(|service| service.account == call.caller.account.sid)
 }
 
-/// One kind of sender in a pool: all that differs between the four resources.
+/// One kind of sender in a pool: all that differs between the five resources.
 trait PoolResource {
     /// Last part of the path, as in `PhoneNumbers`.
     const PATH: &'static str;

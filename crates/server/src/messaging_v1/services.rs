@@ -9,6 +9,7 @@ use postrider_core::sid::{AccountSid, ServiceSid};
 use postrider_core::validity::ValidityPeriod;
 use serde::Serialize;
 
+use super::usecases;
 use crate::call::{Call, Method};
 use crate::date::Iso8601;
 use crate::error::Refusal;
@@ -180,11 +181,12 @@ fn read_scan_message_content(form: &Form<'_>) -> Result<Change<String>, Refusal>
 }
 
 fn read_usecase(form: &Form<'_>) -> Result<Change<String>, Refusal> {
-    form.change("Usecase", |usecase| match usecase {
-        "notifications" | "marketing" | "verification" | "discussion" | "poll" | "undeclared" => {
+    form.change("Usecase", |usecase| {
+        if usecases::is_of_service(usecase) {
             Ok(usecase.to_owned())
+        } else {
+            Err(ErrorCode::InvalidUsecase.into())
         }
-        _ => Err(ErrorCode::InvalidUsecase.into()),
     })
 }
 
@@ -238,6 +240,7 @@ struct Links {
 impl<'a> ServiceJson<'a> {
     fn new(call: &Call<'_>, service: &'a Service) -> Self {
         let url = format!("{}/v1/Services/{}", call.base, service.sid);
+        let campaign = call.directory().campaign_of(service.sid);
         let link = |name: &str| format!("{url}/{name}");
         Self {
             sid: service.sid,
@@ -270,7 +273,7 @@ impl<'a> ServiceJson<'a> {
             },
             url,
             usecase: &service.usecase,
-            us_app_to_person_registered: false,
+            us_app_to_person_registered: campaign.is_some_and(|campaign| campaign.is_verified()),
             use_inbound_webhook_on_number: service.use_inbound_webhook_on_number,
         }
     }

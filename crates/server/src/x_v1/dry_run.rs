@@ -5,7 +5,10 @@
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::Status;
+use postrider_core::select::SenderKind;
 use postrider_core::sid::ServiceSid;
+use postrider_engine::PoolWarning;
+use postrider_engine::accept::Preview;
 use serde::Serialize;
 
 use super::explain::{CandidateJson, DecisionJson};
@@ -40,10 +43,10 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
         num_segments: message.num_segments,
         recipient_network: preview.network.map(RecipientNetworkJson::from),
         route: call.engine().carrier_names(&preview.carriers),
-        warnings: warnings(
-            decision.and_then(|decision| decision.warning),
-            message.status,
-        ),
+        warnings: match message.status {
+            Status::Queued => warnings(&preview),
+            _ => Vec::new(),
+        },
         decision: decision.map(DecisionJson::new),
         candidates: candidates
             .into_iter()
@@ -80,16 +83,27 @@ struct DryRunJson<'a> {
 
 #[derive(Serialize)]
 struct WarningJson {
-    code: u32,
-    message: &'static str,
+    /// Null where Twilio has none.
+    code: Option<u32>,
+    message: String,
 }
 
 /// What would be told of a message that goes on all the same.
-fn warnings(warning: Option<ErrorCode>, status: Status) -> Vec<WarningJson> {
-    let told = warning.filter(|_| status == Status::Queued).into_iter();
-    told.map(|code| WarningJson {
-        code: code.code(),
-        message: code.title(),
-    })
-    .collect()
+fn warnings(preview: &Preview) -> Vec<WarningJson> {
+    let decision = preview.decision.as_ref();
+    let of_message = decision.and_then(|decision| decision.warning);
+    let chosen = decision.and_then(|decision| preview.pool.get(decision.chosen()?));
+    let is_toll_free = chosen.is_some_and(|sender| sender.kind == SenderKind::TollFree);
+    let of_pool = PoolWarning::of(&preview.pool).filter(|warning| match warning {
+        PoolWarning::SeveralTollFree { .. } => is_toll_free,
+    });
+    let of_message = of_message.map(|code| WarningJson {
+        code: Some(code.code()),
+        message: code.title().to_owned(),
+    });
+    let of_pool = of_pool.map(|warning| WarningJson {
+        code: None,
+        message: warning.to_string(),
+    });
+    of_message.into_iter().chain(of_pool).collect()
 }

@@ -261,6 +261,9 @@ fn is_of_caller(call: &Call<'_>, to: &SenderAddress) -> bool {
         SenderAddress::ShortCode(code) => directory
             .short_code_by_digits(account, code, None)
             .is_some(),
+        SenderAddress::WhatsApp(number) => directory
+            .channel_sender_by_number(*number)
+            .is_some_and(|sender| sender.account == account),
         SenderAddress::Alpha(_) => false,
     }
 }

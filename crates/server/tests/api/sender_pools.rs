@@ -237,3 +237,112 @@ async fn pools_are_listed_newest_first() {
         .ok();
     assert_eq!(column(list_of_v1(&page, "phone_numbers"), "sid"), [&first]);
 }
+
+/// What a pool can't do is told to who asks (400 and up), or on the message that asked for it.
+#[tokio::test]
+async fn each_fault_of_a_pool_has_its_code() {
+    let mut world = World::limited(|limits| limits.pool_size_max = 2).await;
+    let child = world.post("/2010-04-01/Accounts.json", &[]).await.created();
+    world.ask_as(&child["sid"], &child["auth_token"]);
+    let strange_service = world.service().await;
+    let path = format!(
+        "/2010-04-01/Accounts/{}/IncomingPhoneNumbers.json",
+        world.user
+    );
+    let strange_number = world.post(&path, &[("PhoneNumber", "+14155550109")]).await;
+    let strange_number = strange_number.created()["sid"].as_str().unwrap().to_owned();
+    world.ask_as_main();
+
+    let service = world.service().await;
+    let numbers = format!("/v1/Services/{service}/PhoneNumbers");
+    let messages = world.list("Messages");
+    let message = |from: &'static str| {
+        let mut fields = vec![
+            ("To", "+14155550199"),
+            ("Body", "Hi"),
+            ("MessagingServiceSid", service.as_str()),
+        ];
+        fields.extend([("From", from)].into_iter().filter(|_| !from.is_empty()));
+        fields
+    };
+    world
+        .post(&messages, &message(""))
+        .await
+        .refused(400, 21704);
+
+    let alphas = format!("/v1/Services/{service}/AlphaSenders");
+    let acme = [("AlphaSender", "ACME")];
+    world.post(&alphas, &acme).await.created();
+    let created = world.post(&messages, &message("")).await.created();
+    let failed = world.settled(&created).await;
+    assert_eq!(failed["status"], "failed");
+    assert_eq!(failed["error_code"], 21703);
+
+    let not_there = world.post(&messages, &message("+14155550102")).await;
+    not_there.refused(400, 21711);
+    world.post(&alphas, &acme).await.refused(409, 21710);
+    world.post(&alphas, &[]).await.refused(400, 21708);
+    let twelve = [("AlphaSender", "TwelveLetter")];
+    world.post(&alphas, &twelve).await.refused(400, 21709);
+
+    let strange = [("PhoneNumberSid", strange_number.as_str())];
+    world.post(&numbers, &strange).await.refused(404, 20404);
+    let others = format!("/v1/Services/{strange_service}/PhoneNumbers");
+    world.get(&others).await.refused(404, 20404);
+    world.post(&others, &strange).await.refused(404, 20404);
+
+    let [first, second] = ["+14155550101", "+14155550102"].map(|number| world.number(number));
+    let (first, second) = (first.await, second.await);
+    let first = [("PhoneNumberSid", first.as_str())];
+    let second = [("PhoneNumberSid", second.as_str())];
+    world.post(&numbers, &first).await.created();
+    world.post(&numbers, &first).await.refused(409, 21710);
+    let elsewhere = format!("/v1/Services/{}/PhoneNumbers", world.service().await);
+    world.post(&elsewhere, &first).await.refused(409, 21712);
+    world.post(&numbers, &second).await.refused(412, 21714);
+
+    for (name, ability) in [("SmsEnabled", "false"), ("MmsEnabled", "false")] {
+        let path = world.list(&format!("IncomingPhoneNumbers/{}", second[0].1));
+        world.post(&path, &[(name, ability)]).await.ok();
+    }
+    world.post(&elsewhere, &second).await.refused(400, 21715);
+    let path = world.list(&format!("IncomingPhoneNumbers/{}", second[0].1));
+    world.post(&path, &[("MmsEnabled", "true")]).await.ok();
+    world.post(&elsewhere, &second).await.created();
+}
+
+/// Carriers may block traffic that is spread over several.
+#[tokio::test]
+async fn a_second_toll_free_number_is_warned_of() {
+    let world = World::new().await;
+    let service = world.service_with("+18885550105").await;
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    let preview = async |to| {
+        let fields = [
+            ("To", to),
+            ("MessagingServiceSid", service.as_str()),
+            ("Body", "Hi"),
+        ];
+        world.post("/x/v1/DryRun", &fields).await.ok()
+    };
+    assert_eq!(preview("+12125550199").await["warnings"], json!([]));
+    for number in ["+18885550106", "+14155550101"] {
+        let sid = world.number(number).await;
+        let fields = [("PhoneNumberSid", sid.as_str())];
+        world.post(&pool, &fields).await.created();
+    }
+    let previewed = preview("+12125550199").await;
+    assert_eq!(previewed["from"], "+18885550105");
+    assert_eq!(
+        previewed["warnings"],
+        json!([{
+            "code": null,
+            "message": "the sender pool holds 2 toll-free numbers; carriers may block traffic that is \
+                        spread over more than one"
+        }])
+    );
+    // Not of a message that leaves from another number.
+    let previewed = preview("+14155550199").await;
+    assert_eq!(previewed["from"], "+14155550101");
+    assert_eq!(previewed["warnings"], json!([]));
+}

@@ -284,3 +284,61 @@ async fn a_deleted_service_frees_its_senders() {
         .await
         .created();
 }
+
+/// Each switch shows in the very next message. Columns: setting, recipient, body; what of the message
+/// is looked at; with the setting on, and off.
+#[tokio::test]
+async fn a_changed_setting_counts_for_the_next_message() {
+    let world = World::new().await;
+    let service = world.service_with("+12125550103").await;
+    let number = world.number("+14155550101").await;
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    let field = [("PhoneNumberSid", number.as_str())];
+    world.post(&pool, &field).await.created();
+    let path = format!("/v1/Services/{service}");
+    let send = async |to: &str, body: &str| {
+        let fields = [
+            ("To", to),
+            ("MessagingServiceSid", service.as_str()),
+            ("Body", body),
+        ];
+        let created = world.post(&world.list("Messages"), &fields).await;
+        world.settled(&created.created()).await
+    };
+    let dashes = "–".repeat(71);
+    for (setting, body, shown, on, off) in [
+        ("SmartEncoding", dashes.as_str(), "num_segments", "1", "2"),
+        (
+            "AreaCodeGeomatch",
+            "Hi",
+            "from",
+            "+14155550101",
+            "+12125550103",
+        ),
+    ] {
+        for (value, expected) in [("true", on), ("false", off), ("true", on)] {
+            // No recipient is known, so that all of them are chosen for anew.
+            world.post(&path, &[("StickySender", "false")]).await.ok();
+            world.post(&path, &[(setting, value)]).await.ok();
+            let message = send("+14155550199", body).await;
+            assert_eq!(message[shown], expected, "{setting} {value}");
+        }
+    }
+    // With sticky sender on, the recipient keeps whom it knows; off again, it does not.
+    world
+        .post(&path, &[("AreaCodeGeomatch", "false")])
+        .await
+        .ok();
+    world.post(&path, &[("StickySender", "true")]).await.ok();
+    let first = send("+14155550198", "Hi").await["from"].clone();
+    for _ in 0..3 {
+        assert_eq!(send("+14155550198", "Hi").await["from"], first);
+    }
+    world.post(&path, &[("StickySender", "false")]).await.ok();
+    assert_ne!(send("+14155550198", "Hi").await["from"], first);
+    // And a sender that leaves is not used once more.
+    world.delete(&format!("{pool}/{number}")).await.gone();
+    for _ in 0..2 {
+        assert_eq!(send("+14155550199", "Hi").await["from"], "+12125550103");
+    }
+}

@@ -1,6 +1,6 @@
 //! The keys of every resource, in the order of the published OpenAPI documents
-//! (<https://github.com/twilio/twilio-oai>, `twilio_api_v2010.json`, `twilio_messaging_v1.json` and
-//! `twilio_monitor_v1.json`).
+//! (<https://github.com/twilio/twilio-oai>: `twilio_api_v2010.json`, `twilio_messaging_v1.json`,
+//! `twilio_messaging_v2.json` and `twilio_monitor_v1.json`).
 
 pub(crate) const MESSAGE: &[&str] = &[
     "body",
@@ -246,3 +246,119 @@ pub(crate) const ALERT_INSTANCE: &[&str] = &[
     "request_headers",
     "service_sid",
 ];
+pub(crate) const POOL_CHANNEL_SENDER: &[&str] = &[
+    "account_sid",
+    "messaging_service_sid",
+    "sid",
+    "sender",
+    "sender_type",
+    "country_code",
+    "date_created",
+    "date_updated",
+    "url",
+];
+
+pub(crate) const CHANNELS_SENDER: &[&str] = &[
+    "sid",
+    "status",
+    "sender_id",
+    "configuration",
+    "webhook",
+    "profile",
+    "properties",
+    "offline_reasons",
+    "compliance",
+    "url",
+];
+
+pub(crate) const CHANNELS_SENDER_CONFIGURATION: &[&str] = &[
+    "waba_id",
+    "verification_method",
+    "verification_code",
+    "voice_application_sid",
+    "account_type",
+];
+
+pub(crate) const CHANNELS_SENDER_WEBHOOK: &[&str] = &[
+    "callback_url",
+    "callback_method",
+    "fallback_url",
+    "fallback_method",
+    "status_callback_url",
+    "status_callback_method",
+];
+
+pub(crate) const CHANNELS_SENDER_PROFILE: &[&str] = &[
+    "name",
+    "about",
+    "address",
+    "description",
+    "logo_url",
+    "banner_url",
+    "privacy_url",
+    "terms_of_service_url",
+    "accent_color",
+    "vertical",
+    "websites",
+    "emails",
+    "phone_numbers",
+];
+
+pub(crate) const CAMPAIGN: &[&str] = &[
+    "sid",
+    "account_sid",
+    "brand_registration_sid",
+    "messaging_service_sid",
+    "description",
+    "message_samples",
+    "us_app_to_person_usecase",
+    "has_embedded_links",
+    "has_embedded_phone",
+    "subscriber_opt_in",
+    "age_gated",
+    "direct_lending",
+    "campaign_status",
+    "campaign_id",
+    "is_externally_registered",
+    "rate_limits",
+    "message_flow",
+    "opt_in_message",
+    "opt_out_message",
+    "help_message",
+    "opt_in_keywords",
+    "opt_out_keywords",
+    "help_keywords",
+    "date_created",
+    "date_updated",
+    "url",
+    "mock",
+    "errors",
+    "privacy_policy_url",
+    "terms_and_conditions_url",
+];
+
+pub(crate) const BRAND: &[&str] = &[
+    "sid",
+    "account_sid",
+    "customer_profile_bundle_sid",
+    "a2p_profile_bundle_sid",
+    "date_created",
+    "date_updated",
+    "brand_type",
+    "status",
+    "tcr_id",
+    "failure_reason",
+    "errors",
+    "url",
+    "brand_score",
+    "brand_feedback",
+    "identity_status",
+    "russell_3000",
+    "government_entity",
+    "tax_exempt_status",
+    "skip_automatic_sec_vet",
+    "mock",
+    "links",
+];
+
+pub(crate) const BRAND_LINKS: &[&str] = &["brand_vettings", "brand_registration_otps"];

@@ -170,6 +170,21 @@ impl World {
         self.send(request.body(Full::from(body)).unwrap()).await
     }
 
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answer {
+        let request = self
+            .request(Method::POST, path)
+            .header("content-type", "application/json");
+        let body = Full::from(body.to_string());
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// Registers a WhatsApp sender and gives its SID.
+    pub(crate) async fn whatsapp_sender(&self, number: &str) -> String {
+        let body = serde_json::json!({"sender_id": format!("whatsapp:{number}")});
+        let answer = self.post_json("/v2/Channels/Senders", &body).await;
+        answer.taken()["sid"].as_str().unwrap().to_owned()
+    }
+
     /// Registers a number and gives its SID.
     pub(crate) async fn number(&self, number: &str) -> String {
         let path = self.list("IncomingPhoneNumbers");
@@ -226,6 +241,12 @@ impl Answer {
     #[track_caller]
     pub(crate) fn created(self) -> Value {
         assert_eq!(self.status, 201, "{}", self.text);
+        self.json
+    }
+
+    #[track_caller]
+    pub(crate) fn taken(self) -> Value {
+        assert_eq!(self.status, 202, "{}", self.text);
         self.json
     }
 

@@ -437,6 +437,23 @@ fn long_replies_come_in_segments_and_to_no_alpha_sender() {
 }
 
 #[test]
+fn a_reply_over_whatsapp_is_one_and_names_its_channel() {
+    let mut play = Play::new(&config());
+    let to = SenderAddress::parse("whatsapp:+14155550999").unwrap();
+    let long = "x".repeat(500);
+    play.world.reply(number(HANDSET), &to, &long, 0).unwrap();
+    let mut events = Vec::new();
+    play.world.poll(0, &mut events);
+    let [Event::Inbound { inbound, .. }] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(*inbound.from, format!("whatsapp:{}", number(HANDSET)));
+    assert_eq!(&*inbound.to, "whatsapp:+14155550999");
+    assert_eq!(*inbound.text, *long);
+    assert_eq!(inbound.concat, None);
+}
+
+#[test]
 fn stopping_waits_for_answers_until_the_grace_is_over() {
     for (grace_ms, expected) in [
         (

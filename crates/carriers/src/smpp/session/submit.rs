@@ -125,7 +125,9 @@ impl Scratch {
                 &mut self.validity_period,
             );
         }
+        // Routes keep such messages away; should one come all the same, it must not go out as an SMS.
         let source = settings.addresses.source(&submission.from);
+        let source = source.ok_or(EncodeError::OtherChannel)?;
         let destination = settings.addresses.destination(submission.to);
         let submit = ShortMessage {
             service_type: &settings.service_type,

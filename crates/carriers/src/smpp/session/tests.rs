@@ -139,11 +139,15 @@ impl Bench {
     }
 
     fn submit(&mut self, body: &str) -> u64 {
+        self.submit_from("+14155550101", body)
+    }
+
+    fn submit_from(&mut self, from: &str, body: &str) -> u64 {
         self.next_ticket += 1;
         let count = count_segments(body);
         let submission = Submission {
             ticket: Ticket(self.next_ticket),
-            from: SenderAddress::Number(PhoneNumber::parse("+14155550101").unwrap()),
+            from: SenderAddress::parse(from).unwrap(),
             to: PhoneNumber::parse("+447700900123").unwrap(),
             body: body.into(),
             encoding: count.encoding,

@@ -28,6 +28,22 @@ fn a_submission_beyond_the_window_is_returned() {
     assert_eq!(bench.outcomes(), [(2, Outcome::Returned)]);
 }
 
+/// Routes keep it away; here it must not go out as an SMS from the same digits.
+#[test]
+fn a_message_of_whatsapp_is_refused() {
+    let mut bench = Bench::bound(|_| {});
+    bench.submit_from("whatsapp:+14155550101", "x");
+    assert!(bench.submits().is_empty());
+    let outcomes = bench.outcomes();
+    let [(1, Outcome::Refused(refusal))] = &outcomes[..] else {
+        panic!("{outcomes:?}");
+    };
+    assert_eq!(refusal.class, RefusalClass::Fail);
+    // The bind is as good as before.
+    bench.submit("x");
+    assert_eq!(bench.submits().len(), 1);
+}
+
 #[test]
 fn segments_go_back_to_back_and_give_one_outcome_in_order() {
     let mut bench = Bench::bound(|_| {});

@@ -1,0 +1,95 @@
+//! What a customer should hear about a sender pool that works all the same. Never blocks.
+
+use std::fmt;
+
+use postrider_core::select::{Pool, SenderKind};
+use postrider_core::settings::PoolMember;
+use postrider_core::sid::ServiceSid;
+
+use crate::Engine;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolWarning {
+    /// Carriers may block traffic that is spread over several toll-free numbers.
+    SeveralTollFree { count: usize },
+}
+
+impl PoolWarning {
+    /// What there is to say of a pool as it is.
+    pub fn of(pool: &Pool) -> Option<Self> {
+        let count = pool.toll_free_count();
+        (count > 1).then_some(Self::SeveralTollFree { count })
+    }
+}
+
+impl fmt::Display for PoolWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SeveralTollFree { count } => write!(
+                f,
+                "the sender pool holds {count} toll-free numbers; carriers may block traffic that is \
+                 spread over more than one"
+            ),
+        }
+    }
+}
+
+impl Engine {
+    /// A sender has joined a pool: whoever cares is told what there is to say.
+    pub(super) fn warn_of_joining(&self, member: &PoolMember) {
+        if let Some(warning) = self.warning_of_joining(member) {
+            self.raise_pool_warning(member.service, warning);
+        }
+    }
+
+    fn warning_of_joining(&self, member: &PoolMember) -> Option<PoolWarning> {
+        let (_, pool) = self.directory().service_and_pool(member.service)?;
+        let mut senders = pool.iter();
+        let joined = senders.find(|sender| sender.position == member.position)?;
+        // Not of every other sender that joins such a pool.
+        PoolWarning::of(&pool).filter(|warning| match warning {
+            PoolWarning::SeveralTollFree { .. } => joined.kind == SenderKind::TollFree,
+        })
+    }
+
+    /// The one place where such a warning is raised.
+    #[expect(
+        clippy::unused_self,
+        reason = "an alert of the account's is the engine's to raise"
+    )]
+    fn raise_pool_warning(&self, service: ServiceSid, warning: PoolWarning) {
+        tracing::warn!(service_sid = %service, %warning, "a sender pool may not work as meant");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::phone_number::PhoneNumber;
+
+    use super::*;
+    use crate::NewPoolEntry;
+    use crate::testing::engine;
+
+    #[tokio::test]
+    async fn each_toll_free_number_after_the_first_is_warned_of() {
+        let test = engine();
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (account, _) = main.unwrap();
+        let service = engine.create_service(account.sid, |_| {}).await.unwrap();
+        for (number, count) in [
+            ("+18885550105", None),
+            ("+14155550101", None),
+            ("+18005550106", Some(2)),
+            ("+14155550102", None),
+            ("+18775550107", Some(3)),
+        ] {
+            let number = PhoneNumber::parse(number).unwrap();
+            let number = engine.register_number(account.sid, number, |_| {}).await;
+            let entry = NewPoolEntry::Number(number.unwrap().sid);
+            let member = engine.add_to_pool(service.sid, entry).await.unwrap();
+            let expected = count.map(|count| PoolWarning::SeveralTollFree { count });
+            assert_eq!(engine.warning_of_joining(&member), expected);
+        }
+    }
+}
