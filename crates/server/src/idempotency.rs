@@ -77,7 +77,8 @@ pub(crate) async fn answer(
             call.engine = Cow::Owned(first.engine());
             let reply = call.route(product, path).await?;
             let body = str::from_utf8(&reply.body).ok();
-            let created = body.filter(|_| reply.status == 201);
+            // 202 is how v2 creates.
+            let created = body.filter(|_| matches!(reply.status, 201 | 202));
             first
                 .finish(created.map(|body| (reply.status, body)))
                 .await?;

@@ -30,7 +30,7 @@ async fn world_with(config: impl FnOnce(&mut Config)) -> World {
 }
 
 /// A world with a table of two American networks, and a ported number.
-async fn world_with_table() -> World {
+pub(crate) async fn world_with_table() -> World {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("networks.csv");
     let table = "prefix,mcc,mnc\n1,310,410\n1415,310,260\n14155550198,310,410\n44,234,10\n";

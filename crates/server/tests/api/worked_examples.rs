@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::networks::world_with_table;
 use crate::world::World;
 
 const PAGE: &str = include_str!("../../../../docs/worked-examples.md");
@@ -18,16 +19,10 @@ async fn every_worked_example_comes_out_through_the_api() {
         let [number, pool, state, to, chosen, rule, also] = row[..] else {
             panic!("not seven columns: {row:?}")
         };
-        if ["19", "20", "29", "45", "46", "47", "48"].contains(&number) {
-            count += 1;
-            continue;
-        }
         let example = Example::set_up(&senders, pool, state, to).await;
         let outcome = example.run().await;
         let expected = [chosen, rule, also].map(str::to_owned);
-        if outcome != expected {
-            eprintln!("WRONG {outcome:?} row {number}: {row:?}");
-        }
+        assert_eq!(outcome, expected, "row {number}: {row:?}");
         count += 1;
     }
     assert_eq!(count, 50);
@@ -60,7 +55,7 @@ impl<'a> Example<'a> {
         state: &'a str,
         to: &'a str,
     ) -> Self {
-        let world = World::new().await;
+        let world = world_with_table().await;
         let (settings, state) = state.split_once(';').unwrap_or((state, ""));
         let clauses = state.split(';').map(str::trim);
         let clauses: Vec<&str> = clauses.filter(|clause| !clause.is_empty()).collect();
@@ -112,7 +107,10 @@ impl<'a> Example<'a> {
         let [_, address, home, can] = self.senders[name][..] else {
             panic!("not four columns")
         };
-        let (pool, parameter, value) = if address.starts_with('+') {
+        let (pool, parameter, value) = if let Some(number) = address.strip_prefix("whatsapp:") {
+            let sid = self.world.whatsapp_sender(number).await;
+            ("ChannelSenders", "Sid", Value::from(sid))
+        } else if address.starts_with('+') {
             let mut fields = vec![("PhoneNumber", address)];
             if can.contains("MMS") {
                 fields.push(("MmsEnabled", "true"));
@@ -162,6 +160,20 @@ impl<'a> Example<'a> {
 
     async fn apply(&mut self, clause: &'a str, pool: &[&str]) {
         match clause.split_whitespace().collect::<Vec<_>>()[..] {
+            ["alert"] => {
+                let path = format!("/x/v1/Services/{}", self.service);
+                let fields = [("SenderIdPreregAlert", "true")];
+                self.world.post(&path, &fields).await.ok();
+            }
+            // The table says that the recipient's is another one.
+            ["network", "without", name] => {
+                let fields = [
+                    ("ShortCode", self.address(name)),
+                    ("IsoCountry", self.senders[name][2]),
+                    ("ServedNetworks", "310-410"),
+                ];
+                self.world.post("/x/v1/ShortCodes", &fields).await.created();
+            }
             ["media"] => self.has_media = true,
             ["from", name] => self.from = Some(self.address(name)),
             ["mapping", name] if pool.contains(&name) => self.text(self.to, name).await,
