@@ -61,7 +61,7 @@ pub(crate) enum Command {
     ///
     /// Asks a running server. On the server's machine --config or --data-dir tells where it listens
     /// and who may ask; elsewhere --url does, with TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.
-    Explain(Explain),
+    Explain(Box<Explain>),
     /// Show receipts that were kept as they came, read again with the settings of now
     ///
     /// Those that found no message at first, named no id, or were not understood; all of a carrier's
@@ -168,6 +168,9 @@ pub(crate) struct Explain {
     /// Its text; matters where queues are nearly full
     #[arg(long, value_name = "TEXT", requires = "to")]
     pub(crate) body: Option<String>,
+    /// Suppose that this network serves the recipient: MCC-MNC, as 310-260
+    #[arg(long, value_name = "NETWORK", requires = "to")]
+    pub(crate) network: Option<String>,
     /// URL of its media
     #[arg(long, value_name = "URL", requires = "to")]
     pub(crate) media: Vec<String>,

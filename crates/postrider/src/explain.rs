@@ -23,11 +23,12 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn explain(arguments: &Explain, is_json: bool) -> anyhow::Result<u8> {
-    let explanation = Server::find(arguments)?.explain(arguments)?;
+    let explanation = Server::find(arguments)?.explain(arguments, is_json)?;
     if is_json {
-        output::json(&explanation)?;
+        output::json(&serde_json::from_str::<Value>(&explanation)?)?;
     } else {
-        output::line(text(&explanation));
+        let lines = explanation.lines().map(printable);
+        lines.for_each(output::line);
     }
     Ok(DONE)
 }
@@ -81,10 +82,10 @@ impl Server {
     }
 
     /// The first answer that is not "no such message": only its own account sees one.
-    fn explain(&self, arguments: &Explain) -> anyhow::Result<Value> {
+    fn explain(&self, arguments: &Explain, is_json: bool) -> anyhow::Result<String> {
         let mut last = None;
         for asker in &self.askers {
-            let (status, answer) = self.ask(asker, arguments)?;
+            let (status, answer) = self.ask(asker, arguments, is_json)?;
             if (200..300).contains(&status) {
                 return Ok(answer);
             }
@@ -94,24 +95,36 @@ impl Server {
             }
         }
         let (status, answer) = last.context("there is no account that could ask")?;
+        let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
         match (answer["code"].as_u64(), answer["message"].as_str()) {
             (Some(code), Some(message)) => bail!("{message} ({code})"),
             _ => bail!("{} answered {status}, and not as Postrider does", self.url),
         }
     }
 
-    fn ask(&self, asker: &Asker, arguments: &Explain) -> anyhow::Result<(u16, Value)> {
+    fn ask(
+        &self,
+        asker: &Asker,
+        arguments: &Explain,
+        is_json: bool,
+    ) -> anyhow::Result<(u16, String)> {
         let url = self.address(asker, arguments)?;
-        let asked = match arguments.message {
-            Some(_) => self.agent.get(url.as_str()).call(),
-            None => self.agent.post(url.as_str()).send_form(fields(arguments)),
+        let form = if is_json {
+            "application/json"
+        } else {
+            "text/plain"
+        };
+        let asked = if arguments.message.is_some() {
+            self.agent.get(url.as_str()).header("accept", form).call()
+        } else {
+            let request = self.agent.post(url.as_str()).header("accept", form);
+            request.send_form(fields(arguments))
         };
         let mut response: Response<Body> =
             asked.with_context(|| format!("no server answers at {}", self.url))?;
         let body = response.body_mut().read_to_string();
         let body = body.with_context(|| format!("{} broke off its answer", self.url))?;
-        let answer = serde_json::from_str(&body).unwrap_or(Value::Null);
-        Ok((response.status().as_u16(), answer))
+        Ok((response.status().as_u16(), body))
     }
 
     /// With the credentials in it: they become the `Authorization` header.
@@ -139,6 +152,7 @@ fn fields(arguments: &Explain) -> Vec<(&'static str, String)> {
         ("MessagingServiceSid", service),
         ("From", arguments.from.clone()),
         ("Body", arguments.body.clone()),
+        ("RecipientNetwork", arguments.network.clone()),
     ];
     let single = single
         .into_iter()
@@ -187,66 +201,6 @@ fn askers(
         .collect())
 }
 
-/// An explanation as people read it.
-fn text(explanation: &Value) -> String {
-    let word = |value: &Value| value.as_str().map(str::to_owned);
-    let mut lines = Vec::new();
-    let from = word(&explanation["from"]).unwrap_or_else(|| "nobody".to_owned());
-    let to = word(&explanation["to"]).unwrap_or_default();
-    let sid = word(&explanation["message_sid"]).unwrap_or_else(|| "would go".to_owned());
-    lines.push(format!("{sid}  {from} → {to}"));
-    let decision = &explanation["decision"];
-    match word(&decision["summary"]) {
-        Some(summary) => lines.push(format!("  {summary}")),
-        None => lines.push(
-            "  nothing was chosen: the request names the sender, or it is not due".to_owned(),
-        ),
-    }
-    if let Some(code) = explanation["error_code"].as_u64() {
-        lines.push(format!("  fails with {code}"));
-    }
-    if let Some(code) = decision["warning_code"].as_u64() {
-        lines.push(format!("  warning {code}"));
-    }
-    if decision["is_converted_to_sms"] == true {
-        lines.push("  its media goes out as a link".to_owned());
-    }
-    if let Some(carrier) = explanation["carrier"].as_str() {
-        let attempts = &explanation["attempts"];
-        lines.push(format!("  carrier {carrier}, attempts {attempts}"));
-    }
-    if explanation["possible_duplicate"] == true {
-        lines.push("  may have gone out twice".to_owned());
-    }
-    let none = Vec::new();
-    let list = |value: &Value, of: &dyn Fn(&Value) -> [String; 4]| {
-        let rows: Vec<_> = value.as_array().unwrap_or(&none).iter().map(of).collect();
-        columns(&rows)
-    };
-    let cell = |value: &Value| word(value).unwrap_or_default();
-    lines.extend(list(&decision["steps"], &|step| {
-        let left = format!("{} left", step["left"]);
-        ["step".to_owned(), cell(&step["rule"]), left, String::new()]
-    }));
-    lines.extend(list(&explanation["candidates"], &|candidate| {
-        ["outcome", "sender", "rule", "reason"].map(|name| cell(&candidate[name]))
-    }));
-    lines.extend(list(&decision["unlisted"], &|unlisted| {
-        let count = format!("{} more", unlisted["count"]);
-        [
-            "removed".to_owned(),
-            count,
-            cell(&unlisted["rule"]),
-            String::new(),
-        ]
-    }));
-    lines
-        .iter()
-        .map(|line| printable(line))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 /// Some of it comes from outside and goes to a terminal.
 fn printable(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
@@ -257,20 +211,4 @@ fn printable(line: &str) -> String {
         }
     }
     text
-}
-
-/// Rows with their columns in line, indented.
-fn columns(rows: &[[String; 4]]) -> Vec<String> {
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or(0)
-    };
-    let widths = [0, 1, 2].map(width);
-    let line = |[a, b, c, d]: &[String; 4]| {
-        let [wa, wb, wc] = widths;
-        format!("  {a:wa$}  {b:wb$}  {c:wc$}  {d}")
-            .trim_end()
-            .to_owned()
-    };
-    rows.iter().map(line).collect()
 }

@@ -244,3 +244,50 @@ fn dev_shows_a_dozen_deliveries_and_stays_up() {
     assert_eq!(process::get(&url, "/readyz").0, 200);
     assert_eq!(dev.stop(), 0);
 }
+
+/// What an explanation says is tested where it is made; this is the way to it.
+#[test]
+fn explain_finds_the_server_and_says_what_it_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let data = data.to_str().unwrap();
+    let mut serve = Process::start(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0"]);
+    let url = serve.line().replace("listening on ", "");
+    let message = "SM0123456789abcdef0123456789abcdef";
+    let service = "MG0123456789abcdef0123456789abcdef";
+    // Columns: arguments, what is said.
+    for (arguments, expected) in [
+        (
+            &[message, "--data-dir", data, "--url", &url][..],
+            "was not found (20404)",
+        ),
+        (
+            &[
+                "--to",
+                "+14155550199",
+                "--service",
+                service,
+                "--data-dir",
+                data,
+                "--url",
+                &url,
+            ],
+            "does not exist (21701)",
+        ),
+        (&[message, "--url", &url], "say who asks"),
+        (
+            &[message, "--data-dir", data, "--url", "http://127.0.0.1:1"],
+            "no server answers",
+        ),
+        (
+            &[message, "--data-dir", directory.path().to_str().unwrap()],
+            "no Postrider data",
+        ),
+    ] {
+        let line: Vec<_> = ["explain"].iter().chain(arguments).copied().collect();
+        let (code, stdout, stderr) = finish(&line);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{line:?}");
+        assert!(stderr.contains(expected), "{line:?}: {stderr}");
+    }
+    assert_eq!(serve.stop(), 0);
+}

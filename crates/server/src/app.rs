@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONTENT_TYPE, HOST,
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    CONTENT_TYPE, HOST,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -190,6 +191,7 @@ impl App {
             base: arrived.base,
             query: head.uri.query().unwrap_or_default(),
             body,
+            wants_text: wants_text(&head.headers),
             repeatable: None,
         };
         let path = arrived.arrival.path.as_slice();
@@ -281,6 +283,12 @@ fn add_cors_headers(headers: &mut HeaderMap) {
              Idempotent-Replayed",
         ),
     );
+}
+
+/// JSON is what a client gets that does not ask for anything.
+fn wants_text(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.starts_with("text/plain"))
 }
 
 fn preflight() -> Reply {

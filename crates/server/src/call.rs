@@ -55,6 +55,8 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     /// Empty unless the method is POST.
     pub(crate) body: Bytes,
+    /// `Accept` names plain text, which some resources can be had in.
+    pub(crate) wants_text: bool,
     /// For a message that is to be created once.
     pub(crate) repeatable: Option<Repeatable>,
 }

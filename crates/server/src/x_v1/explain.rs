@@ -3,7 +3,9 @@
 //! `GET …/{MessageSid}` tells what was stored with the message when its sender was chosen, and how often
 //! it went to which carrier; nothing is decided again. Addresses are today's: a sender that left the
 //! pool since is still named. `POST` asks for a message that does not exist, decides as if it did, and
-//! changes nothing.
+//! changes nothing. With `Accept: text/plain` the answer is for people to read.
+
+mod text;
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
@@ -32,8 +34,8 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
         tracing::error!(%sid, %error, "a stored decision cannot be read");
         ErrorCode::InternalError
     })?;
-    let json = ExplanationJson::new(call.directory(), &message, decision.as_ref());
-    Ok(Reply::ok(&json))
+    let explanation = ExplanationJson::new(call.directory(), &message, decision.as_ref());
+    Ok(answer(call, &explanation))
 }
 
 /// `MessagingServiceSid` and `To`, whatever else a message has that may matter, and `RecipientNetwork`.
@@ -54,7 +56,7 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
         Fault::because(ErrorCode::InvalidParameter, text)
     })?;
     let candidates = decision.explain(&preview.pool).into_iter();
-    let json = ExplanationJson {
+    let explanation = ExplanationJson {
         message_sid: None,
         messaging_service_sid: preview.message.service,
         to: &preview.message.to,
@@ -69,7 +71,15 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
             .map(|candidate| CandidateJson::new(call.directory(), candidate))
             .collect(),
     };
-    Ok(Reply::ok(&json))
+    Ok(answer(call, &explanation))
+}
+
+/// For people, if the request prefers that.
+fn answer(call: &Call<'_>, explanation: &ExplanationJson<'_>) -> Reply {
+    if call.wants_text {
+        return Reply::text(200, "text/plain; charset=utf-8", explanation.to_string());
+    }
+    Reply::ok(explanation)
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use http::Method;
 use serde_json::Value;
 
 use crate::networks::world_with_table;
@@ -26,6 +27,35 @@ async fn every_worked_example_comes_out_through_the_api() {
         count += 1;
     }
     assert_eq!(count, 50);
+}
+
+/// The explained ones of `docs/sender-selection.md`: each names a row, and shows what
+/// `postrider explain` prints where its message would be next.
+#[tokio::test]
+async fn the_explained_examples_are_what_is_printed() {
+    let (senders, examples) = PAGE.split_once("## Examples").unwrap();
+    let senders: BTreeMap<_, _> = rows(senders).map(|row| (row[0], row)).collect();
+    let page = include_str!("../../../../docs/sender-selection.md");
+    let (_, section) = page.split_once("## Ten explanations").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let mut explained = section.split("\n**").skip(1);
+    let mut wrong = Vec::new();
+    for text in explained.by_ref() {
+        let number = text.split(' ').nth(1).unwrap().trim_end_matches(['.', '*']);
+        let row = rows(examples).find(|row| row[0] == number).unwrap();
+        let example = Example::set_up(&senders, row[1], row[2], row[3]).await;
+        let printed = example.explanation().await;
+        let lines: Vec<_> = printed
+            .lines()
+            .map(|line| format!("    {line}\n"))
+            .collect();
+        let indented = lines.concat();
+        if !text.contains(&indented) {
+            wrong.push(format!("{number}:\n{indented}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "not on the page:\n{}", wrong.concat());
+    assert_eq!(section.matches("\n**").count(), 10);
 }
 
 /// The cells of the tables in a part of the page, without their headers.
@@ -204,8 +234,7 @@ impl<'a> Example<'a> {
         }
     }
 
-    /// The last three columns.
-    async fn run(&self) -> [String; 3] {
+    fn message(&self) -> Vec<(&str, &str)> {
         let mut fields = vec![
             ("To", self.to),
             ("MessagingServiceSid", &self.service),
@@ -215,6 +244,26 @@ impl<'a> Example<'a> {
         if self.has_media {
             fields.push(("MediaUrl", "https://example.com/cat.png"));
         }
+        fields
+    }
+
+    /// For people, of a message that would be next.
+    async fn explanation(&self) -> String {
+        let request = self.world.request(Method::POST, "/x/v1/Explain");
+        let request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "text/plain");
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(self.message())
+            .finish();
+        let answer = self.world.send(request.body(form.into()).unwrap()).await;
+        assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+        answer.text
+    }
+
+    /// The last three columns.
+    async fn run(&self) -> [String; 3] {
+        let fields = self.message();
         let answer = self.world.post(&self.world.list("Messages"), &fields).await;
         if answer.status == 400 {
             let code = format!("400 {}", answer.json["code"]);
