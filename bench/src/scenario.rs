@@ -36,6 +36,11 @@ pub(crate) async fn run_all(options: &Options) -> anyhow::Result<()> {
     if options.wants("accept") {
         accept(options, &folder("accept")).await?;
     }
+    if options.wants("service") {
+        for numbers in [None, Some(10), Some(1_000)] {
+            service(options, &folder("service"), numbers).await?;
+        }
+    }
     let mut fresh = None;
     if options.wants("delivery") {
         let delivery = deliver(options, &folder("delivery"), None).await?;
@@ -125,6 +130,42 @@ async fn accept(options: &Options, data: &Path) -> anyhow::Result<()> {
         load.requests
     );
     server.stop().await
+}
+
+/// Durable accepts through a service that chooses among so many numbers, each message to another
+/// recipient; without a service first.
+async fn service(options: &Options, data: &Path, numbers: Option<u32>) -> anyhow::Result<()> {
+    let name = numbers.map_or("none".to_owned(), |numbers| numbers.to_string());
+    let data = data.join(name);
+    let config = Config {
+        data: &data,
+        smsc: 1,
+        window: WINDOW,
+    };
+    let mut server = Server::start(&options.binary, &config).await?;
+    if let Some(numbers) = numbers {
+        server.use_service(numbers).await?;
+    }
+    let cpu = process::cpu_seconds(server.pid())?;
+    let request = server.message(None);
+    let (connections, messages) = (options.connections, options.messages);
+    let load = http::load(&server.address, connections, messages, "201", request).await?;
+    let cpu = process::cpu_seconds(server.pid())? - cpu;
+    let title = numbers.map_or("no service".to_owned(), |numbers| {
+        format!("through a service that chooses among {numbers} numbers")
+    });
+    println!("durable accept, {title}");
+    println!(
+        "  {:.0} accepts/s, p50 {:.1} ms, p99 {:.1} ms, refused {}, {:.1} CPU s per 100,000",
+        load.rate(),
+        load.p50_ms,
+        load.p99_ms,
+        load.refused,
+        per_100k(cpu, load.requests),
+    );
+    server.stop().await?;
+    std::fs::remove_dir_all(&data)?;
+    Ok(())
 }
 
 /// Through SMPP and back.

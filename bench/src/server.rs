@@ -18,6 +18,8 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
+    /// Who sends, as a request says it.
+    sender: String,
 }
 
 /// What a server is connected to.
@@ -40,6 +42,8 @@ url = "sqlite://{data}"
 allow_private_networks = true
 [pace]
 long_code = 0
+[limits]
+pool_size_max = 10000
 [[carriers]]
 name = "bench"
 kind = "smpp"
@@ -81,7 +85,12 @@ window = {window}
             .trim()
             .to_owned();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let mut server = Self { child, address };
+        let sender = "From=%2B14155550100".to_owned();
+        let mut server = Self {
+            child,
+            address,
+            sender,
+        };
         server.register().await?;
         Ok(server)
     }
@@ -105,12 +114,37 @@ window = {window}
 
     async fn register(&mut self) -> anyhow::Result<()> {
         let path = format!("/2010-04-01/Accounts/{ACCOUNT}/IncomingPhoneNumbers.json");
-        let text = self.post(&path, "PhoneNumber=%2B14155550100");
-        let (head, body) = http::once(&self.address, &text).await?;
-        if !head.contains(" 201 ") {
-            bail!("the number can't be registered: {head}\n{body}");
-        }
+        self.create(&path, "PhoneNumber=%2B14155550100").await?;
         Ok(())
+    }
+
+    /// Messages go through a service from now on, with so many numbers in its pool. None has the area
+    /// code of a recipient, so each message is for all of them.
+    pub(crate) async fn use_service(&mut self, numbers: u32) -> anyhow::Result<()> {
+        let service = self.create("/v1/Services", "FriendlyName=Bench").await?;
+        let numbers_path = format!("/2010-04-01/Accounts/{ACCOUNT}/IncomingPhoneNumbers.json");
+        let pool = format!("/v1/Services/{service}/PhoneNumbers");
+        for number in 0..numbers {
+            let form = format!("PhoneNumber=%2B1206555{number:04}");
+            let number = self.create(&numbers_path, &form).await?;
+            self.create(&pool, &format!("PhoneNumberSid={number}"))
+                .await?;
+        }
+        self.sender = format!("MessagingServiceSid={service}");
+        Ok(())
+    }
+
+    /// Creates a resource and gives its SID.
+    async fn create(&self, path: &str, form: &str) -> anyhow::Result<String> {
+        let (head, body) = http::once(&self.address, &self.post(path, form)).await?;
+        if !head.contains(" 201 ") {
+            bail!("{path} can't be created: {head}\n{body}");
+        }
+        let (_, sid) = body
+            .split_once("\"sid\":\"")
+            .context("an answer without a SID")?;
+        let (sid, _) = sid.split_once('"').context("a SID without an end")?;
+        Ok(sid.to_owned())
     }
 
     fn post(&self, path: &str, form: &str) -> String {
@@ -123,14 +157,14 @@ window = {window}
         callback: Option<u16>,
     ) -> impl Fn(u64) -> String + Send + Sync + 'static {
         let path = format!("/2010-04-01/Accounts/{ACCOUNT}/Messages.json");
-        let address = self.address.clone();
+        let (address, sender) = (self.address.clone(), self.sender.clone());
         let callback = callback
             .map(|port| format!("&StatusCallback=http%3A%2F%2F127.0.0.1%3A{port}%2Fstatus"))
             .unwrap_or_default();
         move |number| {
             let to = 2_000_000_000 + number * 7_919 % 7_000_000;
             let form = format!(
-                "From=%2B14155550100&To=%2B1415{:07}&Body=Your+parcel+number+{number}+will+arrive+today+between+two+and+four.+Reply+STOP+to+end.{callback}",
+                "{sender}&To=%2B1415{:07}&Body=Your+parcel+number+{number}+will+arrive+today+between+two+and+four.+Reply+STOP+to+end.{callback}",
                 2_000_000 + to % 7_900_000,
             );
             post(&address, &path, &form)
