@@ -27,6 +27,7 @@ pub mod select;
 
 pub mod pacing;
 pub mod route;
+pub mod shared_pace;
 
 pub mod lifecycle;
 

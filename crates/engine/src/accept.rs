@@ -56,7 +56,7 @@ pub struct Acceptor {
     pub loads: Arc<Loads>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
-    pub paces: PaceSettings,
+    pub paces: ArcSwap<PaceSettings>,
     pub routes: ArcSwap<Routes>,
     pub sticky: Sticky,
     /// Services whose stored validity period is over the limit.

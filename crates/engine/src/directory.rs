@@ -264,6 +264,21 @@ impl Directory {
         Some((service, pool))
     }
 
+    /// The service that has the number or short code of a sender in its pool. (An alpha sender may be in
+    /// the pools of many.)
+    pub fn service_of(&self, sender: SenderNo) -> Option<ServiceSid> {
+        let sid = match &self.sender(sender)?.address {
+            SenderAddress::Number(number) => self.number_by_digits(*number)?.sid.to_string(),
+            SenderAddress::ShortCode(_) => {
+                let tables = self.tables.read();
+                let mut codes = tables.short_codes.values();
+                codes.find(|code| code.sender == sender)?.sid.to_string()
+            }
+            SenderAddress::Alpha(_) => return None,
+        };
+        Some(self.membership(&sid)?.service)
+    }
+
     /// The number or short code whose queue this is, for its own pace. `None` for alpha senders.
     pub fn pace_override(&self, sender: &Sender) -> Option<f64> {
         let tables = self.tables.read();

@@ -58,7 +58,7 @@ pub struct Setup {
     pub metrics: Arc<Metrics>,
 }
 
-/// Routes and carriers that take the place of the running ones.
+/// Routes, carriers and paces that take the place of the running ones.
 pub struct Reconfiguration {
     /// Over carriers that are not retired.
     pub routes: Routes,
@@ -69,6 +69,7 @@ pub struct Reconfiguration {
     pub started: Vec<Arc<dyn Carrier>>,
     /// What the new ones say, likewise.
     pub events: Vec<mpsc::Receiver<EventBatch>>,
+    pub paces: PaceSettings,
 }
 
 /// A reconfiguration on its way to the shell, which answers when it is in force.
@@ -172,6 +173,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     // Before anything moves.
     let depths = store.queue_depths()?;
     let routes = Arc::new(setup.routes);
+    let paces = Arc::new(setup.paces);
     let (inputs, inbox) = mpsc::channel(INBOX);
     let (stop, stopping) = watch::channel(None);
     let supervisor = Supervisor::new(stopping.clone());
@@ -213,7 +215,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         loads.clone(),
         metrics.clone(),
         setup.dispatch_limits,
-        setup.paces.clone(),
+        paces.clone(),
         routes.clone(),
         policies,
     );
@@ -232,7 +234,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         loads,
         metrics: metrics.clone(),
         limits: setup.limits,
-        paces: setup.paces,
+        paces: ArcSwap::new(paces),
         routes: ArcSwap::new(routes),
         sticky,
         warned: Hourly::default(),
@@ -321,7 +323,7 @@ impl Engine {
         self.shared.supervisor.failure()
     }
 
-    /// Replaces routes and carriers without touching what is in flight; returns once they are in
+    /// Replaces routes, carriers and paces without touching what is in flight; returns once they are in
     /// force. An engine that is stopping stays as it is.
     pub async fn reconfigure(&self, reconfiguration: Reconfiguration) {
         let (in_force, answer) = oneshot::channel();
@@ -450,19 +452,25 @@ impl Shell {
             retired,
             started,
             events,
+            paces,
         } = reconfiguration;
         let new = carriers.len().saturating_sub(started.len());
         let names = carriers.iter().skip(new).map(|policy| policy.name.clone());
         self.carriers.add(names.zip(started), events);
         let routes = Arc::new(routes);
+        let paces = Arc::new(paces);
         let reconfigured = Reconfigured {
             routes: routes.clone(),
             carriers,
             retired,
+            paces: paces.clone(),
         };
         let now_ms = self.engine.now_ms();
         dispatch.handle(Input::Reconfigured(reconfigured), now_ms, effects);
-        self.engine.shared.acceptor.routes.store(routes);
+        let acceptor = &self.engine.shared.acceptor;
+        acceptor.routes.store(routes);
+        acceptor.paces.store(paces);
+        acceptor.loads.forget_rates();
         let _ = in_force.send(());
     }
 
@@ -694,7 +702,7 @@ mod tests {
             Arc::default(),
             Arc::default(),
             DispatchLimits::default(),
-            PaceSettings::default(),
+            Arc::default(),
             Arc::default(),
             Vec::new(),
         );

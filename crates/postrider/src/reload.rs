@@ -1,4 +1,4 @@
-//! SIGHUP: carriers and routes become those of the configuration, and no message is lost or refused
+//! SIGHUP: carriers, routes and paces become those of the configuration, and no message is lost or refused
 //! over it. All of it or nothing.
 //!
 //! A carrier whose connection is configured as before goes on under its number, with the policies that
@@ -56,6 +56,7 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
         retired,
         started: carriers,
         events,
+        paces: wanted.pace.clone(),
     };
     postrider.engine.reconfigure(reconfiguration).await;
     let was_retired = |index: usize| postrider.places.get(index).is_some_and(|p| p.is_retired);
@@ -69,7 +70,7 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
         kept = names(&|index, place| index < known && !place.is_retired),
         started = names(&|index, _| index >= known),
         retired = names(&|index, place| place.is_retired && !was_retired(index)),
-        "carriers and routes are reloaded"
+        "carriers, routes and paces are reloaded"
     );
     let mut running = places.iter().filter(|place| !place.is_retired);
     let simulator = running.find_map(|place| place.simulator.clone());
@@ -123,7 +124,6 @@ fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
         ("store", started.store != wanted.store),
         ("webhooks", started.webhooks != wanted.webhooks),
         ("links", started.links != wanted.links),
-        ("pace", started.pace != wanted.pace),
         ("limits", started.limits != wanted.limits),
     ];
     let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
@@ -221,9 +221,6 @@ mod tests {
         assert_eq!(needs_restart(&Config::default(), &wanted), [""; 0]);
         wanted.pace.alpha = 1.0;
         wanted.limits.retention_days += 1;
-        assert_eq!(
-            needs_restart(&Config::default(), &wanted),
-            ["pace", "limits"]
-        );
+        assert_eq!(needs_restart(&Config::default(), &wanted), ["limits"]);
     }
 }

@@ -212,7 +212,9 @@ impl Acceptor {
     }
 
     fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
-        table.rate(sender, || rate_of(&self.directory, &self.paces, sender));
+        table.rate(sender, || {
+            rate_of(&self.directory, &self.paces.load(), sender)
+        });
     }
 }
 

@@ -12,13 +12,16 @@ use super::{Carrier, Config, Problem, Route, Server, Setting, Store};
 const EXAMPLE: &str = include_str!("../../../../postrider.example.toml");
 
 /// Keys without a default: the example shows some value.
-const WITHOUT_DEFAULT: [&str; 6] = [
+const WITHOUT_DEFAULT: [&str; 9] = [
     "server.public_url",
     "webhooks.ca_file",
     "links.listen_http",
     "links.listen_https",
     "pace.long_code",
     "pace.long_code_by_country",
+    "pace.destinations",
+    "pace.account_by_sid",
+    "pace.campaigns",
 ];
 const SMPP_WITHOUT_DEFAULT: [&str; 9] = [
     "name",
@@ -169,6 +172,14 @@ fn no_key_is_missing() {
     assert_eq!(
         given_keys(&all["pace"]),
         known_keys::<postrider_core::pacing::PaceSettings>()
+    );
+    assert_eq!(
+        given_keys(&all["pace"]["campaigns"]["spring"]),
+        known_keys::<postrider_core::shared_pace::Campaign>()
+    );
+    assert_eq!(
+        given_keys(&all["pace"]["destinations"][0]),
+        known_keys::<postrider_core::shared_pace::DestinationPace>()
     );
     assert_eq!(
         given_keys(&all["limits"]),

@@ -1,12 +1,14 @@
 //! `[[routes]]`: which carriers take which messages; the first route that matches wins.
 
 use postrider_carriers::CarrierNo;
+use postrider_core::pacing::Rate;
 use postrider_core::route;
 use postrider_core::select::SenderKind;
 use serde::Deserialize;
 
-use super::carriers::Carrier;
-use super::problem::{Problem, nearest};
+use super::carriers::{Carrier, names, no_carrier};
+use super::pace::not_a_rate;
+use super::problem::Problem;
 
 /// One route.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -14,33 +16,11 @@ use super::problem::{Problem, nearest};
 pub(crate) struct Route {
     /// `+` and the recipient's leading digits; empty for all.
     pub(crate) destination: String,
-    pub(crate) sender: Option<RouteSender>,
+    pub(crate) sender: Option<SenderKind>,
     /// Names, the first preferred.
     pub(crate) carriers: Vec<String>,
-}
-
-/// The kinds of senders that routes tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RouteSender {
-    LongCode,
-    TollFree,
-    ShortCode,
-    Alpha,
-    #[serde(rename = "whatsapp")]
-    WhatsApp,
-}
-
-impl From<RouteSender> for SenderKind {
-    fn from(sender: RouteSender) -> Self {
-        match sender {
-            RouteSender::LongCode => Self::LongCode,
-            RouteSender::TollFree => Self::TollFree,
-            RouteSender::ShortCode => Self::ShortCode,
-            RouteSender::Alpha => Self::Alpha,
-            RouteSender::WhatsApp => Self::WhatsApp,
-        }
-    }
+    /// Segments per second of all that goes this way; 0 = no limit.
+    pub(crate) rate: f64,
 }
 
 /// The routing table over carriers with these names and numbers. Names that are not among them are
@@ -60,18 +40,19 @@ pub(crate) fn table(routes: &[Route], carriers: &[(&str, CarrierNo)]) -> route::
     }
     let routes = routes.iter().map(|route| route::Route {
         destination: route.destination.trim_start_matches('+').to_owned(),
-        sender: route.sender.map(SenderKind::from),
+        sender: route.sender,
         carriers: route
             .carriers
             .iter()
             .filter_map(|name| number(name))
             .collect(),
+        rate: Rate::per_second(route.rate),
     });
     route::Routes(routes.collect())
 }
 
 pub(super) fn check(routes: &[Route], carriers: &[Carrier], problems: &mut Vec<Problem>) {
-    let names: Vec<_> = carriers.iter().map(Carrier::name).collect();
+    let names = names(carriers);
     for (index, route) in routes.iter().enumerate() {
         let mut wrong = |key: &str, text: String| {
             problems.push(
@@ -87,6 +68,9 @@ pub(super) fn check(routes: &[Route], carriers: &[Carrier], problems: &mut Vec<P
                 format!("given \"{}\", {expected}", route.destination),
             );
         }
+        if let Some(problem) = not_a_rate(route.rate) {
+            wrong("rate", problem);
+        }
         if route.carriers.is_empty() {
             wrong(
                 "carriers",
@@ -94,13 +78,8 @@ pub(super) fn check(routes: &[Route], carriers: &[Carrier], problems: &mut Vec<P
             );
         }
         for name in &route.carriers {
-            // Without carriers, the simulator stands in under its default name.
-            let is_known =
-                names.contains(&name.as_str()) || (names.is_empty() && name == "simulator");
-            if !is_known {
-                let hint = nearest(name, &names)
-                    .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-                wrong("carriers", format!("there is no carrier \"{name}\"{hint}"));
+            if let Some(text) = no_carrier(name, &names) {
+                wrong("carriers", text);
             }
         }
     }
@@ -121,8 +100,9 @@ mod tests {
     fn names_become_numbers_and_no_route_means_all() {
         let route = Route {
             destination: "+44".into(),
-            sender: Some(RouteSender::Alpha),
+            sender: Some(SenderKind::Alpha),
             carriers: vec!["b".into(), "gone".into(), "a".into()],
+            rate: 2.5,
         };
         let carriers = [("a", CarrierNo(4)), ("b", CarrierNo(1))];
         let table_of = |routes: &[Route]| table(routes, &carriers).0;
@@ -130,6 +110,7 @@ mod tests {
             destination: "44".into(),
             sender: Some(SenderKind::Alpha),
             carriers: vec![1, 4],
+            rate: Rate::per_second(2.5),
         };
         assert_eq!(table_of(&[route]), [expected]);
         assert_eq!(table_of(&[])[0].carriers, [4, 1]);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use postrider_core::clock::Clock as _;
-use postrider_core::pacing::PaceSettings;
 use postrider_engine::accept::Acceptor;
 use postrider_engine::dispatch::{Dispatch, DispatchLimits, callback_job};
 use postrider_engine::ids::IdGenerator;
@@ -74,6 +73,7 @@ impl World {
         let loads = Arc::new(Loads::default());
         let metrics = Arc::new(Metrics::default());
         let routes = self.routes();
+        let paces = self.paces();
         // Small windows and pages, so that few messages reach every path.
         let limits = DispatchLimits {
             window: 6,
@@ -88,7 +88,7 @@ impl World {
             loads.clone(),
             metrics.clone(),
             limits,
-            PaceSettings::default(),
+            paces.clone(),
             routes.clone(),
             self.policies(),
         );
@@ -110,7 +110,7 @@ impl World {
                 schedule_min_seconds: 5,
                 ..Limits::default()
             },
-            paces: PaceSettings::default(),
+            paces: ArcSwap::new(paces),
             routes: ArcSwap::new(routes),
             sticky,
             warned: Hourly::default(),
