@@ -25,6 +25,7 @@ pub mod validity;
 
 pub mod select;
 
+pub mod cap;
 pub mod pacing;
 pub mod route;
 pub mod shared_pace;

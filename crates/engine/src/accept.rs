@@ -29,6 +29,7 @@ use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
 
+use crate::caps::{Caps, Use};
 use crate::directory::Directory;
 use crate::hourly::Hourly;
 use crate::ids::IdGenerator;
@@ -59,6 +60,7 @@ pub struct Acceptor {
     pub paces: ArcSwap<PaceSettings>,
     pub routes: ArcSwap<Routes>,
     pub sticky: Sticky,
+    pub caps: Caps,
     /// Services whose stored validity period is over the limit.
     pub warned: Hourly<ServiceSid>,
 }
@@ -151,6 +153,15 @@ impl Acceptor {
             let reach = Reach::of_text(&message.to);
             self.loads
                 .with(|table| table.release(sender, message.num_segments, reach));
+            if !self.caps.are_off()
+                && let Ok(to) = read_to(&message.to)
+            {
+                self.caps.uncount(Use {
+                    sender,
+                    segments: message.num_segments,
+                    to: to.number,
+                });
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod accept;
 mod auth_tokens;
+pub mod caps;
 mod carriers;
 pub mod committer;
 pub mod directory;
@@ -45,6 +46,7 @@ use postrider_store::Store;
 use tokio::sync::mpsc;
 
 pub use accept::Acceptor;
+pub use caps::Caps;
 pub use committer::Committer;
 pub use directory::Directory;
 pub use hourly::Hourly;

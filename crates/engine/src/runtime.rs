@@ -11,6 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use postrider_carriers::{Carrier, CarrierNo, EventBatch, Health};
+use postrider_core::cap::CapRule;
 use postrider_core::clock::Clock;
 use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::accept::Acceptor;
+use crate::caps::Caps;
 use crate::carriers::Carriers;
 use crate::committer::Committer;
 use crate::directory::Directory;
@@ -48,6 +50,7 @@ pub struct Setup {
     pub limits: Limits,
     pub dispatch_limits: DispatchLimits,
     pub paces: PaceSettings,
+    pub caps: Vec<CapRule>,
     pub routes: Routes,
     pub carriers: Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
     /// What the carriers say; each closes when the carriers that share it are gone.
@@ -227,6 +230,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     );
 
     let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
+    let caps = Caps::open(setup.caps, &*store, &directory, clock.now_ms())?;
     let acceptor = Arc::new(Acceptor {
         clock: clock.clone(),
         ids,
@@ -237,6 +241,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         paces: ArcSwap::new(paces),
         routes: ArcSwap::new(routes),
         sticky,
+        caps,
         warned: Hourly::default(),
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);

@@ -66,6 +66,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             long_code: Some(0.0),
             ..PaceSettings::default()
         },
+        caps: Vec::new(),
         routes: Routes(vec![Route {
             carriers: vec![0],
             ..Route::default()

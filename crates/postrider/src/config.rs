@@ -18,6 +18,7 @@ mod setting;
 use std::fmt;
 use std::path::Path;
 
+use postrider_core::cap::CapRule;
 use postrider_core::pacing::PaceSettings;
 use postrider_engine::{Limits, webhooks};
 use serde::Deserialize;
@@ -39,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) carriers: Vec<Carrier>,
     pub(crate) routes: Vec<Route>,
     pub(crate) pace: PaceSettings,
+    pub(crate) caps: Vec<CapRule>,
     pub(crate) limits: Limits,
 }
 
@@ -226,6 +228,10 @@ mod tests {
             (
                 "pace.alpha = -1",
                 "pace.alpha: given -1, expected segments per second, 0 for no limit",
+            ),
+            (
+                "[[caps]]\ndaily_segment = 1",
+                "caps[0].daily_segment: there is no such key; did you mean `daily_segments`?",
             ),
             (
                 "[[pace.destinations]]\nrate = 1\ncountrys = [\"DE\"]",

@@ -125,6 +125,7 @@ fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
         ("webhooks", started.webhooks != wanted.webhooks),
         ("links", started.links != wanted.links),
         ("limits", started.limits != wanted.limits),
+        ("caps", started.caps != wanted.caps),
     ];
     let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
     changed.map(|(section, _)| section).collect()

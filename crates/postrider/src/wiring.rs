@@ -174,6 +174,7 @@ impl Postrider {
             limits: config.limits,
             dispatch_limits: DispatchLimits::default(),
             paces: config.pace.clone(),
+            caps: config.caps.clone(),
             routes: config::route_table(&config.routes, &names),
             carriers: policies.zip(carriers).collect(),
             events,

@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
-use postrider_core::message::{AccountNo, Message, SenderNo, Status};
+use postrider_core::message::{AccountNo, Direction, Message, SenderNo, Status};
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, ServiceSid};
 
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
-    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Result, Store, StoreError, SubmittedKey, Update,
-    is_released, is_settled, is_waiting,
+    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Result, Store, StoreError, SubmittedKey, TakenOver,
+    Update, is_released, is_settled, is_waiting,
 };
 use crate::sticky::{
     RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
@@ -259,6 +259,30 @@ impl Store for MemoryStore {
     fn queued_senders(&self) -> Result<Vec<SenderNo>> {
         let depths = self.records()?.depths();
         Ok(depths.into_iter().map(|depth| depth.sender).collect())
+    }
+
+    fn taken_over(
+        &self,
+        since_ms: Millis,
+        senders: &BTreeSet<SenderNo>,
+        visit: &mut dyn FnMut(TakenOver),
+    ) -> Result<()> {
+        for message in self.records()?.messages.values() {
+            let is_new = message.created_ms() >= since_ms;
+            let is_released = message.send_at_ms.is_some_and(|at_ms| at_ms >= since_ms)
+                && (is_waiting(message.status) || message.sent_ms.is_some_and(|ms| ms >= since_ms));
+            if message.direction != Direction::Inbound
+                && (is_new || is_released)
+                && let Some(sender) = message.sender.filter(|sender| senders.contains(sender))
+            {
+                visit(TakenOver {
+                    sender,
+                    to: message.to.clone(),
+                    segments: message.num_segments,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn expiring(

@@ -326,8 +326,9 @@ fn check_pace(evidence: &Evidence<'_>) {
     }
 }
 
-/// An intent goes on record before the submit, which then leaves as late as the commit takes.
-const INTENT_LATE_MS: f64 = 250.0;
+/// An intent, or that a message may go out twice, is on record before the submit: that leaves as late as
+/// the commit takes, up to two flushes and a while behind others.
+const INTENT_LATE_S: f64 = 0.1;
 
 /// No limit that senders share is exceeded in any window of one process's life: rate x time and one burst,
 /// which is one second of the rate or the longest message.
@@ -364,8 +365,7 @@ fn check_shared_limits(evidence: &Evidence<'_>) {
             continue;
         }
         offers.sort_by_key(|offer| offer.at_ms);
-        for life in evidence.starts.iter().enumerate() {
-            let (index, from_ms) = life;
+        for (index, from_ms) in evidence.starts.iter().enumerate() {
             let until_ms = evidence
                 .starts
                 .get(index + 1)
@@ -373,18 +373,14 @@ fn check_shared_limits(evidence: &Evidence<'_>) {
                 .unwrap_or(Millis::MAX);
             let is_within = |offer: &&&Offer| (*from_ms..until_ms).contains(&offer.at_ms);
             let of_life: Vec<_> = offers.iter().filter(is_within).collect();
-            check_windows(name, rate, &of_life, evidence.policy);
+            check_windows(name, rate, &of_life);
         }
     }
 }
 
-fn check_windows(name: &str, rate: f64, offers: &[&&Offer], policy: UnknownOutcome) {
+fn check_windows(name: &str, rate: f64, offers: &[&&Offer]) {
     let longest = offers.iter().map(|offer| offer.segments).max().unwrap_or(0);
-    let late_ms = match policy {
-        UnknownOutcome::Resend => 0.0,
-        UnknownOutcome::Fail => INTENT_LATE_MS,
-    };
-    let burst = rate.max(f64::from(longest)) + rate * late_ms / 1_000.0 + 1e-3;
+    let burst = rate.max(f64::from(longest)) + rate * INTENT_LATE_S + 1e-3;
     for (start, first) in offers.iter().enumerate() {
         let mut segments = 0.0;
         for offer in &offers[start..] {

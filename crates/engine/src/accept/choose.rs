@@ -10,6 +10,7 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
+use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{
     Channel, Decision, Detail, Facts, Loads, Outcome, Pool, PublicReach, QueueLoad, Recipient,
     Settings, select,
@@ -20,6 +21,7 @@ use postrider_core::settings::Service;
 use postrider_store::StickyKey;
 
 use super::{Acceptor, Draft};
+use crate::caps::Use;
 use crate::loads::LoadTable;
 use crate::pace::rate_of;
 use crate::sticky::{self, Counts, Looked, Outdated};
@@ -57,12 +59,14 @@ impl Acceptor {
                     Some(service) => self.choose_from_pool(
                         draft, service, looked, segments, purpose, table, now_ms,
                     )?,
-                    None => Ok(self.take_named(draft, segments, table)?),
+                    None => Ok(self.take_named(draft, segments, table, now_ms)?),
                 };
                 if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
                     && let Ok((_, sender)) = &chosen.outcome
                 {
                     table.reserve(*sender, segments, Reach::of(draft.to.number));
+                    let used = self.use_of(*sender, segments, draft);
+                    self.caps.count(&self.directory, used, now_ms);
                 }
                 Ok::<_, Fault>(chosen)
             })?;
@@ -98,6 +102,7 @@ impl Acceptor {
         draft: &Draft<'_>,
         segments: u16,
         table: &mut LoadTable,
+        now_ms: Millis,
     ) -> Result<Chosen, Fault> {
         let from = draft.from.clone().ok_or(ErrorCode::MissingFrom)?;
         if draft.has_media || self.routes.load().find(&from, draft.to.number).is_empty() {
@@ -112,6 +117,10 @@ impl Acceptor {
         let reach = Reach::of(draft.to.number);
         if table.get(sender).is_full(segments, reach) {
             return Err(ErrorCode::SenderQueueFull.into());
+        }
+        let used = self.use_of(sender, segments, draft);
+        if self.caps.is_over(&self.directory, used, now_ms) {
+            return Err(ErrorCode::CampaignDailyCapReached.into());
         }
         Ok(Chosen {
             outcome: Ok((from, sender)),
@@ -158,7 +167,8 @@ impl Acceptor {
             counts: mappings.counts_of(service.sid),
             table: RefCell::new(table),
             segments,
-            reach: Reach::of(draft.to.number),
+            to: draft.to.number,
+            now_ms,
         };
         let decision = select(&pool, &facts, &loads, &PublicReach)?;
         let table = loads.table.into_inner();
@@ -211,6 +221,15 @@ impl Acceptor {
         Ok((entry.address.clone(), sender))
     }
 
+    fn use_of(&self, sender: SenderNo, segments: u16, draft: &Draft<'_>) -> Use {
+        let to = draft.to.number;
+        Use {
+            sender,
+            segments,
+            to,
+        }
+    }
+
     fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
         table.rate(sender, || {
             rate_of(&self.directory, &self.paces.load(), sender)
@@ -225,7 +244,8 @@ struct PoolLoads<'a, 't> {
     counts: Option<&'a Counts>,
     table: RefCell<&'t mut LoadTable>,
     segments: u16,
-    reach: Reach,
+    to: PhoneNumber,
+    now_ms: Millis,
 }
 
 impl Loads for PoolLoads<'_, '_> {
@@ -236,13 +256,23 @@ impl Loads for PoolLoads<'_, '_> {
 
     fn queue(&self, sender: SenderNo) -> QueueLoad {
         let mut table = self.table.borrow_mut();
-        self.acceptor.know_rate(&mut table, sender);
+        let acceptor = self.acceptor;
+        acceptor.know_rate(&mut table, sender);
         let load = table.get(sender);
         QueueLoad {
             queued_segments: load.queued_segments(),
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
-            is_full: load.is_full(self.segments, self.reach),
+            is_full: load.is_full(self.segments, Reach::of(self.to)),
+            is_capped: acceptor.caps.is_over(
+                &acceptor.directory,
+                Use {
+                    sender,
+                    segments: self.segments,
+                    to: self.to,
+                },
+                self.now_ms,
+            ),
         }
     }
 }

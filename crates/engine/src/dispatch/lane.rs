@@ -384,11 +384,10 @@ impl Dispatch {
             if !self.shared_limits_admit(LaneKey { sender, carrier }, id, now_ms) {
                 return Head::Held;
             }
-            if let Some(queue) = self.queues.get_mut(&sender) {
-                queue.pace.spend(now_ms, cost);
-            }
+            self.leave_head(sender, carrier, |pace| pace.spend(now_ms, cost));
+        } else {
+            self.leave_head(sender, carrier, |_| {});
         }
-        self.leave_head(sender, carrier);
         if is_suspended {
             Head::Suspended(id)
         } else {
@@ -396,10 +395,13 @@ impl Dispatch {
         }
     }
 
-    /// Takes the first message out of a lane.
-    fn leave_head(&mut self, sender: SenderNo, carrier: CarrierNo) {
-        let queue = self.queues.get_mut(&sender);
-        if let Some(lane) = queue.and_then(|queue| queue.lanes.get_mut(&carrier)) {
+    /// Takes the first message out of a lane, which pays for it.
+    fn leave_head(&mut self, sender: SenderNo, carrier: CarrierNo, pay: impl FnOnce(&mut Pace)) {
+        let Some(queue) = self.queues.get_mut(&sender) else {
+            return;
+        };
+        pay(&mut queue.pace);
+        if let Some(lane) = queue.lanes.get_mut(&carrier) {
             lane.waiting.pop_front();
             let left = lane.waiting.len();
             self.tell_if_shorter(sender, left);

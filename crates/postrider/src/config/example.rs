@@ -186,6 +186,10 @@ fn no_key_is_missing() {
         known_keys::<postrider_engine::Limits>()
     );
     assert_eq!(given_keys(&all["routes"][0]), known_keys::<Route>());
+    assert_eq!(
+        given_keys(&all["caps"][0]),
+        known_keys::<postrider_core::cap::CapRule>()
+    );
     assert_eq!(given_keys(&smpp), known_keys::<smpp::Config>());
     assert_eq!(
         given_keys(&smpp["tls"]),

@@ -9,6 +9,7 @@ mod unreadable;
 mod world;
 
 mod authentication;
+mod caps;
 mod concurrency;
 mod ops;
 mod paging;

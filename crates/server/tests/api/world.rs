@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use postrider_engine::testing::{TestEngine, engine, engine_with};
-use postrider_engine::{Engine, Limits};
+use postrider_engine::{Engine, Limits, runtime};
 use postrider_server::{App, Ops, Peer, Scheme, Setup, SimulatorControl, TrustedProxies};
 use postrider_store::memory::MemoryStore;
 use serde_json::Value;
@@ -48,8 +48,12 @@ impl World {
 
     /// A world with limits of its own.
     pub(crate) async fn limited(edit: impl FnOnce(&mut Limits)) -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let test = engine_with(store, |setup| edit(&mut setup.limits));
+        Self::configured(|setup| edit(&mut setup.limits)).await
+    }
+
+    /// A world whose engine is set up otherwise.
+    pub(crate) async fn configured(edit: impl FnOnce(&mut runtime::Setup)) -> Self {
+        let test = engine_with(Arc::new(MemoryStore::new()), edit);
         Self::over(test, Ops::default(), None).await
     }
 

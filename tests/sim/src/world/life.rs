@@ -11,7 +11,7 @@ use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{self, Scheduler};
-use postrider_engine::{Directory, Hourly, Limits, Metrics, Sticky};
+use postrider_engine::{Caps, Directory, Hourly, Limits, Metrics, Sticky};
 use postrider_store::Store as _;
 use rand::RngCore as _;
 
@@ -113,6 +113,7 @@ impl World {
             paces: ArcSwap::new(paces),
             routes: ArcSwap::new(routes),
             sticky,
+            caps: Caps::default(),
             warned: Hourly::default(),
         };
         self.process = Some(Process {
