@@ -201,8 +201,8 @@ impl Metrics {
     }
 
     /// The gauge of queues that wait for one shared limit.
-    pub fn pace_waiting_at(&self, limit: LimitLabel) -> Gauge {
-        self.pace_waiting.get_or_create_owned(&limit)
+    pub fn pace_waiting_at(&self, limit: &LimitLabel) -> Gauge {
+        self.pace_waiting.get_or_create_owned(limit)
     }
 
     /// Makes every metric known to a registry.

@@ -65,7 +65,7 @@ impl Acceptor {
                     && let Ok((_, sender)) = &chosen.outcome
                 {
                     table.reserve(*sender, segments, Reach::of(draft.to.number));
-                    let used = self.use_of(*sender, segments, draft);
+                    let used = draft.use_of(*sender, segments);
                     self.caps.count(&self.directory, used, now_ms);
                 }
                 Ok::<_, Fault>(chosen)
@@ -118,7 +118,7 @@ impl Acceptor {
         if table.get(sender).is_full(segments, reach) {
             return Err(ErrorCode::SenderQueueFull.into());
         }
-        let used = self.use_of(sender, segments, draft);
+        let used = draft.use_of(sender, segments);
         if self.caps.is_over(&self.directory, used, now_ms) {
             return Err(ErrorCode::CampaignDailyCapReached.into());
         }
@@ -221,19 +221,21 @@ impl Acceptor {
         Ok((entry.address.clone(), sender))
     }
 
-    fn use_of(&self, sender: SenderNo, segments: u16, draft: &Draft<'_>) -> Use {
-        let to = draft.to.number;
-        Use {
-            sender,
-            segments,
-            to,
-        }
-    }
-
     fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
         table.rate(sender, || {
             rate_of(&self.directory, &self.paces.load(), sender)
         });
+    }
+}
+
+impl Draft<'_> {
+    /// What its sender's daily cap counts.
+    fn use_of(&self, sender: SenderNo, segments: u16) -> Use {
+        Use {
+            sender,
+            segments,
+            to: self.to.number,
+        }
     }
 }
 

@@ -217,7 +217,7 @@ impl Dispatch {
         self.shared.reset(now_ms, |key| {
             metrics.pace_waiting.remove(&former.label(key, directory));
             let key = table.successor(&former, key)?;
-            let gauge = metrics.pace_waiting_at(table.label(key, directory));
+            let gauge = metrics.pace_waiting_at(&table.label(key, directory));
             Some((key, table.rate(key, directory), gauge))
         });
     }
@@ -261,7 +261,7 @@ impl Dispatch {
             let (table, directory) = (&self.limit_table, &self.directory);
             let metrics = &self.metrics;
             self.shared.know(limit, || {
-                let gauge = metrics.pace_waiting_at(table.label(limit, directory));
+                let gauge = metrics.pace_waiting_at(&table.label(limit, directory));
                 (table.rate(limit, directory), gauge)
             });
         }

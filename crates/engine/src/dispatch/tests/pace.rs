@@ -217,9 +217,9 @@ mod shared {
             bench.advance(1_000);
             let submitted = bench.take_submitted();
             assert_eq!(submitted.len(), 4);
-            submitted
-                .iter()
-                .for_each(|(no, _)| carriers[usize::from(*no)] += 1);
+            for (no, _) in submitted {
+                carriers[usize::from(no)] += 1;
+            }
         }
         assert_eq!(carriers, [18, 18], "in turn");
         assert_eq!(bench.waiting_for("account", &sid), 0);
