@@ -11,6 +11,7 @@ mod world;
 mod authentication;
 mod caps;
 mod concurrency;
+mod limits;
 mod ops;
 mod paging;
 mod requests;
