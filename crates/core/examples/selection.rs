@@ -9,6 +9,8 @@
 //! place in the queue of its sender and makes it one recipient more, and the one 50 messages before
 //! leaves its queue: that is what rankings are told.
 
+#![expect(clippy::print_stdout, reason = "its results are its output")]
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::hint::black_box;

@@ -426,14 +426,14 @@ error_codes! {
         "The Messaging Service could not process the message. The fault is on this server.";
     30022 CampaignRateExceeded - error - "US A2P 10DLC: rate exceeded"
         "The message came faster than the campaign of this number allows.";
-    30023 CampaignDailyCapReached - error - "US A2P 10DLC: daily cap reached"
-        "The brand or campaign has sent as many messages as it may today.";
+    30023 CampaignDailyCapReached 400 error page "Daily cap reached"
+        "The sender has taken over as much as it may today. Try again after midnight UTC, or send from another sender.";
     30024 NumericSenderNotProvisioned - error page "Numeric sender not provisioned"
         "The carrier does not know this number as a sender of ours.";
-    30025 DailyCapHalfUsed - warning - "US A2P 10DLC: half of the daily cap used"
-        "Half of today's message limit at this carrier is used.";
-    30026 DailyCapMostlyUsed - warning - "US A2P 10DLC: 70 % of the daily cap used"
-        "70 % of today's message limit at this carrier is used.";
+    30025 DailyCapHalfUsed - warning page "Half of the daily cap used"
+        "The sender has taken over half of what it may today.";
+    30026 DailyCapMostlyUsed - warning page "70 % of the daily cap used"
+        "The sender has taken over 70 % of what it may today.";
     30027 CarrierDailyCapReached - error - "US A2P 10DLC: carrier's daily cap reached"
         "Today's message limit at this carrier is reached.";
     30028 InvalidApiVersion 400 error - "Invalid API version"

@@ -27,8 +27,10 @@ pub mod validity;
 
 pub mod select;
 
+pub mod cap;
 pub mod pacing;
 pub mod route;
+pub mod shared_pace;
 
 pub mod lifecycle;
 

@@ -13,6 +13,8 @@ use crate::clock::Millis;
 use crate::country::Country;
 use crate::select::SenderKind;
 use crate::sender_rate::{Cost, SenderRate};
+use crate::shared_pace::{Campaign, DestinationPace};
+use crate::sid::AccountSid;
 
 /// Debt is counted in billionths of a segment: one millisecond at one millionth of a segment per
 /// second then pays off exactly one, and nothing is ever rounded.
@@ -21,7 +23,7 @@ pub(crate) const SEGMENT: u64 = 1_000_000_000;
 const MILLIS_PER_S: u64 = 1_000;
 
 /// Segments per second, in millionths; 0 = no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(pub(crate) u64);
 
 impl Rate {
@@ -88,22 +90,57 @@ impl Pace {
 
     /// The same for a message whose segments count for more or less than one place each.
     pub fn take_cost(&mut self, now_ms: Millis, cost: Cost) -> Result<(), Millis> {
+        let fits_ms = self.fits_at(now_ms, cost);
+        if fits_ms > now_ms {
+            return Err(fits_ms);
+        }
+        self.spend(now_ms, cost);
+        Ok(())
+    }
+
+    /// When these places can be taken together if nobody takes any before: now, or later. Several
+    /// limits are asked so before any of them is charged: a message takes from all or from none.
+    pub fn fits_at(&mut self, now_ms: Millis, cost: Cost) -> Millis {
         if self.rate.is_unlimited() {
-            return Ok(());
+            return now_ms;
         }
         self.settle(now_ms);
-        match self.excess(cost) {
-            0 => {
-                self.debt += cost.0;
-                Ok(())
-            }
-            excess => Err(now_ms.saturating_add_unsigned(excess.div_ceil(self.rate.0))),
+        let excess = (self.debt + cost.0).saturating_sub(self.burst(cost));
+        now_ms.saturating_add_unsigned(excess.div_ceil(self.rate.0))
+    }
+
+    /// Takes places that were found free.
+    pub fn spend(&mut self, now_ms: Millis, cost: Cost) {
+        if !self.rate.is_unlimited() {
+            self.settle(now_ms);
+            self.debt += cost.0;
         }
     }
 
-    /// Gives places back that were taken and not used, because another limit said no.
-    pub fn give_back(&mut self, segments: u16) {
-        self.debt = self.debt.saturating_sub(Cost::of_segments(segments).0);
+    /// When these places can be taken so that another message, whose turn it is, can still leave at
+    /// `then_ms`: now, or later. Not before the other one is gone, if the two never fit together.
+    pub fn fits_beside(
+        &mut self,
+        now_ms: Millis,
+        cost: Cost,
+        then_ms: Millis,
+        then: Cost,
+    ) -> Option<Millis> {
+        let fits_ms = self.fits_at(now_ms, cost);
+        if self.rate.is_unlimited() {
+            return Some(fits_ms);
+        }
+        let (debt, burst) = (self.debt + cost.0, self.burst(then));
+        let paid_ms = u64::try_from(then_ms.saturating_sub(now_ms)).unwrap_or(0);
+        let left = debt.saturating_sub(paid_ms.saturating_mul(self.rate.0));
+        if left + then.0 <= burst {
+            return Some(fits_ms);
+        }
+        // Until then waiting is of no use: what is paid off meanwhile is counted already.
+        (cost.0 + then.0 <= burst).then(|| {
+            let excess = (debt + then.0).saturating_sub(burst);
+            fits_ms.max(now_ms.saturating_add_unsigned(excess.div_ceil(self.rate.0)))
+        })
     }
 
     /// Applies a changed setting. What is owed in segments stays owed, at the new rate.
@@ -118,23 +155,23 @@ impl Pace {
 
     /// Nothing is owed any more: a new pace at the same rate is no different.
     pub fn is_settled(&self, now_ms: Millis) -> bool {
-        let mut now = *self;
-        now.settle(now_ms);
-        now.debt == 0 || now.rate.is_unlimited()
+        self.debt_at(now_ms) == 0 || self.rate.is_unlimited()
     }
 
     fn settle(&mut self, now_ms: Millis) {
-        let elapsed_ms = u64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(0);
-        self.debt = self
-            .debt
-            .saturating_sub(elapsed_ms.saturating_mul(self.rate.0));
+        self.debt = self.debt_at(now_ms);
         self.at_ms = now_ms;
     }
 
-    /// Billionths of a segment that must drain before the message fits.
-    fn excess(&self, Cost(cost): Cost) -> u64 {
-        let burst = (self.rate.0 * MILLIS_PER_S).max(cost);
-        (self.debt + cost).saturating_sub(burst)
+    fn debt_at(&self, now_ms: Millis) -> u64 {
+        let elapsed_ms = u64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(0);
+        let paid = elapsed_ms.saturating_mul(self.rate.0);
+        self.debt.saturating_sub(paid)
+    }
+
+    /// What may be owed once this has been taken: one second of the rate, or all of a longer message.
+    fn burst(&self, Cost(cost): Cost) -> u64 {
+        (self.rate.0 * MILLIS_PER_S).max(cost)
     }
 }
 
@@ -152,6 +189,14 @@ pub struct PaceSettings {
     pub short_code: f64,
     pub alpha: f64,
     pub whatsapp: f64,
+    /// Rates of one sender by where its messages go; the first that matches holds.
+    pub destinations: Vec<DestinationPace>,
+    /// All messages of one account, whoever sends them; 0 = no limit.
+    pub account: f64,
+    /// Of single accounts, before `account`.
+    pub account_by_sid: BTreeMap<AccountSid, f64>,
+    /// Limits that the senders of some services share, by name.
+    pub campaigns: BTreeMap<String, Campaign>,
 }
 
 /// The rates that Twilio documents for the same kinds
@@ -165,6 +210,10 @@ impl Default for PaceSettings {
             short_code: 100.0,
             alpha: 10.0,
             whatsapp: 80.0,
+            destinations: Vec::new(),
+            account: 0.0,
+            account_by_sid: BTreeMap::new(),
+            campaigns: BTreeMap::new(),
         }
     }
 }
@@ -280,13 +329,37 @@ mod tests {
         assert_eq!(pace.take(1_000, 1), Err(2_000));
     }
 
+    /// Columns: segments owed at 2 a second, those of who goes ahead, those of who is to go and when, and
+    /// when the former may.
     #[test]
-    fn places_given_back_can_be_taken_again() {
-        let mut pace = pace(1.0);
-        assert_eq!(pace.take(0, 1), Ok(()));
-        pace.give_back(1);
-        assert_eq!(pace.take(0, 1), Ok(()));
-        assert_eq!(pace.take(0, 1), Err(1_000));
+    fn who_goes_ahead_must_leave_room_for_whose_turn_comes() {
+        for (owed, ahead, then_ms, then, expected) in [
+            (0, 1, 0, 1, Some(0)),
+            (1, 1, 0, 1, Some(500)),
+            (2, 1, 0, 1, Some(1_000)),
+            (0, 2, 500, 1, Some(0)),
+            (0, 2, 0, 1, None),
+            (2, 1, 1_000, 1, Some(500)),
+            (1, 1, 499, 1, Some(500)),
+            (1, 1, 500, 1, Some(0)),
+            // A message longer than a second's worth needs the bucket empty.
+            (0, 1, 0, 5, None),
+            (0, 1, 500, 5, Some(0)),
+        ] {
+            let shown = format!("{owed} {ahead} {then_ms} {then}");
+            let mut pace = pace(2.0);
+            pace.spend(0, Cost::of_segments(owed));
+            let [ahead, then] = [ahead, then].map(Cost::of_segments);
+            let fits = pace.fits_beside(0, ahead, then_ms, then);
+            assert_eq!(fits, expected, "{shown}");
+            if let Some(at_ms) = fits {
+                pace.spend(at_ms, ahead);
+                let then_ms = then_ms.max(at_ms);
+                assert!(pace.fits_at(then_ms, then) <= then_ms, "{shown}");
+            }
+        }
+        let many = Cost::of_segments(9);
+        assert_eq!(pace(0.0).fits_beside(0, many, 0, many), Some(0));
     }
 
     #[test]

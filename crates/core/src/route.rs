@@ -1,5 +1,6 @@
 //! Routes: which carriers may take a message, in order of preference.
 
+use crate::pacing::Rate;
 use crate::phone_number::{NumberKind, PhoneNumber};
 use crate::select::{Channel, SenderKind};
 use crate::sender::SenderAddress;
@@ -14,6 +15,10 @@ pub struct Route {
     pub sender: Option<SenderKind>,
     /// Indexes of carriers, the first preferred.
     pub carriers: Vec<u16>,
+    /// Of all that goes this way together.
+    pub rate: Rate,
+    /// What goes this way counts for the rate of the row before.
+    pub shares_rate: bool,
 }
 
 impl Route {
@@ -32,13 +37,22 @@ pub struct Routes(pub Vec<Route>);
 impl Routes {
     /// The carriers that may take a message, best first; empty when no row matches.
     pub fn find(&self, sender: &SenderAddress, to: PhoneNumber) -> &[u16] {
+        self.row(sender, to)
+            .map_or(&[], |row| &self.0[row].carriers)
+    }
+
+    /// The place of the row whose rate counts what goes the way of this one.
+    pub fn rate_row(&self, row: usize) -> usize {
+        let shares = self.0.get(row).is_some_and(|route| route.shares_rate);
+        row - usize::from(shares && row > 0)
+    }
+
+    /// The place of the row that a message matches.
+    pub fn row(&self, sender: &SenderAddress, to: PhoneNumber) -> Option<usize> {
         let kind = kind_of(sender);
-        let matches =
-            |route: &&Route| route.is_for(kind) && starts_with(to.digits(), &route.destination);
         self.0
             .iter()
-            .find(matches)
-            .map_or(&[], |route| &route.carriers)
+            .position(|route| route.is_for(kind) && starts_with(to.digits(), &route.destination))
     }
 
     /// Every answer that [`Routes::find`] may give for messages of this sender.
@@ -78,16 +92,19 @@ mod tests {
                 destination: "1".into(),
                 sender: Some(SenderKind::ShortCode),
                 carriers: vec![1],
+                ..Route::default()
             },
             Route {
                 destination: "1".into(),
                 sender: None,
                 carriers: vec![2, 0],
+                ..Route::default()
             },
             Route {
                 destination: "44".into(),
                 sender: None,
                 carriers: vec![3],
+                ..Route::default()
             },
         ]);
         let find = |from: &str, to: &str| {

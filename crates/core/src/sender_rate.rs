@@ -39,15 +39,26 @@ pub struct SenderRate {
 }
 
 /// Places in a sender's bucket, in billionths of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost(pub(crate) u64);
 
 impl Cost {
     /// Two of them can still be added.
     const MAX: u64 = u64::MAX / 4;
 
-    pub(crate) fn of_segments(segments: u16) -> Self {
+    pub fn of_segments(segments: u16) -> Self {
         Self(u64::from(segments) * SEGMENT)
+    }
+
+    /// Of segments that go at `rate`, in a bucket that drains at its own.
+    pub fn at(bucket: Rate, rate: Rate, segments: u16) -> Self {
+        if bucket == rate || rate.is_unlimited() {
+            let counted = if rate.is_unlimited() { 0 } else { segments };
+            return Self::of_segments(counted);
+        }
+        let places = u128::from(segments) * u128::from(SEGMENT) * u128::from(bucket.0);
+        let places = places.div_ceil(u128::from(rate.0));
+        Self(u64::try_from(places).unwrap_or(Self::MAX).min(Self::MAX))
     }
 }
 
@@ -107,14 +118,7 @@ impl SenderRate {
 
     /// What a message takes of the bucket; nothing where there is no limit.
     pub fn cost(self, segments: u16, reach: Reach) -> Cost {
-        let (bucket, rate) = (self.bucket(), self.to(reach));
-        if bucket == rate || rate.is_unlimited() {
-            let counted = if rate.is_unlimited() { 0 } else { segments };
-            return Cost::of_segments(counted);
-        }
-        let places = u128::from(segments) * u128::from(SEGMENT) * u128::from(bucket.0);
-        let places = places.div_ceil(u128::from(rate.0));
-        Cost(u64::try_from(places).unwrap_or(Cost::MAX).min(Cost::MAX))
+        Cost::at(self.bucket(), self.to(reach), segments)
     }
 
     /// How long a queue takes to drain, rounded up.

@@ -32,6 +32,7 @@ use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
 
 use crate::alerts::{Alerts, Details};
+use crate::caps::{Caps, Use};
 use crate::directory::Directory;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
@@ -63,12 +64,13 @@ pub struct Acceptor {
     pub loads: Arc<Loads>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
-    pub paces: PaceSettings,
+    pub paces: ArcSwap<PaceSettings>,
     pub routes: ArcSwap<Routes>,
     pub coverage: ArcSwap<Coverage>,
     pub sticky: Sticky,
     pub alerts: Arc<Alerts>,
     pub compliance: Compliance,
+    pub caps: Caps,
 }
 
 /// A request whose parameters were read, and no sender chosen yet.
@@ -179,6 +181,15 @@ impl Acceptor {
             let reach = Reach::of_text(&message.to);
             self.loads
                 .with(|table| table.release(sender, message.num_segments, reach));
+            if !self.caps.are_off()
+                && let Ok(to) = read_to(&message.to)
+            {
+                self.caps.uncount(Use {
+                    sender,
+                    segments: message.num_segments,
+                    to: to.number,
+                });
+            }
         }
     }
 

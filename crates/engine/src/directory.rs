@@ -371,6 +371,32 @@ impl Directory {
         tables.served_networks.get(&(short_code, country)).cloned()
     }
 
+    /// The short code that is this sender.
+    pub fn short_code_of(&self, sender: SenderNo) -> Option<Arc<ShortCodeEntry>> {
+        let tables = self.tables.read();
+        let mut codes = tables.short_codes.values();
+        codes.find(|code| code.sender == sender).cloned()
+    }
+
+    /// Every sender there ever was.
+    pub fn senders(&self) -> Vec<Arc<Sender>> {
+        self.tables.read().senders.values().cloned().collect()
+    }
+
+    /// The service that has the number or short code of a sender in its pool. (An alpha sender may be in
+    /// the pools of many.)
+    pub fn service_of(&self, sender: SenderNo) -> Option<ServiceSid> {
+        let sid = match &self.sender(sender)?.address {
+            SenderAddress::Number(number) => self.number_by_digits(*number)?.sid.to_string(),
+            SenderAddress::ShortCode(_) => self.short_code_of(sender)?.sid.to_string(),
+            SenderAddress::Alpha(_) => return None,
+            SenderAddress::WhatsApp(number) => {
+                self.channel_sender_by_number(*number)?.sid.to_string()
+            }
+        };
+        Some(self.membership(&sid)?.service)
+    }
+
     /// The number or short code whose queue this is, for its own pace. `None` for alpha senders.
     pub fn pace_override(&self, sender: &Sender) -> Option<f64> {
         let tables = self.tables.read();

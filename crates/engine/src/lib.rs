@@ -8,6 +8,7 @@
 pub mod accept;
 mod alerts;
 mod auth_tokens;
+pub mod caps;
 mod carriers;
 mod change_log;
 pub mod committer;
@@ -53,6 +54,7 @@ use tokio::sync::mpsc;
 
 pub use accept::Acceptor;
 pub use alerts::{Alerts, Details};
+pub use caps::Caps;
 pub use committer::Committer;
 pub use directory::Directory;
 pub use idempotency::{Begun, Once};

@@ -7,6 +7,7 @@
 use parking_lot::Mutex;
 use postrider_core::message::SenderNo;
 use postrider_core::sender_rate::{Queued, Reach, SenderRate};
+use postrider_core::text::SEGMENTS_MAX;
 
 use crate::change_log::ChangeLog;
 use crate::rankings::Rankings;
@@ -144,7 +145,6 @@ impl Load {
 
     /// Whether there is a message that might not fit.
     pub fn is_nearly_full(&self) -> bool {
-        const SEGMENTS_MAX: u16 = 255;
         [Reach::UsCa, Reach::Elsewhere]
             .into_iter()
             .any(|reach| self.is_full(SEGMENTS_MAX, reach))

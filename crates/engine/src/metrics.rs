@@ -33,6 +33,15 @@ pub struct CarrierLabel {
     pub carrier: String,
 }
 
+/// Labels of a limit that messages wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabel {
+    /// `sender`, `campaign`, `campaign_carrier`, `account` or `route`.
+    pub limit: &'static str,
+    /// Of the campaign, of the campaign and the carrier, the account's SID, the place of the route.
+    pub name: String,
+}
+
 /// Labels of a receipt that found its message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct MatchLabel {
@@ -120,6 +129,10 @@ pub struct Metrics {
     pub store_free_bytes: Gauge,
     /// Set by dispatch, which alone knows.
     pub live_messages: Gauge,
+    /// Queues that wait for a limit, set by dispatch.
+    pub pace_waiting: Family<LimitLabel, Gauge>,
+    /// That of `pace_waiting` for senders' own paces.
+    pub pace_waiting_for_sender: Gauge,
     pub carrier_links_bound: Family<CarrierLabel, Gauge>,
     pub carrier_links_configured: Family<CarrierLabel, Gauge>,
     pub carrier_throttled: Family<CarrierLabel, Gauge>,
@@ -136,7 +149,14 @@ impl Default for Metrics {
             let status = status.as_str();
             messages.get_or_create_owned(&StatusLabel { status })
         });
+        let pace_waiting = Family::<LimitLabel, Gauge>::default();
+        let own_pace = LimitLabel {
+            limit: "sender",
+            name: String::new(),
+        };
         Self {
+            pace_waiting_for_sender: pace_waiting.get_or_create_owned(&own_pace),
+            pace_waiting,
             accepted: Counter::default(),
             refused: Family::default(),
             statuses,
@@ -191,6 +211,11 @@ impl Metrics {
                 reading,
             })
         }))
+    }
+
+    /// The gauge of queues that wait for one shared limit.
+    pub fn pace_waiting_at(&self, limit: &LimitLabel) -> Gauge {
+        self.pace_waiting.get_or_create_owned(limit)
     }
 
     /// Makes every metric known to a registry.
@@ -300,6 +325,11 @@ impl Metrics {
             "live_messages",
             "Messages dispatch holds in memory",
             self.live_messages.clone(),
+        );
+        ours.register(
+            "pace_waiting",
+            "Queues whose next message waits for a limit, by the limit that keeps it longest",
+            self.pace_waiting.clone(),
         );
         ours.register(
             "carrier_links_bound",

@@ -11,6 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use postrider_carriers::{Carrier, CarrierNo, EventBatch, Health};
+use postrider_core::cap::CapRule;
 use postrider_core::clock::Clock;
 use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::accept::Acceptor;
 use crate::alerts::{Alerts, Details};
+use crate::caps::Caps;
 use crate::carriers::Carriers;
 use crate::committer::Committer;
 use crate::directory::Directory;
@@ -53,6 +55,7 @@ pub struct Setup {
     pub compliance: Compliance,
     pub dispatch_limits: DispatchLimits,
     pub paces: PaceSettings,
+    pub caps: Vec<CapRule>,
     pub routes: Routes,
     pub coverage: Coverage,
     pub carriers: Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
@@ -64,7 +67,7 @@ pub struct Setup {
     pub metrics: Arc<Metrics>,
 }
 
-/// Routes and carriers that take the place of the running ones.
+/// Routes, carriers and paces that take the place of the running ones.
 pub struct Reconfiguration {
     /// Over carriers that are not retired.
     pub routes: Routes,
@@ -75,6 +78,7 @@ pub struct Reconfiguration {
     pub started: Vec<Arc<dyn Carrier>>,
     /// What the new ones say, likewise.
     pub events: Vec<mpsc::Receiver<EventBatch>>,
+    pub paces: PaceSettings,
 }
 
 /// A reconfiguration on its way to the shell, which answers when it is in force.
@@ -180,6 +184,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     // Before anything moves.
     let depths = store.queue_depths()?;
     let routes = Arc::new(setup.routes);
+    let paces = Arc::new(setup.paces);
     let (inputs, inbox) = mpsc::channel(INBOX);
     let (stop, stopping) = watch::channel(None);
     let supervisor = Supervisor::new(stopping.clone());
@@ -222,7 +227,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         loads.clone(),
         metrics.clone(),
         setup.dispatch_limits,
-        setup.paces.clone(),
+        paces.clone(),
         routes.clone(),
         policies,
     );
@@ -234,6 +239,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     );
 
     let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
+    let caps = Caps::open(setup.caps, &*store, &directory, clock.now_ms())?;
     let acceptor = Arc::new(Acceptor {
         clock: clock.clone(),
         ids,
@@ -241,12 +247,13 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         loads,
         metrics: metrics.clone(),
         limits: setup.limits,
-        paces: setup.paces,
+        paces: ArcSwap::new(paces),
         routes: ArcSwap::new(routes),
         coverage: ArcSwap::from_pointee(setup.coverage),
         sticky,
         alerts,
         compliance: setup.compliance,
+        caps,
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let engine = Engine {
@@ -347,7 +354,7 @@ impl Engine {
         self.shared.acceptor.coverage.store(Arc::new(coverage));
     }
 
-    /// Replaces routes and carriers without touching what is in flight; returns once they are in
+    /// Replaces routes, carriers and paces without touching what is in flight; returns once they are in
     /// force. An engine that is stopping stays as it is.
     pub async fn reconfigure(&self, reconfiguration: Reconfiguration) {
         let (in_force, answer) = oneshot::channel();
@@ -476,19 +483,25 @@ impl Shell {
             retired,
             started,
             events,
+            paces,
         } = reconfiguration;
         let new = carriers.len().saturating_sub(started.len());
         let names = carriers.iter().skip(new).map(|policy| policy.name.clone());
         self.carriers.add(names.zip(started), events);
         let routes = Arc::new(routes);
+        let paces = Arc::new(paces);
         let reconfigured = Reconfigured {
             routes: routes.clone(),
             carriers,
             retired,
+            paces: paces.clone(),
         };
         let now_ms = self.engine.now_ms();
         dispatch.handle(Input::Reconfigured(reconfigured), now_ms, effects);
-        self.engine.shared.acceptor.routes.store(routes);
+        let acceptor = &self.engine.shared.acceptor;
+        acceptor.routes.store(routes);
+        acceptor.paces.store(paces);
+        acceptor.loads.forget_rates();
         let _ = in_force.send(());
     }
 
@@ -740,7 +753,7 @@ mod tests {
             Arc::default(),
             Arc::default(),
             DispatchLimits::default(),
-            PaceSettings::default(),
+            Arc::default(),
             Arc::default(),
             Vec::new(),
         );

@@ -90,6 +90,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             long_code: Some(0.0),
             ..PaceSettings::default()
         },
+        caps: Vec::new(),
         routes: Routes(vec![
             to_the_carrier(None),
             to_the_carrier(Some(SenderKind::WhatsApp)),

@@ -8,6 +8,7 @@
 mod carriers;
 #[cfg(test)]
 mod example;
+mod pace;
 mod problem;
 mod reader;
 mod routes;
@@ -17,6 +18,7 @@ mod setting;
 use std::fmt;
 use std::path::Path;
 
+use postrider_core::cap::CapRule;
 use postrider_core::country::Country;
 use postrider_core::pacing::PaceSettings;
 use postrider_engine::reach::{Countries, Mms};
@@ -43,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) mms: Mms,
     pub(crate) countries: Countries,
     pub(crate) pace: PaceSettings,
+    pub(crate) caps: Vec<CapRule>,
     pub(crate) limits: Limits,
     pub(crate) compliance: Compliance,
 }
@@ -131,7 +134,7 @@ impl Config {
         routes::check(&self.routes, &self.carriers, &mut problems);
         check_reach(self, &mut problems);
         check_limits(&self.limits, &mut problems);
-        check_pace(&self.pace, &mut problems);
+        pace::check(&self.pace, &self.carriers, &mut problems);
         problems
     }
 }
@@ -194,26 +197,6 @@ fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
             let (least, most) = range.into_inner();
             let text = format!("given {given}, expected {least} to {most}");
             problems.push(Problem::at(key, text).within("limits"));
-        }
-    }
-}
-
-fn check_pace(pace: &PaceSettings, problems: &mut Vec<Problem>) {
-    let kinds = [
-        ("long_code", pace.long_code.unwrap_or_default()),
-        ("toll_free", pace.toll_free),
-        ("short_code", pace.short_code),
-        ("alpha", pace.alpha),
-        ("whatsapp", pace.whatsapp),
-    ];
-    let countries = pace
-        .long_code_by_country
-        .values()
-        .map(|pace| ("long_code_by_country", *pace));
-    for (key, given) in kinds.into_iter().chain(countries) {
-        if !(given >= 0.0 && given.is_finite()) {
-            let text = format!("given {given}, expected segments per second, 0 for no limit");
-            problems.push(Problem::at(key, text).within("pace"));
         }
     }
 }
@@ -301,6 +284,44 @@ mod tests {
                 "[countries.AE]\nalpha_sender = \"yess\"",
                 "countries.AE.alpha_sender: given \"yess\", expected \"yes\" or \"no\" or \"unknown\"; \
                  did you mean \"yes\"?",
+            ),
+            (
+                "[[caps]]\ndaily_segment = 1",
+                "caps[0].daily_segment: there is no such key; did you mean `daily_segments`?",
+            ),
+            (
+                "[[pace.destinations]]\nrate = 1\ncountrys = [\"DE\"]",
+                "pace.destinations[0].countrys: there is no such key; did you mean `countries`?",
+            ),
+            (
+                "[[pace.destinations]]\ncountries = [\"DE\"]",
+                "pace.destinations[0].rate: is required and not given",
+            ),
+            (
+                "[[carriers]]\nkind = \"simulator\"\nname = \"acme\"\n\
+                 [[pace.destinations]]\nrate = 1\ncarrier = \"acne\"",
+                "pace.destinations[0].carrier: there is no carrier \"acne\"; did you mean \"acme\"?",
+            ),
+            (
+                "[pace.campaigns.spring]\nrate = -1",
+                "pace.campaigns.spring.rate: given -1, expected segments per second, 0 for no limit",
+            ),
+            (
+                "[pace.campaigns.spring]\nrte = 1",
+                "pace.campaigns.spring.rte: there is no such key; did you mean `rate`?",
+            ),
+            (
+                "[pace.campaigns.spring.by_carrier]\nsimulatr = 1",
+                "pace.campaigns.spring.by_carrier: there is no carrier \"simulatr\"; did you mean \"simulator\"?",
+            ),
+            (
+                "[pace.campaigns.a]\nservices = [\"MG0123456789abcdef0123456789abcdef\"]\n\
+                 [pace.campaigns.b]\nservices = [\"MG0123456789abcdef0123456789abcdef\"]",
+                "pace.campaigns.b.services: MG0123456789abcdef0123456789abcdef is in campaign a already",
+            ),
+            (
+                "[[routes]]\nrate = -1\ncarriers = [\"simulator\"]",
+                "routes[0].rate: given -1, expected segments per second, 0 for no limit",
             ),
             (
                 "[[carriers]]\nname = \"a\"",

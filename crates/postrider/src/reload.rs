@@ -1,4 +1,5 @@
-//! SIGHUP: carriers, routes, and what is known of networks and countries become those of the configuration, and no message is lost or refused
+//! SIGHUP: carriers, routes, paces, and what is known of networks and countries become those of the
+//! configuration, and no message is lost or refused
 //! over it. All of it or nothing.
 //!
 //! A carrier whose connection is configured as before goes on under its number, with the policies that
@@ -59,6 +60,7 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
         retired,
         started: carriers,
         events,
+        paces: wanted.pace.clone(),
     };
     postrider.engine.reconfigure(reconfiguration).await;
     postrider.engine.cover(coverage);
@@ -73,7 +75,7 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
         kept = names(&|index, place| index < known && !place.is_retired),
         started = names(&|index, _| index >= known),
         retired = names(&|index, place| place.is_retired && !was_retired(index)),
-        "carriers and routes are reloaded"
+        "carriers, routes and paces are reloaded"
     );
     let mut running = places.iter().filter(|place| !place.is_retired);
     let simulator = running.find_map(|place| place.simulator.clone());
@@ -136,8 +138,8 @@ fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
         ("store", started.store != wanted.store),
         ("webhooks", started.webhooks != wanted.webhooks),
         ("links", started.links != wanted.links),
-        ("pace", started.pace != wanted.pace),
         ("limits", started.limits != wanted.limits),
+        ("caps", started.caps != wanted.caps),
     ];
     let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
     changed.map(|(section, _)| section).collect()
@@ -234,9 +236,6 @@ mod tests {
         assert_eq!(needs_restart(&Config::default(), &wanted), [""; 0]);
         wanted.pace.alpha = 1.0;
         wanted.limits.retention_days += 1;
-        assert_eq!(
-            needs_restart(&Config::default(), &wanted),
-            ["pace", "limits"]
-        );
+        assert_eq!(needs_restart(&Config::default(), &wanted), ["limits"]);
     }
 }

@@ -178,6 +178,7 @@ impl Postrider {
             compliance: config.compliance,
             dispatch_limits: DispatchLimits::default(),
             paces: config.pace.clone(),
+            caps: config.caps.clone(),
             routes: config::route_table(&config.routes, &names),
             coverage,
             carriers: policies.zip(carriers).collect(),

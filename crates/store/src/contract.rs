@@ -13,6 +13,7 @@
 //! already (the status machine ignores the repetition), never the other way round. Documents are
 //! atomic per call.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use postrider_core::clock::Millis;
@@ -250,6 +251,15 @@ pub enum Cursor {
     Before(Id),
 }
 
+/// A message that a sender took over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TakenOver {
+    pub sender: SenderNo,
+    /// As the message names it.
+    pub to: Box<str>,
+    pub segments: u16,
+}
+
 /// What waits in one sender's queue on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueDepth {
@@ -372,6 +382,16 @@ pub trait Store: Send + Sync {
 
     /// Messages with callbacks due, oldest first, after the given one.
     fn callbacks_due(&self, after: Option<Id>, limit: usize) -> Result<Vec<Message>>;
+
+    /// Visits what these senders took over since an instant: messages that were made since, and of those
+    /// that were scheduled before, the ones whose time came since and that wait or were sent. Reads every
+    /// message made since: for once after the start.
+    fn taken_over(
+        &self,
+        since_ms: Millis,
+        senders: &BTreeSet<SenderNo>,
+        visit: &mut dyn FnMut(TakenOver),
+    ) -> Result<()>;
 
     /// The newest message id ever stored, deleted or not: new ids must be greater.
     fn last_id(&self) -> Result<Option<Id>>;

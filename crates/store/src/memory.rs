@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
 use postrider_core::idempotency::KeyHash;
-use postrider_core::message::{AccountNo, Message, SenderNo, Status};
+use postrider_core::message::{AccountNo, Direction, Message, SenderNo, Status};
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, ServiceSid};
 
@@ -25,7 +25,7 @@ use crate::alerts::{Alert, AlertStore};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
     RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Remembered, Result, Store, StoreError,
-    SubmittedKey, Update, is_released, is_settled, is_waiting,
+    SubmittedKey, TakenOver, Update, is_released, is_settled, is_waiting,
 };
 use crate::sticky::{
     RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
@@ -280,6 +280,30 @@ impl Store for MemoryStore {
     fn queued_senders(&self) -> Result<Vec<SenderNo>> {
         let depths = self.records()?.depths();
         Ok(depths.into_iter().map(|depth| depth.sender).collect())
+    }
+
+    fn taken_over(
+        &self,
+        since_ms: Millis,
+        senders: &BTreeSet<SenderNo>,
+        visit: &mut dyn FnMut(TakenOver),
+    ) -> Result<()> {
+        for message in self.records()?.messages.values() {
+            let is_new = message.created_ms() >= since_ms;
+            let is_released = message.send_at_ms.is_some_and(|at_ms| at_ms >= since_ms)
+                && (is_waiting(message.status) || message.sent_ms.is_some_and(|ms| ms >= since_ms));
+            if message.direction != Direction::Inbound
+                && (is_new || is_released)
+                && let Some(sender) = message.sender.filter(|sender| senders.contains(sender))
+            {
+                visit(TakenOver {
+                    sender,
+                    to: message.to.clone(),
+                    segments: message.num_segments,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn expiring(

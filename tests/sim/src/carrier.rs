@@ -60,6 +60,8 @@ pub(crate) struct Offer {
     pub(crate) at_ms: Millis,
     pub(crate) from: String,
     pub(crate) body: String,
+    pub(crate) to: PhoneNumber,
+    pub(crate) segments: u16,
 }
 
 /// One message as the SMSC saw it.
@@ -155,6 +157,8 @@ impl Carrier {
             at_ms: now_ms,
             from: submission.from.to_string(),
             body: submission.body.to_string(),
+            to: submission.to,
+            segments: submission.segments,
         });
         self.open.insert(submission.ticket);
         self.deal_with(submission, now_ms, rng, events);

@@ -10,6 +10,7 @@ use postrider_store::Store;
 
 use crate::carrier::{Carrier, Fate, Offer, Taken};
 use crate::customer::{Created, Customer};
+use crate::world::SharedRates;
 
 /// What happened in a run, for the curious and for comparing two runs of one seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) policy: UnknownOutcome,
     /// Segments per second, by sender.
     pub(crate) rates: &'a BTreeMap<String, f64>,
+    pub(crate) shared: SharedRates,
     /// When each process started, in order.
     pub(crate) starts: &'a [Millis],
     /// Ends and starts of processes, and reloads.
@@ -70,6 +72,7 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
         check_stickiness(&message, created, &mut senders);
     }
     check_pace(evidence);
+    check_shared_limits(evidence);
     assert!(evidence.store.parked().expect("the store reads").len() <= report.messages);
     assert_eq!(
         evidence
@@ -274,7 +277,8 @@ fn check_expired(message: &Message, body: &str, created: &Created, evidence: &Ev
         return;
     }
     let did_something = |offer: &Offer| {
-        let is_from = Some(&*offer.from) == message.from.as_deref();
+        // Others may have had what it waited for.
+        let is_from = evidence.shared.are_there() || Some(&*offer.from) == message.from.as_deref();
         offer.body == body || is_from && is_within(&offer.at_ms)
     };
     let mut offers = evidence.carriers.iter().flat_map(|it| &it.offered);
@@ -317,6 +321,78 @@ fn check_pace(evidence: &Evidence<'_>) {
                     "{sender} sent {segments} segments in {} ms at {rate}/s",
                     at_ms - from_ms
                 );
+            }
+        }
+    }
+}
+
+/// An intent, or that a message may go out twice, is on record before the submit: that leaves as late as
+/// the commit takes, up to two flushes and a while behind others.
+const INTENT_LATE_S: f64 = 0.1;
+
+/// No limit that senders share is exceeded in any window of one process's life: rate x time and one burst,
+/// which is one second of the rate or the longest message.
+fn check_shared_limits(evidence: &Evidence<'_>) {
+    let SharedRates {
+        campaign,
+        account,
+        first_carrier,
+        routes: [british, others],
+    } = evidence.shared;
+    let offers = || evidence.carriers.iter().flat_map(|it| &it.offered);
+    let is_british = |offer: &&Offer| offer.to.to_string().starts_with("+44");
+    let limits: [(&str, f64, Vec<&Offer>); 5] = [
+        ("campaign", campaign, offers().collect()),
+        ("account", account, offers().collect()),
+        (
+            "carrier",
+            first_carrier,
+            evidence.carriers[0].offered.iter().collect(),
+        ),
+        (
+            "route to +44",
+            british,
+            offers().filter(is_british).collect(),
+        ),
+        (
+            "other route",
+            others,
+            offers().filter(|it| !is_british(it)).collect(),
+        ),
+    ];
+    for (name, rate, mut offers) in limits {
+        if rate <= 0.0 {
+            continue;
+        }
+        offers.sort_by_key(|offer| offer.at_ms);
+        for (index, from_ms) in evidence.starts.iter().enumerate() {
+            let until_ms = evidence
+                .starts
+                .get(index + 1)
+                .copied()
+                .unwrap_or(Millis::MAX);
+            let is_within = |offer: &&&Offer| (*from_ms..until_ms).contains(&offer.at_ms);
+            let of_life: Vec<_> = offers.iter().filter(is_within).collect();
+            check_windows(name, rate, &of_life);
+        }
+    }
+}
+
+fn check_windows(name: &str, rate: f64, offers: &[&&Offer]) {
+    let longest = offers.iter().map(|offer| offer.segments).max().unwrap_or(0);
+    let burst = rate.max(f64::from(longest)) + rate * INTENT_LATE_S + 1e-3;
+    for (start, first) in offers.iter().enumerate() {
+        let mut segments = 0.0;
+        for offer in &offers[start..] {
+            segments += f64::from(offer.segments);
+            #[expect(clippy::cast_precision_loss, reason = "hours in milliseconds")]
+            let window_s = (offer.at_ms - first.at_ms) as f64 / 1_000.0;
+            assert!(
+                segments <= rate * window_s + burst,
+                "{segments} segments in {window_s} s by the {name} at {rate}/s"
+            );
+            if window_s > 60.0 {
+                break;
             }
         }
     }

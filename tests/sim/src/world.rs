@@ -23,11 +23,14 @@ use crate::customer::Customer;
 use crate::oracle::{self, Evidence, Report};
 
 mod life;
+mod limits;
 mod reads;
 mod reload;
 mod requests;
 mod settings;
 mod stop;
+
+pub(crate) use self::limits::SharedRates;
 
 /// 2026-01-01T00:00:00Z.
 const START_MS: Millis = 1_767_225_600_000;
@@ -57,6 +60,7 @@ pub fn run(seed: u64) -> Report {
         customer: &world.customer,
         policy: world.policy,
         rates: &world.rates,
+        shared: world.shared,
         starts: &world.starts,
         upheavals: &world.upheavals,
         routes: &world.routed_since,
@@ -72,6 +76,7 @@ struct World {
     disk: MemoryDisk,
     policy: UnknownOutcome,
     rates: BTreeMap<String, f64>,
+    shared: SharedRates,
     service: ServiceSid,
     account: AccountSid,
     numbers: Vec<String>,
@@ -170,6 +175,7 @@ impl World {
             disk: MemoryDisk::new(),
             policy,
             rates: BTreeMap::new(),
+            shared: SharedRates::of_seed(seed),
             numbers: Vec::new(),
             handsets: if has_few_handsets { 200..212 } else { 200..999 },
             carriers: (0..2)

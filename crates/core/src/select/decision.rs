@@ -233,6 +233,7 @@ impl Decision {
             },
             Rule::OtherAreaCode => format!("its area code does not match {area_code}"),
             Rule::QueueFull => "its queue is full".to_owned(),
+            Rule::DailyCapReached => "its daily cap leaves no room for this message".to_owned(),
             Rule::MoreMappings => "it has more sticky recipients".to_owned(),
             Rule::Busy => "messages wait in its queue, and another is idle".to_owned(),
             Rule::LaterDrain => "its queue drains later".to_owned(),

@@ -151,6 +151,8 @@ pub struct QueueLoad {
     pub last_used: u64,
     /// This message does not fit any more.
     pub is_full: bool,
+    /// Its daily cap leaves no room for this message.
+    pub is_capped: bool,
 }
 
 /// No load anywhere.

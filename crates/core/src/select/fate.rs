@@ -90,8 +90,8 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
             return rule;
         }
         match course.end {
-            End::Named(_) => Rule::QueueFull,
-            End::Sticky(sticky) if sticky == sender.member() => Rule::QueueFull,
+            End::Named(_) => self.fate_without_room(sender),
+            End::Sticky(sticky) if sticky == sender.member() => self.fate_without_room(sender),
             End::Sticky(_) => Rule::NotSticky,
             End::ShortCodes(_) | End::Alphas(_) | End::Numbers { .. } | End::Nobody
                 if !self.is_served(sender) =>
@@ -121,6 +121,14 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
         }
     }
 
+    fn fate_without_room(&self, sender: &PoolSender) -> Rule {
+        if self.loads.queue(sender.no).is_capped {
+            Rule::DailyCapReached
+        } else {
+            Rule::QueueFull
+        }
+    }
+
     fn fate_at_alphas(&self, sender: &PoolSender, chosen: SenderKind) -> Rule {
         let is_alpha = matches!(
             sender.kind,
@@ -128,6 +136,8 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
         );
         if !is_alpha {
             Rule::AlphaPreferred
+        } else if self.loads.queue(sender.no).is_capped {
+            Rule::DailyCapReached
         } else if self.loads.queue(sender.no).is_full {
             Rule::QueueFull
         } else if sender.kind == chosen {
@@ -305,6 +315,7 @@ impl Counts {
 
     fn add_scaled(&mut self, scaled: &Scaled) {
         self.0[Rule::QueueFull as usize] += scaled.full;
+        self.0[Rule::DailyCapReached as usize] += scaled.capped;
         for level in 0..LEVELS {
             self.0[scaled.order.removal(level) as usize] += scaled.lost[level];
         }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use smallvec::SmallVec;
 
 use super::facts::Channel;
@@ -19,15 +20,18 @@ use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use crate::settings::Capabilities;
 
 /// What kind of identity a sender is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SenderKind {
     LongCode,
     TollFree,
     ShortCode,
     /// Shown in every country that supports alpha senders.
     Alpha,
-    /// An alpha sender for one country.
+    /// An alpha sender for one country. Settings speak of alpha senders of either kind.
+    #[serde(skip)]
     DestinationAlpha,
+    #[serde(rename = "whatsapp")]
     WhatsApp,
 }
 

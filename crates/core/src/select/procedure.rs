@@ -116,6 +116,7 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
             return Mapping::Broken(Broken::Foreign);
         }
         match self.barrier(sender) {
+            None if self.loads.queue(sender.no).is_capped => Mapping::Unfit,
             None if self.is_served(sender) => Mapping::Usable(sender),
             None => Mapping::Unfit,
             Some(rule) if is_of_this_message(rule) => Mapping::Unfit,
@@ -176,7 +177,10 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
             (general, SenderKind::Alpha, Rule::AlphaSender),
         ];
         for (alphas, kind, rule) in groups {
-            let has_room = |alpha: &&Member| !self.loads.queue(alpha.no).is_full;
+            let has_room = |alpha: &&Member| {
+                let queue = self.loads.queue(alpha.no);
+                !queue.is_full && !queue.is_capped
+            };
             let Some(&alpha) = alphas.iter().find(has_room) else {
                 continue;
             };
@@ -189,7 +193,9 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
             return Some(course);
         }
         let mut course = Course::new(End::Alphas(SenderKind::Alpha));
-        course.error = ErrorCode::QueueOverflow;
+        let mut alphas = destination.iter().chain(general);
+        let are_capped = alphas.all(|alpha| self.loads.queue(alpha.no).is_capped);
+        course.error = error_without_room(are_capped);
         Some(course)
     }
 
@@ -239,8 +245,9 @@ impl Course {
     }
 
     fn take_unless_full(&mut self, sender: &PoolSender, loads: &impl Loads) {
-        if loads.queue(sender.no).is_full {
-            self.error = ErrorCode::QueueOverflow;
+        let queue = loads.queue(sender.no);
+        if queue.is_full || queue.is_capped {
+            self.error = error_without_room(queue.is_capped);
         } else {
             self.winner = Some(sender.member());
         }
@@ -249,7 +256,7 @@ impl Course {
     fn take_scaled(&mut self, scaled: Scaled) {
         self.winner = scaled.winner.map(|(_, member)| member);
         if self.winner.is_none() {
-            self.error = ErrorCode::QueueOverflow;
+            self.error = error_without_room(scaled.full == 0);
         }
         if let Some(rule) = scaled.rule() {
             self.step(rule, 1);
@@ -259,6 +266,15 @@ impl Course {
 
 pub(super) fn len(numbers: &NumberSet<'_>) -> usize {
     numbers.iter().map(|members| members.len()).sum()
+}
+
+/// What a message fails with that all senders could carry and none has room for.
+fn error_without_room(are_capped: bool) -> ErrorCode {
+    if are_capped {
+        ErrorCode::CampaignDailyCapReached
+    } else {
+        ErrorCode::QueueOverflow
+    }
 }
 
 /// Whether a barrier stands in the way of this message only, so that the mapping stays.

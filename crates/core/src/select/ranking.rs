@@ -5,8 +5,8 @@
 //! sender whose load changed plays its dozen matches again. So a pool of ten thousand numbers of one
 //! country costs a selection what a pool of ten does.
 //!
-//! Whether a queue is full depends on the message. A sender that is near that stands *apart*, outside
-//! the tournament, and is asked about each message.
+//! Whether a queue is full, or a cap reached, depends on the message. A sender that is near that stands
+//! *apart*, outside the tournament, and is asked about each message.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub struct Standing {
     pub queue: QueueLoad,
     /// See [`Loads::mappings`]; counts only under [`Order::Recipients`].
     pub mappings: u64,
-    /// It may be full for some message.
+    /// It may be full or capped for some message.
     pub is_apart: bool,
 }
 
@@ -222,7 +222,7 @@ mod tests {
                 queue,
                 mappings,
                 // Not only those that are full for this message.
-                is_apart: queue.is_full || queue.drain_ms > 2,
+                is_apart: queue.is_full || queue.is_capped || queue.drain_ms > 2,
             }
         }
     }
@@ -230,13 +230,14 @@ mod tests {
     /// Few values, so that they collide.
     fn load() -> impl Strategy<Value = (QueueLoad, u64)> {
         let numbers = (0..3_u64, 0..5_u64, 0..4_u64, 0..3_u64);
-        (numbers, prop::bool::weighted(0.1)).prop_map(
-            |((queued_segments, drain_ms, last_used, mappings), is_full)| {
+        (numbers, 0..20_u8).prop_map(
+            |((queued_segments, drain_ms, last_used, mappings), limit)| {
                 let queue = QueueLoad {
                     queued_segments,
                     drain_ms,
                     last_used,
-                    is_full,
+                    is_full: limit == 0,
+                    is_capped: limit == 1,
                 };
                 (queue, mappings)
             },

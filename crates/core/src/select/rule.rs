@@ -85,6 +85,7 @@ rules! {
     52 LaterDrain "later_drain" "later drain";
     53 MoreRecentlyUsed "more_recently_used" "more recently used";
     54 LaterInPool "later_in_pool" "later in pool";
+    55 DailyCapReached "daily_cap_reached" "daily cap reached";
 }
 
 impl fmt::Display for Rule {

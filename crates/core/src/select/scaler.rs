@@ -2,7 +2,7 @@
 //!
 //! With sticky sender on, recipients are spread: fewest live mappings, then earliest drain, then pool
 //! order. With it off, messages are: idle before busy, then earliest drain, then least recently used,
-//! then pool order. A sender whose queue is full takes no part.
+//! then pool order. A sender whose queue is full, or whose daily cap is reached, takes no part.
 //!
 //! One pass, no allocation, about as fast as [`Loads`] answers. Where a single group holds thousands
 //! of senders, the walk itself would be the cost of a selection; then whoever owns the loads keeps a
@@ -75,9 +75,10 @@ impl Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scaled {
     pub(super) order: Order,
-    /// `None` when every queue is full.
+    /// `None` when every queue is full or every cap reached.
     pub(super) winner: Option<(Key, Member)>,
     pub(super) full: u32,
+    pub(super) capped: u32,
     /// Losers by the level at which they differ from the winner.
     pub(super) lost: [u32; LEVELS],
 }
@@ -100,8 +101,9 @@ pub(super) fn scale<'a>(
     let mut scaled = Scaled::of_nobody(order);
     for &member in set {
         let queue = loads.queue(member.no);
-        if queue.is_full {
-            scaled.full += 1;
+        if queue.is_full || queue.is_capped {
+            scaled.full += u32::from(!queue.is_capped);
+            scaled.capped += u32::from(queue.is_capped);
             continue;
         }
         let key = order.key_of(member, queue, loads);
@@ -126,6 +128,7 @@ impl Scaled {
             order,
             winner: None,
             full: 0,
+            capped: 0,
             lost: [0; LEVELS],
         }
     }
@@ -138,11 +141,12 @@ impl Scaled {
     /// Over both sets together.
     pub(super) fn and(mut self, mut other: Self) -> Self {
         self.full += other.full;
+        self.capped += other.capped;
         let Some((others, _)) = other.winner else {
             return self;
         };
         let Some((own, _)) = self.winner else {
-            other.full = self.full;
+            (other.full, other.capped) = (self.full, self.capped);
             return other;
         };
         let level = level(&own, &others);
@@ -166,13 +170,16 @@ impl Scaled {
 
     /// How many senders the set has.
     pub(super) fn set_len(&self) -> usize {
-        let others: u32 = self.full + self.lost.iter().sum::<u32>();
+        let others: u32 = self.full + self.capped + self.lost.iter().sum::<u32>();
         others as usize + usize::from(self.winner.is_some())
     }
 
     /// Why this member of the set lost.
     pub(super) fn removal(&self, member: Member, loads: &impl Loads) -> Rule {
         let queue = loads.queue(member.no);
+        if queue.is_capped {
+            return Rule::DailyCapReached;
+        }
         match self.winner {
             Some((best, _)) if !queue.is_full => self
                 .order

@@ -16,6 +16,9 @@ pub mod ucs2;
 pub use segment::{HeaderSize, Segmentation, count_segments, split};
 pub use smart_encoding::smart_encode;
 
+/// More segments no message has on the air: their number is an octet.
+pub const SEGMENTS_MAX: u16 = 255;
+
 /// The alphabet of a whole message (never of one segment alone).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Encoding {

@@ -23,9 +23,11 @@ use postrider_store::StickyKey;
 use smallvec::SmallVec;
 
 use super::{Acceptor, Draft};
+use crate::caps::Use;
+use crate::change_log::ChangeLog;
 use crate::loads::LoadTable;
 use crate::pace::rate_of;
-use crate::rankings::{Kept, RANKED_FROM, is_worth_telling};
+use crate::rankings::{RANKED_FROM, Seen};
 use crate::reach::EngineReach;
 use crate::sticky::{self, Counts, Looked, Outdated};
 
@@ -62,12 +64,14 @@ impl Acceptor {
                     Some(service) => self.choose_from_pool(
                         draft, service, looked, segments, purpose, table, now_ms,
                     )?,
-                    None => Ok(self.take_named(draft, segments, table)?),
+                    None => Ok(self.take_named(draft, segments, table, now_ms)?),
                 };
                 if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
                     && let Ok((_, sender)) = &chosen.outcome
                 {
                     table.reserve(*sender, segments, Reach::of(draft.to.number));
+                    let used = draft.use_of(*sender, segments);
+                    self.caps.count(&self.directory, used, now_ms);
                 }
                 Ok::<_, Fault>(chosen)
             })?;
@@ -103,6 +107,7 @@ impl Acceptor {
         draft: &Draft<'_>,
         segments: u16,
         table: &mut LoadTable,
+        now_ms: Millis,
     ) -> Result<Chosen, Fault> {
         let from = draft.from.clone().ok_or(ErrorCode::MissingFrom)?;
         if draft.has_media || self.routes.load().find(&from, draft.to.number).is_empty() {
@@ -117,6 +122,10 @@ impl Acceptor {
         let reach = Reach::of(draft.to.number);
         if table.get(sender).is_full(segments, reach) {
             return Err(ErrorCode::SenderQueueFull.into());
+        }
+        let used = draft.use_of(sender, segments);
+        if self.caps.is_over(&self.directory, used, now_ms) {
+            return Err(ErrorCode::CampaignDailyCapReached.into());
         }
         Ok(Chosen {
             outcome: Ok((from, sender)),
@@ -197,7 +206,8 @@ impl Acceptor {
                 .map(|mapping| mapping.position),
             table: RefCell::new(table),
             segments,
-            reach: Reach::of(draft.to.number),
+            to: draft.to.number,
+            now_ms,
         };
         let decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
@@ -258,7 +268,20 @@ impl Acceptor {
     }
 
     fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
-        table.rate(sender, || rate_of(&self.directory, &self.paces, sender));
+        table.rate(sender, || {
+            rate_of(&self.directory, &self.paces.load(), sender)
+        });
+    }
+}
+
+impl Draft<'_> {
+    /// What its sender's daily cap counts.
+    fn use_of(&self, sender: SenderNo, segments: u16) -> Use {
+        Use {
+            sender,
+            segments,
+            to: self.to.number,
+        }
     }
 }
 
@@ -272,7 +295,8 @@ struct PoolLoads<'a, 't> {
     expired: Option<u64>,
     table: RefCell<&'t mut LoadTable>,
     segments: u16,
-    reach: Reach,
+    to: PhoneNumber,
+    now_ms: Millis,
 }
 
 impl Loads for PoolLoads<'_, '_> {
@@ -283,13 +307,23 @@ impl Loads for PoolLoads<'_, '_> {
 
     fn queue(&self, sender: SenderNo) -> QueueLoad {
         let mut table = self.table.borrow_mut();
-        self.acceptor.know_rate(&mut table, sender);
+        let acceptor = self.acceptor;
+        acceptor.know_rate(&mut table, sender);
         let load = table.get(sender);
         QueueLoad {
             queued_segments: load.queued_segments(),
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
-            is_full: load.is_full(self.segments, self.reach),
+            is_full: load.is_full(self.segments, Reach::of(self.to)),
+            is_capped: acceptor.caps.is_over(
+                &acceptor.directory,
+                Use {
+                    sender,
+                    segments: self.segments,
+                    to: self.to,
+                },
+                self.now_ms,
+            ),
         }
     }
 
@@ -298,44 +332,69 @@ impl Loads for PoolLoads<'_, '_> {
             return None;
         }
         let key = (self.service, group.edition(), order);
-        let kept = self.table.borrow_mut().rankings.take(&key);
-        let kept = kept.and_then(|kept| self.brought_up_to_date(kept, group));
-        let mut kept = kept.unwrap_or_else(|| {
-            let (loads_seen, mappings_seen) = self.ends();
-            let ranking = Ranking::new(group, order, |member| self.standing(member));
-            Kept::new(ranking, loads_seen, mappings_seen)
+        let mut kept = self.table.borrow_mut().rankings.take(&key);
+        let changes = self.changes_since(kept.seen, order);
+        let scaled = kept.is_calm(changes, group).then(|| {
+            let mut ranking = match kept.ranking.take() {
+                Some(ranking) => self.told(ranking, kept.seen, order),
+                None => Ranking::new(group, order, |member| self.standing(member)),
+            };
+            let scaled = self.scaled(&mut ranking);
+            kept.ranking = Some(ranking);
+            scaled
         });
-        let scaled = self.scaled(&mut kept.ranking);
+        kept.seen = self.end();
         self.table.borrow_mut().rankings.put(key, kept);
-        debug_assert_eq!(scaled, Scaled::of_walk(group, order, self));
-        Some(scaled)
+        if let Some(scaled) = scaled {
+            debug_assert_eq!(scaled, Scaled::of_walk(group, order, self));
+        }
+        scaled
     }
 }
 
 impl PoolLoads<'_, '_> {
-    /// The ranking with all that changed since; `None` when it is to be built anew.
-    fn brought_up_to_date(&self, mut kept: Kept, group: &Group) -> Option<Kept> {
-        let (loads_end, mappings_end) = self.ends();
+    /// How many loads and mappings changed since; `None` if that can't be told any more.
+    fn changes_since(&self, seen: Seen, order: Order) -> Option<usize> {
+        let loads = self.table.borrow().changes.since(seen.loads)?.len();
+        let mappings = self.mapping_changes(order);
+        let mappings = mappings.map_or(Some(0), |log| Some(log.since(seen.mappings)?.len()))?;
+        Some(loads + mappings)
+    }
+
+    /// The ranking with all that changed since.
+    fn told(&self, mut ranking: Ranking, seen: Seen, order: Order) -> Ranking {
         let queues: SmallVec<[SenderNo; 8]> = {
             let table = self.table.borrow();
-            let changed = table.changes.since(kept.loads_seen)?;
-            is_worth_telling(changed.len(), group).then(|| changed.collect())?
+            table
+                .changes
+                .since(seen.loads)
+                .into_iter()
+                .flatten()
+                .collect()
         };
         for sender in queues {
-            kept.ranking.update(sender, |member| self.standing(member));
+            ranking.update(sender, |member| self.standing(member));
         }
-        if let Some(counts) = self.counts {
-            let changed = counts.changes.since(kept.mappings_seen)?;
-            if !is_worth_telling(changed.len(), group) {
-                return None;
-            }
-            for position in changed {
-                kept.ranking
-                    .update_at(position, |member| self.standing(member));
-            }
+        let positions = self.mapping_changes(order);
+        let positions = positions.and_then(|log| log.since(seen.mappings));
+        for position in positions.into_iter().flatten() {
+            ranking.update_at(position, |member| self.standing(member));
         }
-        (kept.loads_seen, kept.mappings_seen) = (loads_end, mappings_end);
-        Some(kept)
+        ranking
+    }
+
+    /// Where mappings count: those of the service.
+    fn mapping_changes(&self, order: Order) -> Option<&ChangeLog<u64>> {
+        let counts = self.counts.filter(|_| order == Order::Recipients)?;
+        Some(&counts.changes)
+    }
+
+    /// How far the changes go. Nothing changes while loads and mappings are locked.
+    fn end(&self) -> Seen {
+        Seen {
+            loads: self.table.borrow().changes.end(),
+            mappings: self.counts.map_or(0, |counts| counts.changes.end()),
+        }
     }
 
     fn scaled(&self, ranking: &mut Ranking) -> Scaled {
@@ -353,17 +412,19 @@ impl PoolLoads<'_, '_> {
         scaled
     }
 
-    /// How far the changes of loads and of mappings go. Nothing changes while both are locked.
-    fn ends(&self) -> (u64, u64) {
-        let mappings = self.counts.map_or(0, |counts| counts.changes.end());
-        (self.table.borrow().changes.end(), mappings)
+    fn is_nearly_capped(&self, sender: SenderNo) -> bool {
+        let Acceptor {
+            caps, directory, ..
+        } = self.acceptor;
+        caps.is_nearly_over(directory, sender, self.now_ms)
     }
 
     fn standing(&self, member: Member) -> Standing {
         Standing {
             queue: self.queue(member.no),
             mappings: self.mappings(member.no, member.position),
-            is_apart: self.table.borrow().get(member.no).is_nearly_full(),
+            is_apart: self.table.borrow().get(member.no).is_nearly_full()
+                || self.is_nearly_capped(member.no),
         }
     }
 }

@@ -95,6 +95,11 @@ impl CarrierState {
         }
     }
 
+    /// Nothing goes, and nobody knows until when.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_retired || self.limit == 0 || self.hold == Hold::Held
+    }
+
     pub(super) fn note_health(&mut self, health: Health) {
         self.health = health;
         self.is_health_news = true;
@@ -143,8 +148,11 @@ impl Dispatch {
             routes,
             carriers,
             retired,
+            paces,
         } = reconfigured;
-        self.routes = routes;
+        self.routes = routes.clone();
+        self.take_limits(paces, routes, now_ms);
+        self.ask_paces_again();
         let known = self.carriers.len();
         let mut policies = carriers.into_iter();
         for (state, policy) in self.carriers.iter_mut().zip(policies.by_ref().take(known)) {

@@ -17,20 +17,20 @@ use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
 use postrider_core::pacing::{Pace, Rate};
 use postrider_core::sender::{SenderAddress, number_of};
-use postrider_core::sender_rate::{Cost, Reach, SenderRate};
 use postrider_core::sid::Id;
 
+use super::limit::SenderPace;
 use super::live::Stage;
+use super::shared::LaneKey;
 use super::walk::Walk;
 use super::{Dispatch, Effect, Failure, Read, Timer, callback_job};
-use crate::pace::rate_of;
 
 /// One sender's queue.
 pub(super) struct SenderQueue {
     account: AccountNo,
     pace: Pace,
     /// What a message takes of it.
-    rate: SenderRate,
+    rate: SenderPace,
     pace_version: u64,
     pub(super) lanes: BTreeMap<CarrierNo, Lane>,
     /// Over rows of which it is not known yet to which lane they belong.
@@ -80,22 +80,13 @@ impl SenderQueue {
     }
 }
 
-/// What a message takes of its sender's pace.
-fn cost_of(rate: SenderRate, message: &Message) -> Cost {
-    // Most senders have one rate, and then nobody needs to know.
-    let reach = if rate.is_the_same_everywhere() {
-        Reach::UsCa
-    } else {
-        Reach::of_text(&message.to)
-    };
-    rate.cost(message.num_segments.max(1), reach)
-}
-
 /// What a look at the head of a lane found.
 enum Head {
     Empty,
     /// Not before this instant.
     Paced(Millis),
+    /// Until its turn at a shared limit comes.
+    Held,
     Go(Id),
     /// Its account may not send any more.
     Suspended(Id),
@@ -111,7 +102,7 @@ impl Dispatch {
             SenderQueue {
                 account: account.map_or(AccountNo(0), |account| account.no),
                 pace: Pace::new(Rate::UNLIMITED),
-                rate: SenderRate::UNLIMITED,
+                rate: SenderPace::UNLIMITED,
                 pace_version: u64::MAX,
                 lanes: BTreeMap::new(),
                 scan: Walk::default(),
@@ -293,7 +284,19 @@ impl Dispatch {
     }
 
     /// Hands over whatever may go: fair turns, as long as a carrier has room and the disk keeps up.
+    /// Whoever goes may be followed at once by who waits for the same limit, for any carrier.
     pub(super) fn pump(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
+        loop {
+            self.wake_lanes(now_ms);
+            self.pump_carriers(now_ms, effects);
+            self.shared.pass_over(now_ms);
+            if self.shared.next_wake().is_none_or(|at_ms| at_ms > now_ms) {
+                break;
+            }
+        }
+    }
+
+    fn pump_carriers(&mut self, now_ms: Millis, effects: &mut Vec<Effect>) {
         for index in 0..self.carriers.len() {
             let carrier = CarrierNo(u16::try_from(index).expect("the configuration is small"));
             let mut batch = Vec::new();
@@ -302,11 +305,18 @@ impl Dispatch {
                     break;
                 };
                 match self.head(sender, carrier, now_ms) {
-                    Head::Empty => self.carriers[index].ready.leave(account),
+                    Head::Empty => {
+                        self.carriers[index].ready.leave(account);
+                        self.shared.forget(LaneKey { sender, carrier }, now_ms);
+                    }
                     Head::Paced(until) => {
                         self.carriers[index].ready.leave(account);
-                        self.timers.insert((until, Timer::Pace(sender, carrier)));
+                        self.shared.step_aside(LaneKey { sender, carrier }, now_ms);
+                        if self.timers.insert((until, Timer::Pace(sender, carrier))) {
+                            self.metrics.pace_waiting_for_sender.inc();
+                        }
                     }
+                    Head::Held => self.carriers[index].ready.leave(account),
                     Head::Suspended(id) => {
                         self.give_up(id, ErrorCode::AccountSuspended, now_ms);
                         self.close_full_commit();
@@ -362,17 +372,23 @@ impl Dispatch {
             "{id} does not wait in this lane"
         );
         // What only fails pays no pace.
-        let cost = live
-            .filter(|_| !is_suspended)
-            .map(|live| cost_of(queue.rate, &live.message));
-        if let Some(cost) = cost
-            && let Err(until) = queue.pace.take_cost(now_ms, cost)
-        {
-            return Head::Paced(until);
+        if let Some(live) = live.filter(|_| !is_suspended) {
+            let name = &self.carriers[usize::from(carrier.0)].policy.name;
+            let cost = queue
+                .rate
+                .cost(&self.limit_table.paces, &live.message, name);
+            // All limits are asked before one is charged.
+            let fits_ms = queue.pace.fits_at(now_ms, cost);
+            if fits_ms > now_ms {
+                return Head::Paced(fits_ms);
+            }
+            if !self.shared_limits_admit(LaneKey { sender, carrier }, id, now_ms) {
+                return Head::Held;
+            }
+            self.leave_head(sender, carrier, |pace| pace.spend(now_ms, cost));
+        } else {
+            self.leave_head(sender, carrier, |_| {});
         }
-        lane.waiting.pop_front();
-        let left = lane.waiting.len();
-        self.tell_if_shorter(sender, left);
         if is_suspended {
             Head::Suspended(id)
         } else {
@@ -380,11 +396,24 @@ impl Dispatch {
         }
     }
 
+    /// Takes the first message out of a lane, which pays for it.
+    fn leave_head(&mut self, sender: SenderNo, carrier: CarrierNo, pay: impl FnOnce(&mut Pace)) {
+        let Some(queue) = self.queues.get_mut(&sender) else {
+            return;
+        };
+        pay(&mut queue.pace);
+        if let Some(lane) = queue.lanes.get_mut(&carrier) {
+            lane.waiting.pop_front();
+            let left = lane.waiting.len();
+            self.tell_if_shorter(sender, left);
+        }
+    }
+
     fn refresh_pace(&mut self, sender: SenderNo, now_ms: Millis) {
         let version = self.pace_version;
-        let rate = rate_of(&self.directory, &self.paces, sender);
+        let rate = self.sender_pace(sender);
         let queue = self.queue_mut(sender);
-        queue.pace.set_rate(now_ms, rate.bucket());
+        queue.pace.set_rate(now_ms, rate.bucket);
         queue.rate = rate;
         queue.pace_version = version;
     }
@@ -400,6 +429,7 @@ impl Dispatch {
             }
             true
         });
+        self.metrics.pace_waiting_for_sender.set(0);
         for (sender, carrier) in paced {
             self.unpause(sender, carrier);
         }
@@ -408,6 +438,11 @@ impl Dispatch {
     /// Forgets the queues of senders that have nothing to send and owe their pace nothing.
     pub(super) fn forget_idle_queues(&mut self, now_ms: Millis) {
         self.queues.retain(|_, queue| !queue.is_idle(now_ms));
+        let (table, directory) = (&self.limit_table, &self.directory);
+        let waiting = &self.metrics.pace_waiting;
+        self.shared.forget_idle(now_ms, |limit| {
+            waiting.remove(&table.label(limit, directory));
+        });
     }
 
     /// A paced lane may go on.

@@ -16,6 +16,7 @@ mod commits;
 mod doubt;
 mod expiry;
 mod lane;
+mod limit;
 mod live;
 mod matching;
 mod outcome;
@@ -25,6 +26,7 @@ mod refill;
 #[cfg(test)]
 mod reload_tests;
 mod ring;
+mod shared;
 mod shelve;
 #[cfg(test)]
 mod tests;
@@ -54,9 +56,11 @@ use self::carrier::{CarrierState, HandOver};
 use self::commits::Deferred;
 use self::expiry::Expiry;
 use self::lane::SenderQueue;
+use self::limit::LimitTable;
 use self::live::{Live, LiveMessages};
 pub use self::matching::{Receipted, find_receipted};
 use self::receipt::Receipts;
+use self::shared::SharedLimits;
 use self::shelve::Shelving;
 use self::timer::{IDLE_MS, Timer};
 use self::walk::Walk;
@@ -141,7 +145,7 @@ pub enum Input {
     CallbacksDone(Vec<(Id, StatusSet)>),
     /// Settings were changed: paces may be others.
     SettingsChanged,
-    /// Routes and carriers were reloaded.
+    /// Routes, carriers and paces were reloaded.
     Reconfigured(Reconfigured),
     /// The process stops: nothing more is handed to carriers.
     Stop,
@@ -149,7 +153,7 @@ pub enum Input {
     Timer,
 }
 
-/// Routes and carriers as they are from now on.
+/// Routes, carriers and paces as they are from now on.
 #[derive(Clone, Debug)]
 pub struct Reconfigured {
     /// Over carriers that are not retired.
@@ -159,6 +163,7 @@ pub struct Reconfigured {
     pub carriers: Vec<CarrierPolicy>,
     /// Those that get nothing more. A carrier never comes back under its number.
     pub retired: BTreeSet<CarrierNo>,
+    pub paces: Arc<PaceSettings>,
 }
 
 /// What is to be done.
@@ -268,13 +273,15 @@ pub struct Dispatch {
     loads: Arc<Loads>,
     metrics: Arc<Metrics>,
     limits: DispatchLimits,
-    paces: PaceSettings,
     routes: Arc<Routes>,
     /// Messages up to here existed before this process started.
     boot_last: Option<Id>,
 
     live: LiveMessages,
     queues: BTreeMap<SenderNo, SenderQueue>,
+    /// Beside the senders' paces.
+    limit_table: LimitTable,
+    shared: SharedLimits,
     /// Senders whose queue may have rows on disk to be looked at.
     on_disk: BTreeSet<SenderNo>,
     shelving: Shelving,
@@ -331,7 +338,7 @@ impl Dispatch {
         loads: Arc<Loads>,
         metrics: Arc<Metrics>,
         limits: DispatchLimits,
-        paces: PaceSettings,
+        paces: Arc<PaceSettings>,
         routes: Arc<Routes>,
         carriers: Vec<CarrierPolicy>,
     ) -> Self {
@@ -342,7 +349,8 @@ impl Dispatch {
             loads,
             metrics,
             limits,
-            paces,
+            limit_table: LimitTable::new(paces, routes.clone()),
+            shared: SharedLimits::default(),
             routes,
             boot_last: None,
             live: LiveMessages::default(),
@@ -454,10 +462,9 @@ impl Dispatch {
     pub fn next_deadline(&self) -> Option<Millis> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let deadline = self.live.next_deadline();
-        match (timer, deadline) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        // Once nothing goes any more, nobody's turn comes.
+        let turn = self.shared.next_wake().filter(|_| !self.is_stopping);
+        [timer, deadline, turn].into_iter().flatten().min()
     }
 
     /// Whether more of the carriers' events may be taken. While many changes wait for the disk the

@@ -44,7 +44,6 @@ mod tests {
     use std::sync::Arc;
 
     use postrider_core::message::SenderNo;
-    use postrider_core::pacing::PaceSettings;
     use postrider_core::route::Routes;
 
     use super::super::{DispatchLimits, Effect, Input};
@@ -59,7 +58,7 @@ mod tests {
             Arc::default(),
             Arc::new(Metrics::default()),
             DispatchLimits::default(),
-            PaceSettings::default(),
+            Arc::default(),
             Arc::new(Routes::default()),
             Vec::new(),
         );

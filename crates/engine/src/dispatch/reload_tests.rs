@@ -76,7 +76,7 @@ impl World {
                 Arc::default(),
                 Arc::default(),
                 limits,
-                paces,
+                Arc::new(paces),
                 routes(&[OLD.0]),
                 vec![policy("old", unknown_outcome)],
             ),
@@ -183,6 +183,7 @@ impl World {
             routes: routes(carriers),
             carriers: policies.to_vec(),
             retired: BTreeSet::from([OLD]),
+            paces: Arc::default(),
         }));
     }
 
@@ -283,6 +284,7 @@ fn other_routes_alone_move_what_waits() {
             .map(|name| policy(name, UnknownOutcome::Resend))
             .to_vec(),
         retired: BTreeSet::new(),
+        paces: Arc::default(),
     };
     world.take(Input::Reconfigured(reconfigured(NEW.0, OLD.0)));
     world.has_room(OLD, 100);

@@ -13,7 +13,6 @@ use postrider_carriers::{
 use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::ReceiptParts;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
-use postrider_core::pacing::PaceSettings;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::{Route, Routes};
 use postrider_core::sender::SenderAddress;
@@ -110,7 +109,7 @@ impl Bench {
                 Arc::default(),
                 Arc::default(),
                 limits,
-                PaceSettings::default(),
+                Arc::default(),
                 Arc::new(Routes(routes)),
                 policies.to_vec(),
             ),
@@ -168,6 +167,7 @@ impl Bench {
             }])),
             carriers: names.iter().map(named).collect(),
             retired: BTreeSet::new(),
+            paces: Arc::default(),
         })]);
         for carrier in (0..).take(names.len()) {
             bench.capacity(carrier, 100);

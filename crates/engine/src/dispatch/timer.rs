@@ -49,7 +49,10 @@ impl Dispatch {
         {
             self.timers.pop_first();
             match timer {
-                Timer::Pace(sender, carrier) => self.unpause(sender, carrier),
+                Timer::Pace(sender, carrier) => {
+                    self.metrics.pace_waiting_for_sender.dec();
+                    self.unpause(sender, carrier);
+                }
                 Timer::Retry(id) => self.retry_now(id, now_ms),
                 Timer::Doubt(ticket, id) => self.doubt_over(ticket, id, now_ms),
                 Timer::ForgetTicket(ticket) => drop(self.receipts.take_unanswered(ticket)),

@@ -8,7 +8,7 @@ use postrider_core::lifecycle::ReceiptParts;
 use postrider_engine::dispatch::CarrierPolicy;
 use serde::Deserialize;
 
-use super::problem::Problem;
+use super::problem::{Problem, nearest};
 
 /// One carrier.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -101,6 +101,25 @@ fn parts(segments: ReceiptSegments) -> ReceiptParts {
         ReceiptSegments::First => ReceiptParts::First,
         ReceiptSegments::Last => ReceiptParts::Last,
     }
+}
+
+/// The names that there are.
+pub(super) fn names(carriers: &[Carrier]) -> Vec<&str> {
+    if carriers.is_empty() {
+        // Without carriers, the simulator stands in under its default name.
+        return vec!["simulator"];
+    }
+    carriers.iter().map(Carrier::name).collect()
+}
+
+/// What is wrong with a name that is none of these.
+pub(super) fn no_carrier(name: &str, known: &[&str]) -> Option<String> {
+    if known.contains(&name) {
+        return None;
+    }
+    let hint = nearest(name, known);
+    let hint = hint.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    Some(format!("there is no carrier \"{name}\"{hint}"))
 }
 
 pub(super) fn check(carriers: &[Carrier], problems: &mut Vec<Problem>) {

@@ -12,7 +12,7 @@ use super::{Carrier, Config, Problem, Route, Server, Setting, Store};
 const EXAMPLE: &str = include_str!("../../../../postrider.example.toml");
 
 /// Keys without a default: the example shows some value.
-const WITHOUT_DEFAULT: [&str; 10] = [
+const WITHOUT_DEFAULT: [&str; 13] = [
     "server.public_url",
     "webhooks.ca_file",
     "links.listen_http",
@@ -23,6 +23,9 @@ const WITHOUT_DEFAULT: [&str; 10] = [
     "countries.AE",
     "pace.long_code",
     "pace.long_code_by_country",
+    "pace.destinations",
+    "pace.account_by_sid",
+    "pace.campaigns",
 ];
 const SMPP_WITHOUT_DEFAULT: [&str; 9] = [
     "name",
@@ -191,6 +194,14 @@ fn no_key_is_missing() {
         known_keys::<postrider_core::pacing::PaceSettings>()
     );
     assert_eq!(
+        given_keys(&all["pace"]["campaigns"]["spring"]),
+        known_keys::<postrider_core::shared_pace::Campaign>()
+    );
+    assert_eq!(
+        given_keys(&all["pace"]["destinations"][0]),
+        known_keys::<postrider_core::shared_pace::DestinationPace>()
+    );
+    assert_eq!(
         given_keys(&all["limits"]),
         known_keys::<postrider_engine::Limits>()
     );
@@ -199,6 +210,10 @@ fn no_key_is_missing() {
         known_keys::<postrider_engine::Compliance>()
     );
     assert_eq!(given_keys(&all["routes"][0]), known_keys::<Route>());
+    assert_eq!(
+        given_keys(&all["caps"][0]),
+        known_keys::<postrider_core::cap::CapRule>()
+    );
     assert_eq!(given_keys(&smpp), known_keys::<smpp::Config>());
     assert_eq!(
         given_keys(&smpp["tls"]),

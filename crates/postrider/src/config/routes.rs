@@ -1,12 +1,14 @@
 //! `[[routes]]`: which carriers take which messages; the first route that matches wins.
 
 use postrider_carriers::CarrierNo;
+use postrider_core::pacing::Rate;
 use postrider_core::route;
 use postrider_core::select::SenderKind;
 use serde::Deserialize;
 
-use super::carriers::Carrier;
-use super::problem::{Problem, nearest};
+use super::carriers::{Carrier, names, no_carrier};
+use super::pace::not_a_rate;
+use super::problem::Problem;
 
 /// One route.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -14,33 +16,11 @@ use super::problem::{Problem, nearest};
 pub(crate) struct Route {
     /// `+` and the recipient's leading digits; empty for all.
     pub(crate) destination: String,
-    pub(crate) sender: Option<RouteSender>,
+    pub(crate) sender: Option<SenderKind>,
     /// Names, the first preferred.
     pub(crate) carriers: Vec<String>,
-}
-
-/// The kinds of senders that routes tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RouteSender {
-    LongCode,
-    TollFree,
-    ShortCode,
-    Alpha,
-    #[serde(rename = "whatsapp")]
-    WhatsApp,
-}
-
-impl From<RouteSender> for SenderKind {
-    fn from(sender: RouteSender) -> Self {
-        match sender {
-            RouteSender::LongCode => Self::LongCode,
-            RouteSender::TollFree => Self::TollFree,
-            RouteSender::ShortCode => Self::ShortCode,
-            RouteSender::Alpha => Self::Alpha,
-            RouteSender::WhatsApp => Self::WhatsApp,
-        }
-    }
+    /// Segments per second of all that goes this way; 0 = no limit.
+    pub(crate) rate: f64,
 }
 
 /// The routing table over these carriers with their numbers. Names that are not among them are left
@@ -78,22 +58,24 @@ fn rows(route: &Route, carriers: &[(&Carrier, CarrierNo)]) -> impl Iterator<Item
             .map(|(_, number)| number.0)
             .collect()
     };
-    let row = |sender, carriers| route::Route {
+    let row = |sender, carriers, shares_rate| route::Route {
         destination: route.destination.trim_start_matches('+').to_owned(),
         sender,
         carriers,
+        rate: Rate::per_second(route.rate),
+        shares_rate,
     };
-    let is_for_whatsapp = matches!(route.sender, None | Some(RouteSender::WhatsApp));
+    let is_for_whatsapp = matches!(route.sender, None | Some(SenderKind::WhatsApp));
     let whatsapp = numbers(Carrier::carries_whatsapp);
+    let sms = (route.sender != Some(SenderKind::WhatsApp))
+        .then(|| row(route.sender, numbers(|_| true), false));
     let whatsapp = (is_for_whatsapp && !whatsapp.is_empty())
-        .then(|| row(Some(SenderKind::WhatsApp), whatsapp));
-    let sms = (route.sender != Some(RouteSender::WhatsApp))
-        .then(|| row(route.sender.map(SenderKind::from), numbers(|_| true)));
+        .then(|| row(Some(SenderKind::WhatsApp), whatsapp, sms.is_some()));
     sms.into_iter().chain(whatsapp)
 }
 
 pub(super) fn check(routes: &[Route], carriers: &[Carrier], problems: &mut Vec<Problem>) {
-    let names: Vec<_> = carriers.iter().map(Carrier::name).collect();
+    let names = names(carriers);
     for (index, route) in routes.iter().enumerate() {
         let mut wrong = |key: &str, text: String| {
             problems.push(
@@ -109,6 +91,9 @@ pub(super) fn check(routes: &[Route], carriers: &[Carrier], problems: &mut Vec<P
                 format!("given \"{}\", {expected}", route.destination),
             );
         }
+        if let Some(problem) = not_a_rate(route.rate) {
+            wrong("rate", problem);
+        }
         if route.carriers.is_empty() {
             wrong(
                 "carriers",
@@ -116,13 +101,10 @@ pub(super) fn check(routes: &[Route], carriers: &[Carrier], problems: &mut Vec<P
             );
         }
         for name in &route.carriers {
-            // Without carriers, the simulator stands in under its default name.
-            let is_known =
-                names.contains(&name.as_str()) || (names.is_empty() && name == "simulator");
             let other_channel = carriers
                 .iter()
                 .any(|carrier| carrier.name() == name && !carrier.carries_whatsapp());
-            if route.sender == Some(RouteSender::WhatsApp) && other_channel {
+            if route.sender == Some(SenderKind::WhatsApp) && other_channel {
                 wrong(
                     "carriers",
                     format!(
@@ -130,10 +112,8 @@ pub(super) fn check(routes: &[Route], carriers: &[Carrier], problems: &mut Vec<P
                     ),
                 );
             }
-            if !is_known {
-                let hint = nearest(name, &names)
-                    .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-                wrong("carriers", format!("there is no carrier \"{name}\"{hint}"));
+            if let Some(text) = no_carrier(name, &names) {
+                wrong("carriers", text);
             }
         }
     }
@@ -157,8 +137,9 @@ mod tests {
     fn names_become_numbers_and_no_route_means_all() {
         let route = Route {
             destination: "+44".into(),
-            sender: Some(RouteSender::Alpha),
+            sender: Some(SenderKind::Alpha),
             carriers: vec!["b".into(), "gone".into(), "a".into()],
+            rate: 2.5,
         };
         let [a, b] = ["a", "b"].map(simulated);
         let carriers = [(&a, CarrierNo(4)), (&b, CarrierNo(1))];
@@ -167,9 +148,25 @@ mod tests {
             destination: "44".into(),
             sender: Some(SenderKind::Alpha),
             carriers: vec![1, 4],
+            rate: Rate::per_second(2.5),
+            shares_rate: false,
         };
         assert_eq!(table_of(&[route]), [expected]);
         assert_eq!(table_of(&[])[0].carriers, [4, 1]);
+    }
+
+    #[test]
+    fn a_route_that_becomes_two_rows_has_one_rate() {
+        let simulator = simulated("simulator");
+        let route = |sender| Route {
+            sender,
+            carriers: vec!["simulator".into()],
+            ..Route::default()
+        };
+        let routes = [route(None), route(Some(SenderKind::WhatsApp)), route(None)];
+        let table = table(&routes, &[(&simulator, CarrierNo(0))]);
+        let rate_rows: Vec<_> = (0..table.0.len()).map(|row| table.rate_row(row)).collect();
+        assert_eq!(rate_rows, [0, 0, 2, 3, 3]);
     }
 
     #[test]
@@ -185,8 +182,8 @@ mod tests {
             carriers: carriers.iter().map(|&name| name.to_owned()).collect(),
             ..Route::default()
         };
-        let alpha = Some(RouteSender::Alpha);
-        let whatsapp = Some(RouteSender::WhatsApp);
+        let alpha = Some(SenderKind::Alpha);
+        let whatsapp = Some(SenderKind::WhatsApp);
         for (routes, expected) in [
             (vec![], &[1][..]),
             (vec![route(None, &["acme", "simulator"])], &[1]),

@@ -11,7 +11,7 @@ const PREFIX: &str = "POSTRIDER__";
 const SEPARATOR: &str = "__";
 
 /// The lists of tables whose elements have a number in a variable's name.
-const NUMBERED: [&str; 2] = ["carriers", "routes"];
+const NUMBERED: [&str; 3] = ["carriers", "routes", "caps"];
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Setting {

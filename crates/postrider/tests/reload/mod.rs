@@ -167,6 +167,26 @@ fn what_waits_for_a_removed_carrier_goes_out_by_another() {
 }
 
 #[test]
+fn a_changed_pace_counts_at_once_for_what_waits() {
+    let paced = |account| format!("{NEAR}[pace]\naccount = {account}\n");
+    let server = Server::start(&paced("0.01"));
+    server.is_delivered_eventually(&server.sends("14155550199"));
+    let waiting = server.sends("14155550199");
+    process::eventually("held", || {
+        let (_, metrics) = process::get(&server.authority, "/metrics");
+        let gauge = format!(
+            "postrider_pace_waiting{{limit=\"account\",name=\"{}\"}} 1",
+            ACCOUNT.sid
+        );
+        metrics.lines().any(|line| line == gauge)
+    });
+    assert_eq!(server.status(&waiting), "queued");
+    server.reload(&paced("0"));
+    server.is_delivered_eventually(&waiting);
+    assert_eq!(server.process.stop(), 0);
+}
+
+#[test]
 fn a_changed_carrier_is_replaced_by_one_of_its_name() {
     let server = Server::start(NEAR);
     process::eventually("bound", || server.links_of("near") == Some(1));

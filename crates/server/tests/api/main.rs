@@ -9,8 +9,10 @@ mod unreadable;
 mod world;
 
 mod authentication;
+mod caps;
 mod concurrency;
 mod idempotency;
+mod limits;
 mod ops;
 mod paging;
 mod requests;

@@ -1,6 +1,8 @@
 //! Work that waits on disk: queues and their refill, deadlines, schedules, the outbox.
 
-use postrider_core::message::{AccountNo, SenderNo, Status, StatusSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use postrider_core::message::{AccountNo, Direction, Message, SenderNo, Status, StatusSet};
 
 use super::sample::{created_ms, id, message, message_with, scheduled, update};
 use super::{Backend, Case, apply, insert, numbers, ok};
@@ -13,6 +15,10 @@ pub(super) const CASES: &[Case] = &[
         every_status_waits_or_not,
     ),
     ("depths count messages and segments", depths),
+    (
+        "what senders took over is found by the day",
+        what_senders_took_over,
+    ),
     ("backlog expires by deadline", backlog_expires),
     ("what waits can be shelved", what_waits_can_be_shelved),
     ("schedules come due by their time", schedules),
@@ -45,6 +51,61 @@ fn a_queue_is_refilled_in_order(backend: &dyn Backend) {
     assert_eq!(numbers(&ok(store.queued(SenderNo(1), None, 2))), [1, 3]);
     assert!(ok(store.queued(SenderNo(2), None, 2)).is_empty());
     assert_eq!(ok(store.queued_senders()), [SenderNo(0), SenderNo(1)]);
+}
+
+fn what_senders_took_over(backend: &dyn Backend) {
+    let store = backend.open();
+    let since_ms = created_ms(10_u32);
+    let of = |number, sender, segments| {
+        message_with(number, |m| {
+            m.sender = Some(SenderNo(sender));
+            m.num_segments = segments;
+        })
+    };
+    let released = |number, segments, status| Message {
+        status,
+        send_at_ms: Some(created_ms(20_u32)),
+        sent_ms: (status == Status::Delivered).then_some(created_ms(21_u32)),
+        ..of(number, 1, segments)
+    };
+    insert(
+        &*store,
+        &[
+            of(1, 1, 1),
+            released(2, 2, Status::Queued),
+            released(3, 4, Status::Delivered),
+            released(4, 8, Status::Failed),
+            scheduled(5, created_ms(20_u32)),
+            Message {
+                send_at_ms: Some(created_ms(8_u32)),
+                ..of(6, 1, 16)
+            },
+            of(10, 1, 32),
+            Message {
+                status: Status::Failed,
+                ..of(11, 1, 64)
+            },
+            Message {
+                direction: Direction::Inbound,
+                status: Status::Received,
+                ..of(12, 1, 128)
+            },
+            of(13, 2, 256),
+            released(14, 512, Status::Delivered),
+            of(15, 3, 1),
+        ],
+    );
+    let mut segments = BTreeMap::new();
+    let senders = BTreeSet::from([SenderNo(1), SenderNo(2)]);
+    let visited = store.taken_over(since_ms, &senders, &mut |taken| {
+        *segments.entry(taken.sender.0).or_insert(0) += taken.segments;
+        assert!(!taken.to.is_empty());
+    });
+    ok(visited);
+    assert_eq!(
+        segments,
+        BTreeMap::from([(1, 2 + 4 + 32 + 64 + 512), (2, 256)])
+    );
 }
 
 fn every_status_waits_or_not(backend: &dyn Backend) {

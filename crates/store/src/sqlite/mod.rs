@@ -28,9 +28,11 @@ mod settings;
 mod shard;
 mod statements;
 mod sticky;
+mod taken_over;
 mod work;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -63,7 +65,7 @@ use self::writer::{Writer, refused};
 use crate::alerts::AlertStore;
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
-    Remembered, Result, Store, StoreError, SubmittedKey,
+    Remembered, Result, Store, StoreError, SubmittedKey, TakenOver,
 };
 use crate::sticky::StickyStore;
 
@@ -302,6 +304,15 @@ impl Store for SqliteStore {
 
     fn queued_senders(&self) -> Result<Vec<SenderNo>> {
         work::queued_senders(self.shared()?)
+    }
+
+    fn taken_over(
+        &self,
+        since_ms: Millis,
+        senders: &BTreeSet<SenderNo>,
+        visit: &mut dyn FnMut(TakenOver),
+    ) -> Result<()> {
+        taken_over::taken_over(self.shared()?, since_ms, senders, visit)
     }
 
     fn expiring(

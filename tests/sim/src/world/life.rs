@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use postrider_core::clock::Clock as _;
-use postrider_core::pacing::PaceSettings;
 use postrider_engine::accept::Acceptor;
 use postrider_engine::dispatch::{Dispatch, DispatchLimits, callback_job};
 use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{self, Scheduler};
-use postrider_engine::{Alerts, Compliance, Directory, Limits, Metrics, Sticky};
+use postrider_engine::{Alerts, Caps, Compliance, Directory, Limits, Metrics, Sticky};
 use postrider_store::Store as _;
 use rand::RngCore as _;
 
@@ -74,6 +73,7 @@ impl World {
         let loads = Arc::new(Loads::default());
         let metrics = Arc::new(Metrics::default());
         let routes = self.routes();
+        let paces = self.paces();
         // Small windows and pages, so that few messages reach every path.
         let limits = DispatchLimits {
             window: 6,
@@ -88,7 +88,7 @@ impl World {
             loads.clone(),
             metrics.clone(),
             limits,
-            PaceSettings::default(),
+            paces.clone(),
             routes.clone(),
             self.policies(),
         );
@@ -111,12 +111,13 @@ impl World {
                 schedule_min_seconds: 5,
                 ..Limits::default()
             },
-            paces: PaceSettings::default(),
+            paces: ArcSwap::new(paces),
             routes: ArcSwap::new(routes),
             coverage: ArcSwap::default(),
             sticky,
             alerts: Arc::new(alerts),
             compliance: Compliance::default(),
+            caps: Caps::default(),
         };
         self.process = Some(Process {
             store,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use postrider_carriers::CarrierNo;
 use postrider_core::clock::Clock;
 use postrider_core::lifecycle::ReceiptParts;
+use postrider_core::pacing::Rate;
 use postrider_core::route::{Route, Routes};
 use postrider_engine::dispatch::{CarrierPolicy, Input, Reconfigured};
 use rand::Rng;
@@ -19,14 +20,16 @@ impl World {
     pub(super) fn routes(&self) -> Arc<Routes> {
         let mut others = self.routed.clone();
         others.rotate_left(1);
-        let route = |destination: &str, carriers| Route {
+        let route = |destination: &str, carriers, rate| Route {
             destination: destination.to_owned(),
             carriers,
+            rate: Rate::per_second(rate),
             ..Route::default()
         };
+        let [british, others_rate] = self.shared.routes;
         Arc::new(Routes(vec![
-            route("44", others),
-            route("", self.routed.clone()),
+            route("44", others, british),
+            route("", self.routed.clone(), others_rate),
         ]))
     }
 
@@ -72,6 +75,7 @@ impl World {
             carrier.lift(now_ms);
         }
         let (routes, carriers) = (self.routes(), self.policies());
+        let paces = self.paces();
         let numbers = self.carriers.iter().map(|carrier| carrier.no);
         let retired = numbers.filter(|no| !self.routed.contains(&no.0)).collect();
         let Some(process) = &mut self.process else {
@@ -83,6 +87,7 @@ impl World {
             routes,
             carriers,
             retired,
+            paces,
         }));
         if is_new {
             let hello = self.carriers[usize::from(new.0)].hello();

@@ -82,6 +82,25 @@ fn a_full_queue_is_passed_over_by_the_scaler_only() {
     );
 }
 
+/// As a full queue, but a recipient who knows the sender gets another one for this day.
+#[test]
+fn a_reached_cap_is_passed_over_and_breaks_no_mapping() {
+    check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 | UK, UKb            | S A; UK capped                       | +447700900199           | UKb        | country_geomatch | write
+ 2 | UK, UKb            | S A; mapping UK; UK capped           | +447700900199           | UKb        | country_geomatch | keep
+ 3 | UK, UKb            | S A; UK capped; UKb capped           | +447700900199           | fail 30023 |                  |
+ 4 | UK, UKb            | S A; UK capped; UKb full             | +447700900199           | fail 30001 |                  |
+ 5 | UK, UKb            | S A; mapping UK; UK capped; UKb capped | +447700900199         | fail 30023 |                  | keep
+ 6 | UK, UKb            | S A; UK capped; from UK              | +447700900199           | fail 30023 |                  |
+ 7 | ACME, ACME2        | S A; ACME capped                     | +447700900199           | ACME2      | pool_order       | write
+ 8 | ACME, UK           | S A; ACME capped                     | +447700900199           | fail 30023 |                  |
+ 9 | SC-US, SC-US2      | S A; SC-US capped                    | +14155550199            | SC-US2     | short_code       | write
+",
+    );
+}
+
 #[test]
 fn ties_are_settled_by_load_then_use_then_pool_order() {
     check(
@@ -248,6 +267,7 @@ impl Example {
                 sender.is_usable = false;
                 self.pool.insert(sender);
             }
+            [name, "capped"] => self.queue(name).is_capped = true,
             [name, "full"] => self.queue(name).is_full = true,
             [name, "used", at] => self.queue(name).last_used = at.parse().unwrap(),
             [name, segments, "queued"] => {

@@ -145,8 +145,9 @@ fn settings() -> impl Strategy<Value = Settings> {
 }
 
 fn load() -> impl Strategy<Value = (u64, QueueLoad)> {
-    (0..3_u64, 0..3_u64, 0..3_u64, prop::bool::weighted(0.1)).prop_map(
-        |(mappings, queued_segments, last_used, is_full)| {
+    let seldom = || prop::bool::weighted(0.1);
+    (0..3_u64, 0..3_u64, 0..3_u64, seldom(), seldom()).prop_map(
+        |(mappings, queued_segments, last_used, is_full, is_capped)| {
             let drain_ms = queued_segments * 100;
             (
                 mappings,
@@ -155,6 +156,7 @@ fn load() -> impl Strategy<Value = (u64, QueueLoad)> {
                     drain_ms,
                     last_used,
                     is_full,
+                    is_capped,
                 },
             )
         },

@@ -119,10 +119,10 @@ impl Case<'_> {
             is_converted,
         };
         if let Some(Verdict::Use(sender)) = verdict {
-            return if self.world.queue(sender).is_full {
-                choice(Err(ErrorCode::QueueOverflow), StickyAction::Keep)
-            } else {
+            return if self.has_room(sender) {
                 choice(Ok(sender), StickyAction::Touch)
+            } else {
+                choice(Err(ErrorCode::QueueOverflow), StickyAction::Keep)
             };
         }
         let sender = self.without_mapping(&served, is_sticky);
@@ -162,7 +162,8 @@ impl Case<'_> {
         if is_number(sender) && sender.country != recipient && served.iter().any(|s| is_local(&s)) {
             return Verdict::Broken(Broken::Foreign);
         }
-        if served.iter().any(|candidate| candidate.no == sender.no) {
+        let is_capped = self.world.queue(sender.no).is_capped;
+        if !is_capped && served.iter().any(|candidate| candidate.no == sender.no) {
             return Verdict::Use(sender.no);
         }
         if usable.iter().any(|other| other.no == sender.no) {
@@ -191,10 +192,10 @@ impl Case<'_> {
         let mut alphas = of_kind(SenderKind::DestinationAlpha);
         alphas.extend(of_kind(SenderKind::Alpha));
         if !alphas.is_empty() {
-            let first = alphas
-                .iter()
-                .find(|alpha| !self.world.queue(alpha.no).is_full);
-            return first.map(|alpha| alpha.no).ok_or(ErrorCode::QueueOverflow);
+            let first = alphas.iter().find(|alpha| self.has_room(alpha.no));
+            return first
+                .map(|alpha| alpha.no)
+                .ok_or_else(|| self.why_no_room(&alphas));
         }
         let of_country = |country: Option<Country>| -> Vec<&PoolSender> {
             let is_of = |sender: &&PoolSender| country.is_some() && sender.country == country;
@@ -236,7 +237,7 @@ impl Case<'_> {
     fn scale(&self, senders: &[&PoolSender], is_sticky: bool) -> Result<SenderNo, ErrorCode> {
         senders
             .iter()
-            .filter(|sender| !self.world.queue(sender.no).is_full)
+            .filter(|sender| self.has_room(sender.no))
             .min_by_key(|sender| {
                 let queue = self.world.queue(sender.no);
                 if is_sticky {
@@ -252,7 +253,21 @@ impl Case<'_> {
                 }
             })
             .map(|sender| sender.no)
-            .ok_or(ErrorCode::QueueOverflow)
+            .ok_or_else(|| self.why_no_room(senders))
+    }
+
+    fn has_room(&self, sender: SenderNo) -> bool {
+        let queue = self.world.queue(sender);
+        !queue.is_full && !queue.is_capped
+    }
+
+    fn why_no_room(&self, senders: &[&PoolSender]) -> ErrorCode {
+        let is_capped = |sender: &&PoolSender| self.world.queue(sender.no).is_capped;
+        if senders.iter().all(is_capped) {
+            ErrorCode::CampaignDailyCapReached
+        } else {
+            ErrorCode::QueueOverflow
+        }
     }
 }
 
