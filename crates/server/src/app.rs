@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    CONTENT_TYPE, HOST,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONTENT_TYPE, HOST,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -191,10 +190,9 @@ impl App {
             base: arrived.base,
             query: head.uri.query().unwrap_or_default(),
             body,
-            wants_text: wants_text(&head.headers),
+            headers: &head.headers,
             repeatable: None,
         };
-        let path = arrived.arrival.path.as_slice();
         match key {
             None => call.route(product, path).await,
             // Boxed, so that the future of a request without a key is no bigger for it.
@@ -283,12 +281,6 @@ fn add_cors_headers(headers: &mut HeaderMap) {
              Idempotent-Replayed",
         ),
     );
-}
-
-/// JSON is what a client gets that does not ask for anything.
-fn wants_text(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| accepted.starts_with("text/plain"))
 }
 
 fn preflight() -> Reply {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::ACCEPT;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::idempotency::Repeatable;
 use postrider_core::settings::Account;
@@ -55,8 +57,7 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a str,
     /// Empty unless the method is POST.
     pub(crate) body: Bytes,
-    /// `Accept` names plain text, which some resources can be had in.
-    pub(crate) wants_text: bool,
+    pub(crate) headers: &'a HeaderMap,
     /// For a message that is to be created once.
     pub(crate) repeatable: Option<Repeatable>,
 }
@@ -91,6 +92,13 @@ impl Call<'_> {
 
     pub(crate) fn query(&self) -> Result<Form<'_>, Refusal> {
         Form::parse(self.query.as_bytes())
+    }
+
+    /// `Accept` names plain text first, which some resources can be had in.
+    pub(crate) fn wants_text(&self) -> bool {
+        let accepted = self.headers.get(ACCEPT);
+        let accepted = accepted.and_then(|value| value.to_str().ok());
+        accepted.is_some_and(|accepted| accepted.starts_with("text/plain"))
     }
 
     /// The account named in a 2010 path.

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::pool::Pool;
 use super::rule::Rule;
+use super::scaler::Order;
 use crate::country::Country;
 use crate::error_code::ErrorCode;
 use crate::message::SenderNo;
@@ -245,18 +246,7 @@ impl Decision {
     /// How many senders a rule of the scaler chose from: the winner, and those that no rule before it
     /// had removed.
     fn contenders(&self, rule: Rule) -> u32 {
-        let losers: &[Rule] = match rule {
-            Rule::FewestMappings => &[Rule::MoreMappings, Rule::LaterDrain, Rule::LaterInPool],
-            Rule::Idle => &[
-                Rule::Busy,
-                Rule::LaterDrain,
-                Rule::MoreRecentlyUsed,
-                Rule::LaterInPool,
-            ],
-            Rule::EarliestDrain => &[Rule::LaterDrain, Rule::MoreRecentlyUsed, Rule::LaterInPool],
-            Rule::LeastRecentlyUsed => &[Rule::MoreRecentlyUsed, Rule::LaterInPool],
-            _ => &[Rule::LaterInPool],
-        };
+        let losers = Order::losers_of(rule);
         let listed = self.removed.iter().map(|removed| (removed.rule, 1));
         let all = listed.chain(self.unlisted.iter().copied());
         1 + all

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::facts::{Loads, QueueLoad};
 use super::groups::{Group, Member};
-use super::scaler::{Key, LEVELS, Order, Scaled, depose, level, scale};
+use super::scaler::{Key, LEVELS, Lost, Order, Scaled, meet, scale};
 use crate::message::SenderNo;
 
 /// A group in order. Whoever keeps it tells every change of a load by [`Ranking::update`].
@@ -45,7 +45,7 @@ pub struct Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Node {
     winner: u32,
-    lost: [u32; LEVELS],
+    lost: Lost,
 }
 
 impl Node {
@@ -172,7 +172,7 @@ impl Ranking {
 
     /// The outcome of a node from the two under it.
     fn play(&self, node: usize) -> Node {
-        let [mut one, mut other] = [self.nodes[2 * node], self.nodes[2 * node + 1]];
+        let [one, other] = [self.nodes[2 * node], self.nodes[2 * node + 1]];
         let key = |node: Node| self.keys.get(node.winner as usize).copied().flatten();
         let (Some(own), Some(others)) = (key(one), key(other)) else {
             return if one.winner == Node::NOBODY {
@@ -181,15 +181,9 @@ impl Ranking {
                 one
             };
         };
-        let level = level(&own, &others);
-        if others[level] < own[level] {
-            std::mem::swap(&mut one, &mut other);
-        }
-        depose(&mut other.lost, level);
-        for (count, others) in one.lost.iter_mut().zip(other.lost) {
-            *count += others;
-        }
-        one
+        let (is_first, lost) = meet((&own, one.lost), (&others, other.lost));
+        let winner = if is_first { one.winner } else { other.winner };
+        Node { winner, lost }
     }
 }
 

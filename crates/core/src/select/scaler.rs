@@ -8,6 +8,8 @@
 //! of senders, the walk itself would be the cost of a selection; then whoever owns the loads keeps a
 //! [`Ranking`](super::ranking::Ranking) of the group and answers from that.
 
+use smallvec::SmallVec;
+
 use super::facts::{Loads, QueueLoad};
 use super::groups::{Group, Member};
 use super::rule::Rule;
@@ -69,6 +71,21 @@ impl Order {
             (Self::Recipients | Self::Messages, _) => Rule::LaterInPool,
         }
     }
+
+    /// The rules of those that a winner by this rule was compared with at its level, by whichever order
+    /// that was; none for other rules.
+    pub(super) fn losers_of(rule: Rule) -> SmallVec<[Rule; 2 * LEVELS]> {
+        let orders = [Self::Recipients, Self::Messages].into_iter();
+        let removals = orders.flat_map(|order| {
+            let level = (0..LEVELS).find(|&level| order.choice(level) == rule);
+            let levels = level.into_iter().flat_map(|level| level..LEVELS);
+            levels.map(move |level| order.removal(level))
+        });
+        let mut losers: SmallVec<[Rule; 2 * LEVELS]> = removals.collect();
+        losers.sort_unstable();
+        losers.dedup();
+        losers
+    }
 }
 
 /// The outcome of scaling over a set.
@@ -79,9 +96,11 @@ pub struct Scaled {
     pub(super) winner: Option<(Key, Member)>,
     pub(super) full: u32,
     pub(super) capped: u32,
-    /// Losers by the level at which they differ from the winner.
-    pub(super) lost: [u32; LEVELS],
+    pub(super) lost: Lost,
 }
+
+/// Losers by the level at which they differ from the winner.
+pub(super) type Lost = [u32; LEVELS];
 
 /// Over groups; those that the owner of the loads keeps ranked are not walked.
 pub(super) fn scale_groups(groups: &[&Group], order: Order, loads: &impl Loads) -> Scaled {
@@ -111,12 +130,10 @@ pub(super) fn scale<'a>(
             scaled.winner = Some((key, member));
             continue;
         };
-        let level = level(&key, &best);
-        if key[level] < best[level] {
-            depose(&mut scaled.lost, level);
+        let (is_better, lost) = meet((&key, [0; LEVELS]), (&best, scaled.lost));
+        scaled.lost = lost;
+        if is_better {
             scaled.winner = Some((key, member));
-        } else {
-            scaled.lost[level] += 1;
         }
     }
     scaled
@@ -149,15 +166,10 @@ impl Scaled {
             (other.full, other.capped) = (self.full, self.capped);
             return other;
         };
-        let level = level(&own, &others);
-        if own[level] < others[level] {
-            depose(&mut other.lost, level);
-        } else {
-            depose(&mut self.lost, level);
+        let (is_own, lost) = meet((&own, self.lost), (&others, other.lost));
+        self.lost = lost;
+        if !is_own {
             self.winner = other.winner;
-        }
-        for (count, others) in self.lost.iter_mut().zip(other.lost) {
-            *count += others;
         }
         self
     }
@@ -189,16 +201,26 @@ impl Scaled {
     }
 }
 
-/// A set's winner loses to another that is better at `level`. Whoever lost to it at that level or
-/// below loses to the new one at `level`, and so does the old one; who lost above still loses there.
-pub(super) fn depose(lost: &mut [u32; LEVELS], level: usize) {
-    let moved: u32 = lost[level..].iter().sum();
-    lost[level..].fill(0);
-    lost[level] = moved + 1;
+/// The winners of two sets meet. Whether the first wins, and who has lost to the winner of both then:
+/// whoever lost to the weaker one at the level where it loses, or below, loses there too, and so does
+/// the weaker one itself; who lost above still loses there.
+pub(super) fn meet(one: (&Key, Lost), other: (&Key, Lost)) -> (bool, Lost) {
+    let level = level(one.0, other.0);
+    let is_first = one.0[level] < other.0[level];
+    let (mut lost, weaker) = if is_first {
+        (one.1, other.1)
+    } else {
+        (other.1, one.1)
+    };
+    for (count, of_weaker) in lost.iter_mut().zip(&weaker[..level]) {
+        *count += of_weaker;
+    }
+    lost[level] += weaker[level..].iter().sum::<u32>() + 1;
+    (is_first, lost)
 }
 
 /// Where two keys differ first; positions are unique, so they do.
-pub(super) fn level(a: &Key, b: &Key) -> usize {
+fn level(a: &Key, b: &Key) -> usize {
     (0..LEVELS - 1)
         .find(|&level| a[level] != b[level])
         .unwrap_or(LEVELS - 1)

@@ -76,7 +76,7 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
 
 /// For people, if the request prefers that.
 fn answer(call: &Call<'_>, explanation: &ExplanationJson<'_>) -> Reply {
-    if call.wants_text {
+    if call.wants_text() {
         return Reply::text(200, "text/plain; charset=utf-8", explanation.to_string());
     }
     Reply::ok(explanation)
