@@ -3,7 +3,9 @@
 import pytest
 
 from harness.numbers import uk_number
+from harness.postrider import Postrider
 from harness.waiting import eventually
+from self_hosted import by_http_client
 
 EMIRATES = "+971500000098"
 
@@ -118,3 +120,25 @@ def test_a_name_that_the_request_gives_is_warned_of_too(account, service):
     assert (alert.error_code, alert.log_level) == ("30018", "warning")
     assert (alert.resource_sid, alert.service_sid) == (sent.sid, service.sid)
     assert account.client.messages(sent.sid).fetch().error_code is None
+
+
+def test_an_operator_may_have_such_messages_fail(tmp_path):
+    server = Postrider(tmp_path, "[compliance]\nrefuse_unregistered_alpha = true\n").start()
+    client = by_http_client(server.url, server.account_sid, server.auth_token)
+    service = client.messaging.v1.services.create(friendly_name="strict")
+    service.alpha_senders.create(alpha_sender="ACME")
+    message = dict(to=EMIRATES, messaging_service_sid=service.sid, body="hello")
+
+    def settled():
+        sent = client.messages.create(**message)
+        look = client.messages(sent.sid).fetch
+        return eventually(look, lambda it: it.status in ("failed", "delivered"), what="an end")
+
+    # A service that does not ask for an alert is not held back either.
+    assert settled().status == "delivered"
+    server.extension(f"Services/{service.sid}", SenderIdPreregAlert="true")
+    assert (settled().status, settled().error_code) == ("failed", 30040)
+    registered = {"Sender": "ACME", "IsoCountryCode": "AE"}
+    server.extension("RegisteredSenders", **registered)
+    assert (settled().status, settled().error_code) == ("delivered", None)
+    server.stop()
