@@ -80,6 +80,10 @@ class Postrider:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def reload(self):
+        """SIGHUP: the configuration and its tables are read again, in a moment."""
+        self._process.send_signal(signal.SIGHUP)
+
     def stop(self):
         """SIGTERM; must end with 0 within the time that operators are promised."""
         if self._process is None or self._process.poll() is not None:

@@ -21,8 +21,8 @@ const BINARY = process.env.POSTRIDER_BIN || path.join(ROOT, "target/release/post
 const READY_MS = 20_000;
 const PRODUCTS = ["api", "messaging", "conversations", "content", "monitor", "accounts"];
 
-/** Pace is tested elsewhere; no [[carriers]] means the simulator, which delivers. */
-const CONFIG = (directory) => `
+/** Pace is tested elsewhere; no [[carriers]] means the simulator, which delivers. `more` is appended. */
+const CONFIG = (directory, more) => `
 [store]
 url = "sqlite://${directory}/data"
 [webhooks]
@@ -32,12 +32,17 @@ long_code = 0
 toll_free = 0
 short_code = 0
 alpha = 0
+whatsapp = 0
+${more}
 `;
+
+const FINAL = ["delivered", "undelivered", "failed", "canceled"];
 
 let numbers = 0;
 /** A number that every numbering-plan library calls valid, given out once. */
 const usNumber = () => `+1415555${String(++numbers).padStart(4, "0")}`;
 const ukNumber = () => `+447700${String(++numbers).padStart(6, "0")}`;
+const shortCode = () => String(50_000 + ++numbers);
 
 /** Polls `look` until `until` holds for its value, and returns the value. */
 async function eventually(look, until, what, ms = 15_000) {
@@ -73,8 +78,83 @@ function byHttpClient(base, username, password, options = {}) {
   return twilio(username, password, { ...options, httpClient });
 }
 
+/** A subaccount, its client, and the steps that most tests begin with. */
+class Account {
+  constructor(world, sid, authToken, client) {
+    Object.assign(this, { world, sid, authToken, client });
+  }
+
+  /** Something of ours, below `/x/v1/`, by the SDK's request for what it has no class for. */
+  async ours(method, name, { data, params, headers, status = [200, 201, 204] } = {}) {
+    const uri = `${this.world.url}/x/v1/${name}`;
+    const answer = await this.client.request({ method, uri, data, params, headers });
+    assert.ok(
+      [status].flat().includes(answer.statusCode),
+      `${name}: ${answer.statusCode} ${JSON.stringify(answer.body)}`,
+    );
+    return answer.body;
+  }
+
+  number(phoneNumber = usNumber()) {
+    return this.client.incomingPhoneNumbers.create({ phoneNumber });
+  }
+
+  /** Says what a number can do, which is for its owner to say: `{ MmsEnabled: "true" }`. */
+  async enabled(number, data) {
+    const path = `/2010-04-01/Accounts/${this.sid}/IncomingPhoneNumbers/${number.sid}.json`;
+    const uri = `https://api.twilio.com${path}`;
+    const answer = await this.client.request({ method: "post", uri, data });
+    assert.equal(answer.statusCode, 200);
+    return number;
+  }
+
+  shortCode(code = shortCode(), country = "US", more = {}) {
+    const data = { ShortCode: code, IsoCountry: country, ...more };
+    return this.ours("post", "ShortCodes", { data });
+  }
+
+  whatsapp(number, parts = {}) {
+    const request = { sender_id: `whatsapp:${number}`, ...parts };
+    return this.client.messaging.v2.channelsSenders.create(request);
+  }
+
+  /** A service with these numbers in its pool, as the SDK's context: `.phoneNumbers` and so on. */
+  async service(numbers = [], parameters = {}) {
+    const { services } = this.client.messaging.v1;
+    const { sid } = await services.create({ friendlyName: "test", ...parameters });
+    const service = services(sid);
+    for (const { sid: phoneNumberSid } of numbers) await service.phoneNumbers.create({ phoneNumberSid });
+    return Object.assign(service, { sid });
+  }
+
+  /** By which sender the recipient knows the service, if it does. */
+  async stickySender({ sid }, to) {
+    const name = `StickySenders/${sid}/${encodeURIComponent(to)}`;
+    return (await this.ours("get", name, { status: [200, 404] })).from;
+  }
+
+  /** A simulated phone writes to one of our senders. */
+  handsetTexts(handset, to) {
+    const data = { To: to, Body: "Hello" };
+    return this.ours("post", `Simulator/Handsets/${encodeURIComponent(handset)}`, { data });
+  }
+
+  /** A message through the service, once it has reached a final status, which must be `status`. */
+  async sent({ sid: messagingServiceSid }, { status = "delivered", ...parameters } = {}) {
+    const message = { to: usNumber(), messagingServiceSid, body: "hello", ...parameters };
+    return this.settled(await this.client.messages.create(message), status);
+  }
+
+  async settled({ sid }, status = "delivered") {
+    const fetch = () => this.client.messages(sid).fetch();
+    const message = await eventually(fetch, (it) => FINAL.includes(it.status), `an end of ${sid}`);
+    assert.equal(message.status, status, `error ${message.errorCode}`);
+    return message;
+  }
+}
+
 /** Starts server and receiver before the file's tests and stops them after. */
-function start({ before, after }) {
+function start({ before, after }, config = "") {
   const world = {
     accountSid: "AC" + randomBytes(16).toString("hex"),
     authToken: randomBytes(16).toString("hex"),
@@ -84,7 +164,7 @@ function start({ before, after }) {
     async account(way = byHttpClient) {
       const main = byHttpClient(world.url, world.accountSid, world.authToken);
       const { sid, authToken } = await main.api.v2010.accounts.create({ friendlyName: "a test's own" });
-      return { sid, authToken, client: way(world.url, sid, authToken) };
+      return new Account(world, sid, authToken, way(world.url, sid, authToken));
     },
 
     /** POSTs a form to our own API. */
@@ -104,10 +184,10 @@ function start({ before, after }) {
   let server;
   before(async () => {
     directory = fs.mkdtempSync(path.join(os.tmpdir(), "postrider-"));
-    const config = path.join(directory, "postrider.toml");
-    fs.writeFileSync(config, CONFIG(directory));
+    world.config = path.join(directory, "postrider.toml");
+    fs.writeFileSync(world.config, CONFIG(directory, config));
     const log = fs.openSync(path.join(directory, "postrider.log"), "a");
-    server = spawn(BINARY, ["serve", "--config", config, "--listen", "127.0.0.1:0"], {
+    server = spawn(BINARY, ["serve", "--config", world.config, "--listen", "127.0.0.1:0"], {
       env: {
         ...process.env,
         POSTRIDER_ACCOUNT_SID: world.accountSid,
@@ -202,4 +282,16 @@ function delivered(client, { sid }) {
   );
 }
 
-module.exports = { BINARY, start, byBaseUrl, byHttpClient, delivered, eventually, refused, usNumber, ukNumber };
+module.exports = {
+  BINARY,
+  ROOT,
+  start,
+  byBaseUrl,
+  byHttpClient,
+  delivered,
+  eventually,
+  refused,
+  shortCode,
+  usNumber,
+  ukNumber,
+};

@@ -3,6 +3,7 @@
 The SDK sends the header when its HTTP client does; retries of a program or a proxy look like this.
 """
 
+import json
 import threading
 import uuid
 
@@ -10,6 +11,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
+from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
 
 from harness.numbers import us_number
 from harness.postrider import Postrider
@@ -17,6 +19,8 @@ from self_hosted import by_http_client
 
 KEY = "Idempotency-Key"
 TOKEN = "I-Twilio-Idempotency-Token"
+# Of the tests that can't make up another one the second time.
+NUMBER, WHATSAPP = us_number(), us_number()
 
 
 class Repeating(TwilioHttpClient):
@@ -45,7 +49,7 @@ def same_twice(client, create):
     """Creates twice; both answers are the same, and the second says so. Returns the resource."""
     first, second = create(client), create(client)
     (status, body, _), (status_again, body_again, headers) = client.http_client.answers[-2:]
-    assert (status, body) == (status_again, body_again) and status == 201
+    assert (status, body) == (status_again, body_again) and status in (201, 202)
     assert headers["Idempotent-Replayed"] == "true"
     assert first.sid == second.sid
     return first
@@ -74,6 +78,73 @@ def test_settings_are_created_once_and_secrets_shown_again(account):
     key = same_twice(client, lambda c: c.new_keys.create(friendly_name="once"))
     assert [it.sid for it in account.client.keys.list()] == [key.sid]
     assert key.secret
+
+
+# Creates beside those above: what with, given a client and its view of a service.
+CREATES = [
+    ("subaccount", lambda c, service: c.api.v2010.accounts.create(friendly_name="once")),
+    ("number", lambda c, service: c.incoming_phone_numbers.create(phone_number=NUMBER)),
+    ("WhatsApp sender", lambda c, service: whatsapp(c)),
+    ("brand", lambda c, service: brand(c)),
+    ("alpha sender", lambda c, service: service.alpha_senders.create(alpha_sender="ACME")),
+    (
+        "destination alpha sender",
+        lambda c, service: service.destination_alpha_senders.create("ACME", iso_country_code="GB"),
+    ),
+]
+
+
+def whatsapp(client):
+    request = ChannelsSenderList.MessagingV2ChannelsSenderRequestsCreate
+    return client.messaging.v2.channels_senders.create(
+        messaging_v2_channels_sender_requests_create=request({"sender_id": f"whatsapp:{WHATSAPP}"})
+    )
+
+
+def brand(client):
+    return client.messaging.v1.brand_registrations.create(
+        customer_profile_bundle_sid="BU" + 32 * "1", a2p_profile_bundle_sid="BU" + 32 * "2"
+    )
+
+
+@pytest.mark.parametrize("what, create", CREATES, ids=[row[0] for row in CREATES])
+def test_everything_is_created_once(main, account, what, create):
+    """Without a key the second would be refused, or be another one."""
+    client = with_key(main if what == "subaccount" else account.client)
+    service = account.service()
+    same_twice(client, lambda c: create(c, c.messaging.v1.services(service.sid)))
+
+
+def test_a_sender_joins_a_pool_once(account):
+    number, code, service = account.number(), account.short_code(), account.service()
+    client = with_key(account.client)
+    pool = client.messaging.v1.services(service.sid)
+    same_twice(client, lambda _: pool.phone_numbers.create(phone_number_sid=number.sid))
+    client = with_key(account.client)
+    pool = client.messaging.v1.services(service.sid)
+    same_twice(client, lambda _: pool.short_codes.create(short_code_sid=code.sid))
+    assert len(service.phone_numbers.list()) == len(service.short_codes.list()) == 1
+
+
+def test_what_has_no_class_in_the_sdk_is_created_once_too(account):
+    """The SDK's own request takes headers, so no HTTP client of one's own is needed."""
+    code = dict(ShortCode="59001", IsoCountry="US")
+    for path, fields in [
+        ("ShortCodes", code),
+        ("RegisteredSenders", dict(Sender="ACME", IsoCountryCode="AE")),
+        ("Simulator/Rules", dict(To="+14155559003", Outcome="delivered", Times="1")),
+    ]:
+        url, headers = f"{account.server.url}/x/v1/{path}", {KEY: str(uuid.uuid4())}
+        answers = [
+            account.client.request("POST", url, data=fields, headers=dict(headers))
+            for _ in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert answers[0].text == answers[1].text
+        assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+        other = fields | {"To": "+14155559004"} if "To" in fields else fields | {"Status": "pending"}
+        answer = account.client.request("POST", url, data=other, headers=dict(headers))
+        assert (answer.status_code, json.loads(answer.text)["code"]) == (409, 20409)
 
 
 def test_a_key_of_another_request_is_refused(account, refused):

@@ -8,17 +8,8 @@ from harness.numbers import us_number
 
 @pytest.fixture
 def whatsapp(account):
-    """`whatsapp(number)` registers a sender, as the SDK's typed requests do."""
-
-    def register(number, **parts):
-        request = ChannelsSenderList.MessagingV2ChannelsSenderRequestsCreate(
-            {"sender_id": f"whatsapp:{number}", **parts}
-        )
-        return account.client.messaging.v2.channels_senders.create(
-            messaging_v2_channels_sender_requests_create=request
-        )
-
-    return register
+    """`whatsapp(number)` registers a sender."""
+    return account.whatsapp
 
 
 def test_a_sender_is_registered_listed_fetched_changed_and_removed(account, whatsapp, refused):
