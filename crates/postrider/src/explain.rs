@@ -27,7 +27,7 @@ pub(crate) fn explain(arguments: &Explain, is_json: bool) -> anyhow::Result<u8> 
     if is_json {
         output::json(&serde_json::from_str::<Value>(&explanation)?)?;
     } else {
-        let lines = explanation.lines().map(printable);
+        let lines = explanation.lines().map(output::printable);
         lines.for_each(output::line);
     }
     Ok(DONE)
@@ -72,6 +72,8 @@ impl Server {
         let config = Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .proxy(None)
             .build();
         Ok(Self {
@@ -122,6 +124,9 @@ impl Server {
         };
         let mut response: Response<Body> =
             asked.with_context(|| format!("no server answers at {}", self.url))?;
+        if !response.headers().contains_key("twilio-request-id") {
+            bail!("what answers at {} is no Postrider", self.url);
+        }
         let body = response.body_mut().read_to_string();
         let body = body.with_context(|| format!("{} broke off its answer", self.url))?;
         Ok((response.status().as_u16(), body))
@@ -199,16 +204,4 @@ fn askers(
             })
         })
         .collect())
-}
-
-/// Some of it comes from outside and goes to a terminal.
-fn printable(line: &str) -> String {
-    let mut text = String::with_capacity(line.len());
-    for character in line.chars() {
-        match character {
-            '\'' | '"' | '\\' => text.push(character),
-            _ => text.extend(character.escape_debug()),
-        }
-    }
-    text
 }

@@ -6,7 +6,8 @@ mod process;
 mod reload;
 
 use std::fs;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use process::{Process, finish, finish_with};
@@ -254,6 +255,7 @@ fn explain_finds_the_server_and_says_what_it_answers() {
     let mut serve = Process::start(&["serve", "--data-dir", data, "--listen", "127.0.0.1:0"]);
     let url = serve.line().replace("listening on ", "");
     let message = "SM0123456789abcdef0123456789abcdef";
+    let other = something_else();
     let service = "MG0123456789abcdef0123456789abcdef";
     // Columns: arguments, what is said.
     for (arguments, expected) in [
@@ -274,6 +276,10 @@ fn explain_finds_the_server_and_says_what_it_answers() {
             ],
             "does not exist (21701)",
         ),
+        (
+            &[message, "--data-dir", data, "--url", &other],
+            "is no Postrider",
+        ),
         (&[message, "--url", &url], "say who asks"),
         (
             &[message, "--data-dir", data, "--url", "http://127.0.0.1:1"],
@@ -290,4 +296,18 @@ fn explain_finds_the_server_and_says_what_it_answers() {
         assert!(stderr.contains(expected), "{line:?}: {stderr}");
     }
     assert_eq!(serve.stop(), 0);
+}
+
+/// A server of another kind, which answers everything with a page.
+fn something_else() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let mut connection = connection;
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+        }
+    });
+    url
 }

@@ -187,7 +187,8 @@ impl Decision {
             || "the recipient's".to_owned(),
             |area_code| area_code.to_string(),
         );
-        let contenders = self.contenders(rule);
+        // Asks everybody who lost, so it is asked of the winner's rule only.
+        let contenders = || self.contenders(rule);
         match rule {
             Rule::ExplicitFrom => "the request names it".to_owned(),
             Rule::StickySender => "this recipient knows it from earlier messages".to_owned(),
@@ -199,11 +200,13 @@ impl Decision {
             Rule::AnyCountry => format!("no number of {country} or the US can take it"),
             Rule::AreaCodeMatch => format!("it has the recipient's area code {area_code}"),
             Rule::AreaCodeOverlay => format!("its area code overlays {area_code}"),
-            Rule::FewestMappings => format!("it has the fewest sticky recipients of {contenders}"),
-            Rule::Idle => format!("it is the idle one of {contenders}"),
-            Rule::EarliestDrain => format!("its queue is the first of {contenders} to drain"),
-            Rule::LeastRecentlyUsed => format!("it rested longest of {contenders}"),
-            Rule::PoolOrder => format!("it is the first in the pool of {contenders} alike"),
+            Rule::FewestMappings => {
+                format!("it has the fewest sticky recipients of {}", contenders())
+            }
+            Rule::Idle => format!("it is the idle one of {}", contenders()),
+            Rule::EarliestDrain => format!("its queue is the first of {} to drain", contenders()),
+            Rule::LeastRecentlyUsed => format!("it rested longest of {}", contenders()),
+            Rule::PoolOrder => format!("it is the first in the pool of {} alike", contenders()),
             Rule::NotNamed => "the request names another sender".to_owned(),
             Rule::OtherChannel => "it belongs to another channel than the recipient".to_owned(),
             Rule::NotUsable => "it is suspended or not registered yet".to_owned(),
