@@ -71,15 +71,10 @@ impl Engine {
     pub(crate) async fn create(
         &self,
         account: &Arc<Account>,
-        mut request: CreateMessage,
+        request: CreateMessage,
         repeatable: Option<Repeatable>,
     ) -> Result<Created, Fault> {
-        // One to be sent later is looked up then.
-        if request.send_at.is_none() {
-            let answer = self.shared.acceptor.look_up(&request).await;
-            request.recipient_network = answer.and_then(|answer| answer.network());
-        }
-        let created = self.try_create(account, &request, repeatable).await;
+        let created = self.try_create(account, request, repeatable).await;
         let metrics = self.metrics();
         match &created {
             Ok(_) => drop(metrics.accepted.inc()),
@@ -106,7 +101,7 @@ impl Engine {
         let acceptor = &self.shared.acceptor;
         let network = match request.recipient_network {
             Some(network) => Some(Answer::supposed(network, self.now_ms())),
-            None => acceptor.look_up(request).await,
+            None => acceptor.look_up(account, request).await,
         };
         acceptor.preview(account, request, network)
     }
@@ -114,12 +109,18 @@ impl Engine {
     async fn try_create(
         &self,
         account: &Arc<Account>,
-        request: &CreateMessage,
+        mut request: CreateMessage,
         repeatable: Option<Repeatable>,
     ) -> Result<Created, Fault> {
         let place = self.place_of(account)?;
         self.check_room()?;
         let acceptor = &self.shared.acceptor;
+        // One to be sent later is looked up then.
+        if request.send_at.is_none() {
+            let answer = acceptor.look_up(account, &request).await;
+            request.recipient_network = answer.and_then(|answer| answer.network());
+        }
+        let request = &request;
         let message = if let Some(sender) = self.unknown_alpha_sender(account, request) {
             self.introduce(account, request, sender).await?
         } else if request.send_at.is_some() {

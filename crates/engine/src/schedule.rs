@@ -54,27 +54,29 @@ async fn until_next(engine: &Engine) -> Millis {
 /// Releases one page and says how many were due; if it was full, there may be more.
 async fn release_due(engine: &Engine) -> Result<usize, Fault> {
     let counts = engine.scheduled().await?;
-    let page = due(engine, engine.now_ms()).await?;
-    let count = page.len();
-    if count > 0 {
-        commit(engine, counts, page).await?;
+    let store = engine.shared.store.clone();
+    let now_ms = engine.now_ms();
+    // `scheduled` gives what is due before an instant: a message is due at its own.
+    let due = engine
+        .read(move || store.scheduled(now_ms + 1, PAGE))
+        .await?;
+    let count = due.len();
+    // Those whose recipients' networks somebody has to be asked for keep no others waiting.
+    for due in engine.shared.acceptor.split_by_lookup(due) {
+        if !due.is_empty() {
+            let page = released(engine, due).await?;
+            commit(engine, counts, page).await?;
+        }
     }
     Ok(count)
 }
 
-/// What replaces the first messages due at this instant. Each has taken its place in its sender's
-/// queue. Decided where the store is read: five hundred selections would hold up other tasks. Between
-/// the two, recipients' networks are looked up where they matter.
-async fn due(engine: &Engine, now_ms: Millis) -> Result<Vec<Message>, Fault> {
-    let store = engine.shared.store.clone();
+/// What replaces messages that are due. Each has taken its place in its sender's queue. Decided where
+/// the store is read: five hundred selections would hold up other tasks.
+async fn released(engine: &Engine, due: Vec<Message>) -> Result<Vec<Message>, Fault> {
     let acceptor = engine.shared.acceptor.clone();
-    // `scheduled` gives what is due before an instant: a message is due at its own.
-    let due = engine.read(move || store.scheduled(now_ms + 1, PAGE));
-    let due = due.await?;
-    if due.is_empty() {
-        return Ok(due);
-    }
     let networks = acceptor.look_up_all(&due).await;
+    let now_ms = engine.now_ms();
     engine
         .read(move || {
             let due = due.iter().zip(networks);
@@ -208,7 +210,8 @@ mod tests {
         let service = service(engine, true).await;
         let account = service.0.clone();
         let messages = schedule(&test, &*store, service, 3).await;
-        let page = due(engine, START_MS + AHEAD_MS).await.unwrap();
+        let due = store.scheduled(START_MS + AHEAD_MS + 1, PAGE).unwrap();
+        let page = released(engine, due).await.unwrap();
         assert_eq!(page.len(), 3);
         let canceled = messages[1].sid;
         engine.cancel_message(account.no, canceled).await.unwrap();

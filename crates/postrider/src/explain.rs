@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use postrider_core::settings::Document;
+use postrider_core::settings::{AccountStatus, Document};
 use postrider_core::sid::{AccountSid, ServiceSid};
 use postrider_engine::directory::Directory;
 use postrider_engine::secrets::Vault;
@@ -92,7 +92,8 @@ impl Server {
                 return Ok(answer);
             }
             last = Some((status, answer));
-            if status != 404 {
+            // A closed account may not ask, and has no say in what others may.
+            if !matches!(status, 403 | 404) {
                 break;
             }
         }
@@ -197,6 +198,7 @@ fn askers(
     let accounts = settings.accounts().into_iter();
     Ok(accounts
         .filter(|account| wanted.is_none_or(|wanted| wanted == account.sid))
+        .filter(|account| account.status != AccountStatus::Closed)
         .filter_map(|account| {
             Some(Asker {
                 account: account.sid,

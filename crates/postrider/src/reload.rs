@@ -133,13 +133,30 @@ fn plan(running: &[Place], wanted: &Config) -> anyhow::Result<Plan> {
 
 /// The sections of which a running process cannot take a change.
 fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
+    // Every section is named, so that a new one is either reloaded or listed.
+    let Config {
+        server,
+        store,
+        webhooks,
+        links,
+        carriers: _,
+        routes: _,
+        networks: _,
+        mms: _,
+        countries: _,
+        pace: _,
+        caps,
+        limits,
+        compliance,
+    } = wanted;
     let sections = [
-        ("server", started.server != wanted.server),
-        ("store", started.store != wanted.store),
-        ("webhooks", started.webhooks != wanted.webhooks),
-        ("links", started.links != wanted.links),
-        ("limits", started.limits != wanted.limits),
-        ("caps", started.caps != wanted.caps),
+        ("server", started.server != *server),
+        ("store", started.store != *store),
+        ("webhooks", started.webhooks != *webhooks),
+        ("links", started.links != *links),
+        ("limits", started.limits != *limits),
+        ("caps", started.caps != *caps),
+        ("compliance", started.compliance != *compliance),
     ];
     let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
     changed.map(|(section, _)| section).collect()

@@ -225,7 +225,7 @@ def test_the_command_line_explains_what_the_sdk_sent(account, crowd):
         columns = [candidate[name] for name in ("outcome", "sender", "rule", "reason")]
         assert columns in rows
     for step in stored["decision"]["steps"]:
-        assert ["step", step["rule"], f"{step['left']} left"] in rows
+        assert ["step", f"{step['left']} left", step["rule"]] in rows
 
     told = explain(account, sent.sid, "--json")
     assert (told.returncode, json.loads(told.stdout)) == (0, stored)

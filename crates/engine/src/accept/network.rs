@@ -11,22 +11,42 @@ use postrider_core::message::Message;
 use postrider_core::network::Network;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::Channel;
+use postrider_core::settings::Account;
 use postrider_core::sid::ServiceSid;
 
-use super::{Acceptor, read_to, sender_parameters};
+use super::{Acceptor, To, read_to};
 use crate::networks::{Answer, Networks};
 use crate::reach::Coverage;
 
 impl Acceptor {
-    /// Where the network of this request's recipient matters, what is known of it.
-    pub(crate) async fn look_up(&self, request: &CreateMessage) -> Option<Answer> {
+    /// Where the network of this request's recipient matters, what is known of it. A request that is
+    /// refused anyway asks nobody.
+    pub(crate) async fn look_up(
+        &self,
+        account: &Account,
+        request: &CreateMessage,
+    ) -> Option<Answer> {
         let coverage = self.coverage_with_networks()?;
-        let (None, Some(service)) = sender_parameters(request).ok()? else {
-            return None;
+        let number = {
+            let draft = self.read(account, request).ok()?;
+            let service = draft.service.filter(|_| draft.from.is_none())?;
+            self.asked_number(service.sid, &draft.to)?
         };
-        let to = request.to.as_deref()?;
-        let number = self.asked_number(service.parse().ok()?, to)?;
         networks(&coverage)?.find(number).await
+    }
+
+    /// Scheduled messages that nobody has to be asked about, and the others.
+    pub(crate) fn split_by_lookup(&self, scheduled: Vec<Message>) -> [Vec<Message>; 2] {
+        let Some(coverage) = self.coverage_with_networks() else {
+            return [scheduled, Vec::new()];
+        };
+        let is_at_hand = |message: &Message| {
+            let number = self.asked_number_of(message);
+            let networks = networks(&coverage);
+            number.is_none_or(|number| networks.is_none_or(|it| it.is_at_hand(number)))
+        };
+        let (at_hand, others) = scheduled.into_iter().partition(is_at_hand);
+        [at_hand, others]
     }
 
     /// For each scheduled message, the network of its recipient where that matters and is known.
@@ -37,11 +57,8 @@ impl Acceptor {
         let Some(networks) = networks(&coverage) else {
             return vec![None; scheduled.len()];
         };
-        let asked = scheduled.iter().map(|message| {
-            let service = message.service.filter(|_| message.options.from.is_none())?;
-            self.asked_number(service, &message.to)
-        });
-        let asked: Vec<_> = asked.collect();
+        let asked = scheduled.iter();
+        let asked: Vec<_> = asked.map(|message| self.asked_number_of(message)).collect();
         let found = stream::iter(asked).map(async |number: Option<PhoneNumber>| {
             let answer = networks.find(number?).await;
             answer?.network()
@@ -58,17 +75,19 @@ impl Acceptor {
         is_asked.then(|| Arc::clone(&coverage))
     }
 
+    fn asked_number_of(&self, scheduled: &Message) -> Option<PhoneNumber> {
+        let service = scheduled
+            .service
+            .filter(|_| scheduled.options.from.is_none())?;
+        self.asked_number(service, &read_to(&scheduled.to).ok()?)
+    }
+
     /// The recipient's number, if its network decides about a short code of the pool.
-    fn asked_number(&self, service: ServiceSid, to: &str) -> Option<PhoneNumber> {
-        if !self.directory.has_short_code_with_networks(service, None) {
-            return None;
-        }
-        let to = read_to(to).ok().filter(|to| to.channel == Channel::Sms)?;
-        let country = to.number.country();
-        let matters = country.is_some()
-            && self
-                .directory
-                .has_short_code_with_networks(service, country);
+    fn asked_number(&self, service: ServiceSid, to: &To) -> Option<PhoneNumber> {
+        let country = to.number.country().filter(|_| to.channel == Channel::Sms)?;
+        let matters = self
+            .directory
+            .has_short_code_with_networks(service, Some(country));
         matters.then_some(to.number)
     }
 }

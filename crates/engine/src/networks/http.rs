@@ -40,6 +40,11 @@ pub enum LookupFailure {
     NotUnderstood,
     #[error("it failed too often, and is asked again in some seconds")]
     Resting,
+    /// That is no fault of the lookup, and no reason to leave it alone.
+    #[error(
+        "more numbers were to be looked up than networks.concurrency allows in networks.timeout_ms"
+    )]
+    Busy,
 }
 
 /// See the module. Clones are the same lookup.
@@ -102,6 +107,14 @@ impl HttpLookup {
     }
 }
 
+impl HttpLookup {
+    /// Whether it was asked about the number lately.
+    pub(super) fn is_remembered(&self, number: PhoneNumber) -> bool {
+        let now_ms = self.0.clock.now_ms();
+        self.0.state.lock().cache.get(number, now_ms).is_some()
+    }
+}
+
 impl NetworkLookup for HttpLookup {
     fn look_up(&self, number: PhoneNumber) -> Lookup {
         let now_ms = self.0.clock.now_ms();
@@ -118,20 +131,29 @@ impl NetworkLookup for HttpLookup {
                 as_of_ms: remembered.at_ms,
             });
         }
-        if now_ms < state.rests_until_ms {
+        // A clock that was set back makes no longer rest.
+        let rest_ms = state.rests_until_ms.saturating_sub(now_ms);
+        if (1..=REST_MS).contains(&rest_ms) {
             return Lookup::Answered(answer(Finding::Failed(LookupFailure::Resting)));
         }
         let deadline = Instant::now() + self.0.timeout;
-        let mut asked = state.asking.get(&number).cloned().unwrap_or_else(|| {
+        let known = state.asking.get(&number).cloned();
+        let (tell, mut asked) = if let Some(asked) = known {
+            (None, asked)
+        } else {
             let (tell, asked) = watch::channel(None);
             state.asking.insert(number, asked.clone());
+            (Some(tell), asked)
+        };
+        // A runtime that is stopping drops the question at once, and that takes the lock.
+        drop(state);
+        if let Some(tell) = tell {
             let question = Question {
                 lookup: self.0.clone(),
                 number,
             };
             tokio::spawn(question.ask(deadline, tell));
-            asked
-        });
+        }
         Lookup::Asking(Box::pin(async move {
             let told = timeout_at(deadline, asked.wait_for(Option::is_some)).await;
             let told = told.ok().and_then(|told| *told.ok()?);
@@ -173,8 +195,9 @@ impl Inner {
         number: PhoneNumber,
         deadline: Instant,
     ) -> Result<Option<Network>, LookupFailure> {
-        let Ok(_slot) = self.slots.acquire().await else {
-            return Err(LookupFailure::Timeout);
+        let slot = timeout_at(deadline, self.slots.acquire()).await;
+        let Ok(Ok(_slot)) = slot else {
+            return Err(LookupFailure::Busy);
         };
         let url = self.url.replace(NUMBER, &number.digits().to_string());
         let authorization = self.authorization.as_ref();
@@ -201,6 +224,7 @@ impl Inner {
                 }
                 state.failures = 0;
             }
+            Err(LookupFailure::Busy) => {}
             Err(failure) => {
                 state.failures = state.failures.saturating_add(1);
                 if state.failures >= FAILURES_MAX {

@@ -81,6 +81,7 @@ impl Finding {
         match self {
             Self::Known(_) => "known",
             Self::Unknown => "unknown",
+            Self::Failed(LookupFailure::Busy) => "busy",
             Self::Failed(_) => "failed",
         }
     }
@@ -127,6 +128,7 @@ pub struct Wiring {
 #[derive(Clone)]
 pub struct Networks {
     config: Config,
+    ca_file: Option<PathBuf>,
     table: Option<Arc<Table>>,
     http: Option<Arc<HttpLookup>>,
     metrics: Arc<Metrics>,
@@ -150,7 +152,9 @@ impl Networks {
                 problem,
             })
         });
-        let kept = former.filter(|former| former.config.is_same_lookup(config));
+        let kept = former.filter(|former| {
+            former.config.is_same_lookup(config) && former.ca_file == wiring.ca_file
+        });
         let http = match (&config.lookup_url, kept.and_then(|kept| kept.http.clone())) {
             (None, _) => None,
             (Some(_), Some(kept)) => Some(kept),
@@ -158,6 +162,7 @@ impl Networks {
         };
         Ok(Some(Self {
             config: config.clone(),
+            ca_file: wiring.ca_file.clone(),
             table: table.transpose()?,
             http,
             metrics: wiring.metrics.clone(),
@@ -172,6 +177,16 @@ impl Networks {
     /// How many numbers may well be looked up at a time.
     pub(crate) fn concurrency(&self) -> usize {
         self.config.concurrency.get() as usize
+    }
+
+    /// Whether nobody would wait for [`Networks::find`].
+    pub(crate) fn is_at_hand(&self, number: PhoneNumber) -> bool {
+        let Some(http) = &self.http else {
+            return true;
+        };
+        let told = self.table.as_ref().map(|table| table.look_up(number));
+        let is_told = matches!(told, Some(Lookup::Answered(answer)) if answer.network().is_some());
+        is_told || http.is_remembered(number)
     }
 
     /// The first answer that names a network, else the last one.

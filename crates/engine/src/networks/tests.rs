@@ -258,6 +258,29 @@ async fn so_many_questions_and_no_more_are_asked_at_a_time() {
     assert_eq!(service.at_once_max.load(Ordering::SeqCst), 3);
 }
 
+/// Thirty that wait for one slot are not thirty failures of the service.
+#[tokio::test]
+async fn who_waited_in_our_own_queue_is_no_failure_of_the_service() {
+    let service = Service::start(Script::Hang).await;
+    let config = Config {
+        timeout_ms: at_least_one(20),
+        concurrency: at_least_one(1),
+        ..config(&service)
+    };
+    let networks = open(&config, &clock());
+    let all = futures_util::future::join_all((0..30).map(|last| networks.find(number(last)))).await;
+    assert!(all.iter().all(|answer| answer.unwrap().network().is_none()));
+    service.tell(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#));
+    for last in 30..99 {
+        let finding = networks.find(number(last)).await.unwrap().finding;
+        assert_ne!(finding, Finding::Failed(LookupFailure::Resting));
+        if finding == network("310-260") {
+            return;
+        }
+    }
+    panic!("it never answers");
+}
+
 #[tokio::test]
 async fn a_service_that_hangs_takes_its_timeout_and_is_then_left_alone_for_a_while() {
     let service = Service::start(Script::Hang).await;
@@ -285,7 +308,11 @@ async fn a_service_that_hangs_takes_its_timeout_and_is_then_left_alone_for_a_whi
         assert_eq!(networks.find(number(last)).await.unwrap().finding, resting);
     }
     assert_eq!(service.asked(), tried);
-    clock.advance(5_000);
+    // A clock that was set back by an hour does not make the rest an hour longer.
+    clock.advance(-3_600_000);
+    let finding = networks.find(number(51)).await.unwrap().finding;
+    assert_ne!(finding, resting);
+    clock.advance(3_605_000);
     // Not the twenty milliseconds of before, which a busy machine may need for an answer.
     service.tell(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#));
     for last in 60..99 {
