@@ -80,7 +80,7 @@ impl Acceptor {
             }
         };
         if purpose == Purpose::Sending {
-            self.sticky.advance();
+            self.sticky.advance(now_ms);
         }
         Ok(chosen)
     }
