@@ -280,6 +280,12 @@ async fn each_fault_of_a_pool_has_its_code() {
 
     let not_there = world.post(&messages, &message("+14155550102")).await;
     not_there.refused(400, 21711);
+    // Told at once, although it would be sent later.
+    let send_at = rfc3339(world.test.clock.now_ms() + 3_600_000);
+    let mut later = message("+14155550102");
+    later.extend([("ScheduleType", "fixed"), ("SendAt", send_at.as_str())]);
+    world.post(&messages, &later).await.refused(400, 21711);
+    // TO_ITSELF
     world.post(&alphas, &acme).await.refused(409, 21710);
     world.post(&alphas, &[]).await.refused(400, 21708);
     let twelve = [("AlphaSender", "TwelveLetter")];
