@@ -6,7 +6,7 @@ use postrider_core::create::CreateMessage;
 use postrider_core::message::SenderNo;
 use postrider_core::settings::Account;
 use postrider_core::sid::PhoneNumberSid;
-use postrider_store::RecipientCursor;
+use postrider_store::RecipientCursor::{After, Before, Start};
 use postrider_store::memory::MemoryDisk;
 
 use super::*;
@@ -394,7 +394,6 @@ async fn operators_see_only_mappings_that_hold() {
     customer.leave(engine, old).await;
     customer.senders(engine, 101..104).await;
     let recipient = |last: u32| PhoneNumber::parse(&format!("+1212555{last:04}")).unwrap();
-    use RecipientCursor::{After, Before, Start};
     for (cursor, limit, expected) in [
         (Start, 9, &[101, 102, 103][..]),
         (Start, 2, &[101, 102]),
