@@ -247,10 +247,10 @@ impl Acceptor {
             .map(|sid| self.read_service(account, sid))
             .transpose()?;
         let from = from.map(read_from).transpose()?;
-        if let Some(from) = &from
-            && service.is_none()
-        {
-            self.check_from(account, from, &to)?;
+        match (&from, &service) {
+            (Some(from), None) => self.check_from(account, from, &to)?,
+            (Some(from), Some(service)) => self.check_member(service, from, &to)?,
+            (None, _) => {}
         }
         check_content(request)?;
         let status_callback = status_callback(request, service.as_deref())?;
@@ -328,11 +328,31 @@ impl Acceptor {
                 let country = to.number.country();
                 let shows = |country| coverage.alpha_sender(country) == Support::Yes;
                 if !country.is_some_and(shows) {
-                    return Err(ErrorCode::FromCannotReachTo.into());
+                    return Err(ErrorCode::NoRoute.into());
                 }
             }
         }
         Ok(())
+    }
+
+    /// A sender named together with a service: in its pool at this time, though the message be sent
+    /// later, and not the recipient itself.
+    fn check_member(&self, service: &Service, from: &SenderAddress, to: &To) -> Result<(), Fault> {
+        let is_recipient = match from {
+            SenderAddress::Number(number) => to.channel == Channel::Sms && *number == to.number,
+            SenderAddress::WhatsApp(number) => {
+                to.channel == Channel::WhatsApp && *number == to.number
+            }
+            SenderAddress::ShortCode(_) | SenderAddress::Alpha(_) => false,
+        };
+        if is_recipient {
+            return Err(ErrorCode::ToEqualsFrom.into());
+        }
+        let pool = self.directory.service_and_pool(service.sid);
+        if pool.is_some_and(|(_, pool)| pool.find(from).next().is_some()) {
+            return Ok(());
+        }
+        Err(ErrorCode::SenderNotInService.into())
     }
 
     /// A WhatsApp sender of this account, for a recipient on WhatsApp.

@@ -18,7 +18,7 @@ use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, SenderNo};
 use postrider_core::network::NetworkPattern;
 use postrider_core::phone_number::PhoneNumber;
-use postrider_core::select::Pool;
+use postrider_core::select::{Pool, PoolSender};
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{
     Account, ApiKey, Brand, Campaign, ChannelSender, Document, DocumentKey, GivenAnswer,
@@ -335,6 +335,19 @@ impl Directory {
         let service = tables.services.get(&sid)?.clone();
         let pool = tables.pools.get(&sid).cloned().unwrap_or_default();
         Some((service, pool))
+    }
+
+    /// Whether the sender joined the service's pool at this time or before, and stayed.
+    pub(crate) fn is_member_since(
+        &self,
+        service: ServiceSid,
+        sender: &PoolSender,
+        at_ms: Millis,
+    ) -> bool {
+        let tables = self.tables.read();
+        let members = tables.members.get(&service);
+        let member = members.and_then(|members| members.get(&sender.position));
+        member.is_some_and(|member| member.added_ms <= at_ms)
     }
 
     /// Whether any short code reaches some networks only.

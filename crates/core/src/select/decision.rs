@@ -100,7 +100,7 @@ pub enum Broken {
     Expired,
     /// Its sender is not in the pool any more.
     LeftPool,
-    /// Its sender is suspended, or may not send to the recipient's country.
+    /// Its sender is suspended, can't send texts any more, or not to the recipient's country.
     NotCompliant,
     /// Its sender is a number of another country, and the pool now has one of the recipient's.
     Foreign,
@@ -237,6 +237,7 @@ impl Decision {
             },
             Rule::OtherAreaCode => format!("its area code does not match {area_code}"),
             Rule::QueueFull => "its queue is full".to_owned(),
+            Rule::OwnNumber => "it is the recipient's own number".to_owned(),
             Rule::DailyCapReached => "its daily cap leaves no room for this message".to_owned(),
             Rule::MoreMappings => "it has more sticky recipients".to_owned(),
             Rule::Busy => "messages wait in its queue, and another is idle".to_owned(),

@@ -53,6 +53,14 @@ impl Recipient {
             network: None,
         }
     }
+
+    /// The sender that the recipient would be.
+    pub(super) fn own_address(&self) -> SenderAddress {
+        match self.channel {
+            Channel::Sms => SenderAddress::Number(self.number),
+            Channel::WhatsApp => SenderAddress::WhatsApp(self.number),
+        }
+    }
 }
 
 /// How the message travels. A `To` without prefix is SMS, which here includes MMS.

@@ -33,6 +33,7 @@ pub use scaler::{Order, Scaled};
 pub use stored::UnreadableDecision;
 
 use crate::error_code::ErrorCode;
+use crate::message::SenderNo;
 use candidates::{Carriage, Selection};
 use procedure::Course;
 
@@ -47,13 +48,17 @@ pub fn select(
     loads: &impl Loads,
     reach: &impl Reach,
 ) -> Result<Decision, ErrorCode> {
-    let selection = Selection::new(pool, facts, loads, reach);
     let Some(from) = facts.from else {
         if pool.is_empty() {
             return Err(ErrorCode::ServicePoolEmpty);
         }
-        return Ok(selection.decide(&selection.run()));
+        let own = facts.recipient.own_address();
+        return Ok(match pool.find(&own).next() {
+            None => choose(pool, facts, loads, reach),
+            Some(own) => choose_among_others(own.no, pool, facts, loads, reach),
+        });
     };
+    let selection = Selection::new(pool, facts, loads, reach);
     // Senders may share an address: the one that fits the message best is meant.
     let only = |sender| (sender, selection.for_one(sender));
     let namesakes = || pool.find(from).map(only);
@@ -62,6 +67,31 @@ pub fn select(
         .or_else(|| namesakes().next())
         .ok_or(ErrorCode::SenderNotInService)?;
     Ok(selection.decide(&selection.run_named(sender)))
+}
+
+fn choose(pool: &Pool, facts: &Facts<'_>, loads: &impl Loads, reach: &impl Reach) -> Decision {
+    let selection = Selection::new(pool, facts, loads, reach);
+    selection.decide(&selection.run())
+}
+
+/// A number does not text itself: it is chosen from a pool without that one. The pool is copied, which
+/// takes a while, and happens when somebody texts their own number.
+fn choose_among_others(
+    own: SenderNo,
+    pool: &Pool,
+    facts: &Facts<'_>,
+    loads: &impl Loads,
+    reach: &impl Reach,
+) -> Decision {
+    let mut others = pool.clone();
+    others.remove(own);
+    let mut decision = choose(&others, facts, loads, reach);
+    // Its rule comes after all others.
+    decision.removed.push(Removed {
+        sender: own,
+        rule: Rule::OwnNumber,
+    });
+    decision
 }
 
 impl<L: Loads, R: Reach> Selection<'_, L, R> {

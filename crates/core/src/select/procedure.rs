@@ -62,7 +62,7 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
         let mut course = Course::new(End::Named(sender.member()));
         course.step(Rule::ExplicitFrom, 1);
         match self.barrier(sender) {
-            Some(rule) => course.error = error_of_named(rule),
+            Some(rule) => course.error = error_of_named(rule, self.facts.recipient.channel),
             None => course.take_unless_full(sender, self.loads),
         }
         course
@@ -119,7 +119,7 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
             None if self.loads.queue(sender.no).is_capped => Mapping::Unfit,
             None if self.is_served(sender) => Mapping::Usable(sender),
             None => Mapping::Unfit,
-            Some(rule) if is_of_this_message(rule) => Mapping::Unfit,
+            Some(rule) if is_of_this_message(rule, sender) => Mapping::Unfit,
             Some(_) => Mapping::Broken(Broken::NotCompliant),
         }
     }
@@ -277,18 +277,23 @@ fn error_without_room(are_capped: bool) -> ErrorCode {
     }
 }
 
-/// Whether a barrier stands in the way of this message only, so that the mapping stays.
-fn is_of_this_message(barrier: Rule) -> bool {
-    matches!(
+/// Whether a barrier stands in the way of this message only, so that the mapping stays: it has media,
+/// and a plain text could come from this sender.
+fn is_of_this_message(barrier: Rule, sender: &PoolSender) -> bool {
+    let is_of_media = matches!(
         barrier,
-        Rule::AlphaWithoutMedia | Rule::NoSms | Rule::NoMms | Rule::MmsNotRouted
-    )
+        Rule::AlphaWithoutMedia | Rule::NoMms | Rule::MmsNotRouted
+    );
+    is_of_media && sender.capabilities.sms
 }
 
 /// What a message fails with whose named sender cannot carry it.
-fn error_of_named(barrier: Rule) -> ErrorCode {
+fn error_of_named(barrier: Rule, channel: Channel) -> ErrorCode {
     if barrier == Rule::OtherChannel {
-        return ErrorCode::ChannelSenderNotFound;
+        return match channel {
+            Channel::WhatsApp => ErrorCode::ChannelSenderNotFound,
+            Channel::Sms => ErrorCode::ChannelsIncompatible,
+        };
     }
     if matches!(
         barrier,

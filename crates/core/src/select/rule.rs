@@ -86,6 +86,7 @@ rules! {
     53 MoreRecentlyUsed "more_recently_used" "more recently used";
     54 LaterInPool "later_in_pool" "later in pool";
     55 DailyCapReached "daily_cap_reached" "daily cap reached";
+    56 OwnNumber "own_number" "own number";
 }
 
 impl fmt::Display for Rule {

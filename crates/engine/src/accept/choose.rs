@@ -13,7 +13,7 @@ use postrider_core::message::SenderNo;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{
     Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, QueueLoad,
-    Ranking, Recipient, Scaled, Settings, Standing, select,
+    Ranking, Recipient, Scaled, Settings, Standing, StickyAction, select,
 };
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Reach;
@@ -80,7 +80,7 @@ impl Acceptor {
             }
         };
         if purpose == Purpose::Sending {
-            self.sticky.advance();
+            self.sticky.advance(now_ms);
         }
         Ok(chosen)
     }
@@ -209,12 +209,20 @@ impl Acceptor {
             to: draft.to.number,
             now_ms,
         };
-        let decision = select(&pool, &facts, &loads, &reach)?;
+        let mut decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
         let outcome = self.outcome_of(&decision, &pool, service, draft, segments, table);
         // A message that fails all the same teaches its recipient nothing.
         let is_over = outcome.is_ok() || decision.chosen().is_none();
-        if is_over && purpose == Purpose::Sending {
+        if !is_over {
+            decision.sticky = match decision.sticky {
+                StickyAction::Ignore | StickyAction::Write => StickyAction::Ignore,
+                StickyAction::Touch
+                | StickyAction::Keep
+                | StickyAction::Replace(_)
+                | StickyAction::Delete(_) => StickyAction::Keep,
+            };
+        } else if purpose == Purpose::Sending {
             let key = StickyKey {
                 service: service.sid,
                 recipient: draft.to.number,

@@ -9,11 +9,11 @@ mod admin;
 mod tasks;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
-use postrider_core::select::{Broken, PoolSender, StickyAction, StickyMapping};
+use postrider_core::select::{Broken, Pool, PoolSender, StickyAction, StickyMapping};
 use postrider_core::sid::{Id, ServiceSid};
 use postrider_store::{Result, StickyChange, StickyKey, StickySender, Store};
 use rustc_hash::FxHashMap;
@@ -37,8 +37,8 @@ pub struct Sticky {
     state: Mutex<State>,
     /// One write at a time.
     writer: Mutex<()>,
-    /// Something happened since the store was last told how far it is.
-    is_behind: AtomicBool,
+    /// When the newest message was made.
+    newest_ms: AtomicI64,
     is_full: Notify,
 }
 
@@ -50,6 +50,9 @@ struct State {
     writing: Notes,
     /// How often notes were written: whoever read the store before may have missed them.
     written: u64,
+    /// How far the store was told to be. Never less than before: what was forgotten since would be
+    /// made again.
+    reached: Option<Id>,
 }
 
 /// Mappings by place in a service's pool.
@@ -95,7 +98,10 @@ pub(crate) struct Outdated;
 impl Sticky {
     /// Reads how many mappings each sender has, and makes those again that a crash has forgotten.
     pub fn open(store: Arc<dyn Store>, directory: &Directory, now_ms: Millis) -> Result<Self> {
-        let mut state = State::default();
+        let mut state = State {
+            reached: store.sticky().reached()?,
+            ..State::default()
+        };
         for count in store.sticky().counts()? {
             let service = state.counts.entry(count.service).or_default();
             service.by_position.insert(count.position, count.mappings);
@@ -104,7 +110,7 @@ impl Sticky {
             store,
             state: Mutex::new(state),
             writer: Mutex::new(()),
-            is_behind: AtomicBool::new(false),
+            newest_ms: AtomicI64::new(0),
             is_full: Notify::new(),
         };
         sticky.catch_up(directory, now_ms)?;
@@ -129,8 +135,16 @@ impl Sticky {
         }
     }
 
-    /// A handset has texted `sender`: a use of its mapping, and where there is none, a new one.
-    pub(crate) fn heard(&self, key: StickyKey, sender: &PoolSender, now_ms: Millis) -> Result<()> {
+    /// A handset has texted `sender`, of this pool: a use of its mapping, and where there is none that
+    /// holds, a new one.
+    pub(crate) fn heard(
+        &self,
+        key: StickyKey,
+        sender: &PoolSender,
+        pool: &Pool,
+        now_ms: Millis,
+    ) -> Result<()> {
+        self.advance(now_ms);
         loop {
             let looked = self.look(key)?;
             let mut now = self.lock();
@@ -141,6 +155,7 @@ impl Sticky {
                 None => StickyAction::Write,
                 Some(known) if known.position == sender.position => StickyAction::Touch,
                 Some(known) if known.is_expired(now_ms) => StickyAction::Replace(Broken::Expired),
+                Some(known) if !is_member(pool, known) => StickyAction::Replace(Broken::LeftPool),
                 Some(_) => StickyAction::Keep,
             };
             now.note(key, former, action, Some(sender), now_ms);
@@ -161,20 +176,24 @@ impl Sticky {
     }
 
     /// A message was made, whatever it did to mappings.
-    pub(crate) fn advance(&self) {
-        self.is_behind.store(true, Ordering::Relaxed);
+    pub(crate) fn advance(&self, now_ms: Millis) {
+        self.newest_ms.fetch_max(now_ms, Ordering::Relaxed);
     }
 
     /// Writes what is noted. `reached`: see [`postrider_store::StickyStore::write`].
     pub fn write_notes(&self, reached: Id) -> Result<()> {
         let _writer = self.writer.lock();
-        let mut changes: Vec<_> = {
+        let (mut changes, reached): (Vec<_>, _) = {
             let mut state = self.state.lock();
             state.writing = std::mem::take(&mut state.noted);
             let notes = state.writing.iter();
-            notes
+            let changes = notes
                 .map(|(&key, &sender)| StickyChange { key, sender })
-                .collect()
+                .collect();
+            (
+                changes,
+                state.reached.map_or(reached, |former| former.max(reached)),
+            )
         };
         // Neighbours in the table share pages.
         changes.sort_unstable_by_key(|change| change.key);
@@ -182,6 +201,7 @@ impl Sticky {
         let mut state = self.state.lock();
         state.writing = Notes::default();
         state.written += 1;
+        state.reached = Some(reached);
         Ok(())
     }
 
@@ -270,6 +290,12 @@ impl Locked<'_> {
             self.sticky.is_full.notify_one();
         }
     }
+}
+
+/// Whether the mapping's sender is in the pool, and has not left it in between.
+pub(crate) fn is_member(pool: &Pool, mapping: StickyMapping) -> bool {
+    let member = pool.get(mapping.sender);
+    member.is_some_and(|member| member.position == mapping.position)
 }
 
 /// As selection wants it.

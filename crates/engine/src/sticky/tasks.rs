@@ -1,18 +1,20 @@
 //! What goes on beside the messages: notes are written, a crash is made good, old mappings are dropped.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use postrider_core::clock::Millis;
 use postrider_core::fault::Fault;
-use postrider_core::message::Message;
+use postrider_core::message::{Direction, Message};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{Decision, StickyAction};
 use postrider_core::sid::Id;
-use postrider_store::{Cursor, MessageFilter, Result, StickyKey};
+use postrider_store::{Cursor, MessageFilter, Result, StickyKey, StickySender};
 
-use super::{Outdated, Sticky, mapping};
+use super::{Outdated, Sticky, is_member, mapping};
 use crate::Engine;
 use crate::directory::Directory;
+use crate::receive;
 
 /// How long a note waits for others.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
@@ -24,7 +26,7 @@ const ADVANCE_EVERY: u32 = 10;
 pub(super) const MARGIN_MS: Millis = 2_000;
 
 /// Messages and mappings read at once.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
 
 /// Between pages of a sweep, and between sweeps: a hundred million mappings take a day.
 const SWEEP_PAGE_EVERY: Duration = Duration::from_secs(1);
@@ -59,12 +61,24 @@ impl Engine {
         self.write(move || acceptor.sticky.write_notes(reached))
             .await
     }
+
+    /// Writes everything that is noted, so that nothing of it is made again from the messages there
+    /// are. One that is being made at this very moment, and the process be killed within the second
+    /// before its note is written, would teach its recipient nothing.
+    pub(super) async fn settle_sticky(&self) -> Result<(), Fault> {
+        let acceptor = self.shared.acceptor.clone();
+        let reached = self.ids().next();
+        self.write(move || acceptor.sticky.write_notes(reached))
+            .await
+    }
 }
 
 impl Sticky {
-    fn is_behind(&self) -> bool {
-        use std::sync::atomic::Ordering;
-        self.is_behind.swap(false, Ordering::Relaxed)
+    /// Whether there are messages that the store, told how far it is, may not have passed.
+    pub(super) fn is_behind(&self) -> bool {
+        let newest_ms = self.newest_ms.load(Ordering::Relaxed);
+        let reached = self.state.lock().reached;
+        reached.is_none_or(|reached| reached.created_ms() <= newest_ms + MARGIN_MS)
     }
 
     /// Makes the mappings again that a crash kept from being written, from the messages since.
@@ -84,8 +98,17 @@ impl Sticky {
         self.write_notes(Id::new(now_ms - MARGIN_MS, 0, 0))
     }
 
-    /// Notes once more what the message's decision noted.
+    /// Notes once more what the message noted.
     fn repeat(&self, message: &Message, directory: &Directory) -> Result<()> {
+        match message.direction {
+            Direction::Inbound => self.repeat_inbound(message, directory),
+            Direction::OutboundApi | Direction::OutboundReply | Direction::OutboundCall => {
+                self.repeat_outbound(message, directory)
+            }
+        }
+    }
+
+    fn repeat_outbound(&self, message: &Message, directory: &Directory) -> Result<()> {
         let (Some(service), Some(decision)) = (message.service, &message.decision) else {
             return Ok(());
         };
@@ -102,20 +125,40 @@ impl Sticky {
         if message.sender.is_none() && decision.chosen().is_some() {
             return Ok(());
         }
+        let at_ms = time_of(message);
         let chosen = decision.chosen().and_then(|sender| pool.get(sender));
+        // One that left since and came back is another member.
+        let chosen = chosen.filter(|sender| directory.is_member_since(service, sender, at_ms));
         let key = StickyKey { service, recipient };
         let looked = self.look(key)?;
         let mut now = self.lock();
         // Nobody else writes yet.
         if let Ok(former) = now.current(&looked) {
+            // Made later, by a scheduled message, whose id is older, or by one that comes yet.
+            if former.is_some_and(|former| former.created_ms > at_ms) {
+                return Ok(());
+            }
             let action = match decision.sticky {
                 // What it used was made by a scheduled message, whose id is older than all of these.
                 StickyAction::Touch if former.is_none() => StickyAction::Write,
                 action => action,
             };
-            now.note(key, former, action, chosen, message.updated_ms);
+            now.note(key, former, action, chosen, at_ms);
         }
         Ok(())
+    }
+
+    fn repeat_inbound(&self, message: &Message, directory: &Directory) -> Result<()> {
+        let owner = receive::owner(directory, &message.to);
+        let Some(member) = owner.and_then(|(_, member)| member) else {
+            return Ok(());
+        };
+        let at_ms = time_of(message);
+        if message.service != Some(member.service) || member.added_ms > at_ms {
+            return Ok(());
+        }
+        let handset = message.from.as_deref().unwrap_or_default();
+        receive::remember(self, directory, &member, handset, at_ms)
     }
 
     /// Forgets those of a page of mappings that were not used for a year, or whose sender has left.
@@ -128,12 +171,7 @@ impl Sticky {
     ) -> Result<Option<StickyKey>> {
         let page = self.store.sticky().page(after, PAGE)?;
         for &(key, sender) in &page {
-            let pool = directory.service_and_pool(key.service);
-            let is_member = pool.is_some_and(|(_, pool)| {
-                let member = pool.get(sender.sender);
-                member.is_some_and(|member| member.position == sender.position)
-            });
-            if is_member && !mapping(sender).is_expired(now_ms) {
+            if is_live(directory, key, sender, now_ms) {
                 continue;
             }
             let looked = self.look(key)?;
@@ -146,6 +184,26 @@ impl Sticky {
         let is_full = page.len() == PAGE;
         Ok(page.last().map(|(key, _)| *key).filter(|_| is_full))
     }
+}
+
+/// When the message was made, and a scheduled one its choice.
+fn time_of(message: &Message) -> Millis {
+    let made_ms = message.sid.id.created_ms();
+    message
+        .send_at_ms
+        .map_or(made_ms, |at_ms| at_ms.max(made_ms))
+}
+
+/// Whether the next message will find the mapping as it is: not too old, and to a member of the pool.
+pub(super) fn is_live(
+    directory: &Directory,
+    key: StickyKey,
+    sender: StickySender,
+    now_ms: Millis,
+) -> bool {
+    let mapping = mapping(sender);
+    let pool = directory.service_and_pool(key.service);
+    !mapping.is_expired(now_ms) && pool.is_some_and(|(_, pool)| is_member(&pool, mapping))
 }
 
 /// Drops what is of no use any more, page by page, until the process stops.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use postrider_core::create::CreateMessage;
+use postrider_core::message::SenderNo;
 use postrider_core::settings::Account;
 use postrider_core::sid::PhoneNumberSid;
+use postrider_store::RecipientCursor::{After, Before, Start};
 use postrider_store::memory::MemoryDisk;
 
 use super::*;
@@ -64,6 +66,19 @@ impl Customer {
         created.message.from.expect("there is a sender").into()
     }
 
+    async fn leave(&self, engine: &Engine, number: PhoneNumberSid) {
+        let number = number.to_string();
+        let left = engine.remove_from_pool(self.service, &number);
+        left.await.unwrap();
+    }
+
+    /// By whom the recipient knows the service, as operators see it.
+    async fn known(&self, engine: &Engine, recipient: u32) -> Option<SenderNo> {
+        let recipient = PhoneNumber::parse(&format!("+1212555{recipient:04}")).unwrap();
+        let known = engine.sticky_sender(self.service, recipient).await;
+        known.ok().map(|known| known.sender)
+    }
+
     async fn senders(&self, engine: &Engine, recipients: std::ops::Range<u32>) -> Vec<String> {
         let mut senders = Vec::new();
         for recipient in recipients {
@@ -86,6 +101,19 @@ impl Customer {
         let counts: BTreeMap<_, _> = counts.collect();
         counts.into_values().copied().collect()
     }
+}
+
+/// A handset texts one of the senders.
+async fn text(engine: &Engine, from: u32, to: &str) {
+    let inbound = postrider_carriers::Inbound {
+        from: format!("+1212555{from:04}").into(),
+        to: to.into(),
+        text: "Hi".into(),
+        encoding: postrider_core::text::Encoding::Gsm7,
+        concat: None,
+        raw: [].into(),
+    };
+    assert!(crate::receive::store(engine, &inbound).await);
 }
 
 async fn write(test: &TestEngine) {
@@ -242,21 +270,150 @@ async fn a_handset_that_texts_first_knows_the_service_by_that_sender() {
     let test = engine();
     let engine = &test.engine;
     let customer = Customer::with_numbers(engine, 3).await;
-    let text = async |from: u32, to: &str| {
-        let inbound = postrider_carriers::Inbound {
-            from: format!("+1212555{from:04}").into(),
-            to: to.into(),
-            text: "Hi".into(),
-            encoding: postrider_core::text::Encoding::Gsm7,
-            concat: None,
-            raw: [].into(),
-        };
-        assert!(crate::receive::store(engine, &inbound).await);
-    };
-    text(100, "+14155550103").await;
+    text(engine, 100, "+14155550103").await;
     assert_eq!(customer.sender(engine, 100).await, "+14155550103");
     // Texting another one changes nothing.
-    text(100, "+14155550102").await;
+    text(engine, 100, "+14155550102").await;
     assert_eq!(customer.sender(engine, 100).await, "+14155550103");
     assert_eq!(customer.counts(engine).iter().sum::<u64>(), 1);
+}
+
+/// Whatever the store was last told, the process is killed right after the answer.
+#[tokio::test]
+async fn a_crash_brings_back_nothing_that_was_forgotten() {
+    for quiet_ms in [0, 5_000] {
+        let disk = MemoryDisk::new();
+        let test = engine_over(Arc::new(disk.open()));
+        let customer = Customer::with_numbers(&test.engine, 2).await;
+        customer.senders(&test.engine, 100..102).await;
+        test.engine
+            .write_sticky(super::tasks::MARGIN_MS)
+            .await
+            .unwrap();
+        test.clock.advance(quiet_ms);
+        let recipient = PhoneNumber::parse("+12125550100").unwrap();
+        let forgotten = test
+            .engine
+            .forget_sticky_sender(customer.service, recipient);
+        forgotten.await.unwrap();
+        // A write that looks back must not undo it.
+        customer.sender(&test.engine, 102).await;
+        test.engine
+            .write_sticky(super::tasks::MARGIN_MS)
+            .await
+            .unwrap();
+        let test = engine_over(Arc::new(disk.open()));
+        let engine = &test.engine;
+        assert_eq!(customer.known(engine, 100).await, None, "{quiet_ms}");
+        assert!(customer.known(engine, 101).await.is_some(), "{quiet_ms}");
+        assert!(customer.known(engine, 102).await.is_some(), "{quiet_ms}");
+    }
+}
+
+#[tokio::test]
+async fn the_store_is_told_again_until_it_has_passed_the_newest_message() {
+    let test = engine();
+    let engine = &test.engine;
+    let sticky = &engine.shared.acceptor.sticky;
+    let customer = Customer::with_numbers(engine, 1).await;
+    customer.sender(engine, 100).await;
+    engine.write_sticky(super::tasks::MARGIN_MS).await.unwrap();
+    assert!(sticky.is_behind());
+    test.clock.advance(10_000);
+    engine.write_sticky(super::tasks::MARGIN_MS).await.unwrap();
+    assert!(!sticky.is_behind());
+}
+
+#[tokio::test]
+async fn a_crash_gives_a_sender_that_came_back_no_recipients() {
+    let disk = MemoryDisk::new();
+    let test = engine_over(Arc::new(disk.open()));
+    let customer = Customer::new(&test.engine).await;
+    let number = customer.join(&test.engine, "+14155550101").await;
+    customer.senders(&test.engine, 100..102).await;
+    text(&test.engine, 103, "+14155550101").await;
+    test.clock.advance(1_000);
+    customer.leave(&test.engine, number).await;
+    customer.join(&test.engine, "+14155550101").await;
+    customer.sender(&test.engine, 102).await;
+    let test = engine_over(Arc::new(disk.open()));
+    let engine = &test.engine;
+    for recipient in [100, 101, 103] {
+        assert_eq!(customer.known(engine, recipient).await, None, "{recipient}");
+    }
+    assert!(customer.known(engine, 102).await.is_some());
+    assert_eq!(customer.counts(engine).iter().sum::<u64>(), 1);
+}
+
+#[tokio::test]
+async fn a_crash_forgets_no_handset_that_texted_first() {
+    let disk = MemoryDisk::new();
+    let test = engine_over(Arc::new(disk.open()));
+    let customer = Customer::with_numbers(&test.engine, 3).await;
+    text(&test.engine, 100, "+14155550103").await;
+    let test = engine_over(Arc::new(disk.open()));
+    let sender = customer.sender(&test.engine, 100).await;
+    assert_eq!(sender, "+14155550103");
+}
+
+#[tokio::test]
+async fn a_handset_whose_sender_has_left_knows_the_one_it_texts() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::new(engine).await;
+    let old = customer.join(engine, "+14155550101").await;
+    customer.sender(engine, 100).await;
+    customer.join(engine, "+14155550102").await;
+    customer.join(engine, "+14155550103").await;
+    customer.leave(engine, old).await;
+    text(engine, 100, "+14155550103").await;
+    assert_eq!(customer.sender(engine, 100).await, "+14155550103");
+}
+
+#[tokio::test]
+async fn while_the_feature_is_off_a_handset_that_texts_is_not_remembered() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 2).await;
+    customer.set_sticky(engine, false).await;
+    text(engine, 100, "+14155550102").await;
+    customer.set_sticky(engine, true).await;
+    assert!(customer.counts(engine).is_empty());
+    assert_eq!(customer.sender(engine, 100).await, "+14155550101");
+}
+
+/// Before the sweep has come by.
+#[tokio::test]
+async fn operators_see_only_mappings_that_hold() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::new(engine).await;
+    let old = customer.join(engine, "+14155550101").await;
+    customer.senders(engine, 100..102).await;
+    customer.join(engine, "+14155550102").await;
+    customer.leave(engine, old).await;
+    customer.senders(engine, 101..104).await;
+    let recipient = |last: u32| PhoneNumber::parse(&format!("+1212555{last:04}")).unwrap();
+    for (cursor, limit, expected) in [
+        (Start, 9, &[101, 102, 103][..]),
+        (Start, 2, &[101, 102]),
+        (After(recipient(101)), 1, &[102]),
+        (Before(recipient(103)), 9, &[101, 102]),
+        (Before(recipient(103)), 1, &[102]),
+    ] {
+        let listed = engine.sticky_senders(customer.service, cursor, limit);
+        let listed: Vec<_> = listed
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|(key, _)| key.recipient)
+            .collect();
+        let expected: Vec<_> = expected.iter().map(|&last| recipient(last)).collect();
+        assert_eq!(listed, expected, "{cursor:?} {limit}");
+    }
+    assert_eq!(customer.known(engine, 100).await, None);
+    test.clock.advance(366 * DAY_MS);
+    assert_eq!(customer.known(engine, 102).await, None);
+    let listed = engine.sticky_senders(customer.service, Start, 9).await;
+    assert_eq!(listed.unwrap(), []);
 }

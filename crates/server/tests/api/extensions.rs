@@ -183,7 +183,7 @@ async fn a_dry_run_goes_all_the_way_to_the_commit() {
     world
         .post("/x/v1/DryRun", &american)
         .await
-        .refused(400, 21606);
+        .refused(400, 21612);
     let messages = world.get(&world.list("Messages")).await.ok();
     assert_eq!(messages["messages"], json!([]));
 }

@@ -243,7 +243,7 @@ async fn a_bad_request_creates_nothing() {
 
 /// Columns: parameters besides `From=ACME`, code of the refusal.
 const REFUSED_ALPHA: &[(&[(&str, &str)], u32)] = &[
-    (&[("To", TO), ("Body", "Hi")], 21606),
+    (&[("To", TO), ("Body", "Hi")], 21612),
     (&[("To", "+447911123456")], 21602),
     (
         &[("To", "+447911123456"), ("Body", "Hi"), ("Attempt", "x")],

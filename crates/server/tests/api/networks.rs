@@ -300,7 +300,7 @@ async fn the_operator_knows_countries_and_routes_of_mms() {
     let asked = explain(&world, &question).await.ok();
     assert_eq!(asked["decision"]["rule"], "any_country");
     let named = [("To", to), ("From", "Shop"), ("Body", "Hi")];
-    world.post("/x/v1/DryRun", &named).await.refused(400, 21606);
+    world.post("/x/v1/DryRun", &named).await.refused(400, 21612);
 
     let told = CountryOverride {
         alpha_sender: Some(Support::Yes),

@@ -280,6 +280,15 @@ async fn each_fault_of_a_pool_has_its_code() {
 
     let not_there = world.post(&messages, &message("+14155550102")).await;
     not_there.refused(400, 21711);
+    // Told at once, although it would be sent later.
+    let mut later = message("+14155550102");
+    later.extend([
+        ("ScheduleType", "fixed"),
+        ("SendAt", "2026-01-01T10:00:00Z"),
+    ]);
+    world.post(&messages, &later).await.refused(400, 21711);
+    let to_itself = message("+14155550199");
+    world.post(&messages, &to_itself).await.refused(400, 21266);
     world.post(&alphas, &acme).await.refused(409, 21710);
     world.post(&alphas, &[]).await.refused(400, 21708);
     let twelve = [("AlphaSender", "TwelveLetter")];

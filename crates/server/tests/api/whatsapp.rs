@@ -50,7 +50,7 @@ async fn a_service_chooses_among_its_whatsapp_senders() {
             Ok(US),
             "country_geomatch",
         ),
-        (&[US, WA_US], Some(WA_US), "+14155550199", Err(63007), ""),
+        (&[US, WA_US], Some(WA_US), "+14155550199", Err(30016), ""),
         (&[WA_US], None, "+14155550199", Err(21703), ""),
     ] {
         let world = World::new().await;

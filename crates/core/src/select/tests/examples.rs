@@ -7,6 +7,7 @@
 
 use super::super::*;
 use super::world::{self, NOW_MS, World};
+use crate::error_code::ErrorCode;
 use crate::network::Network;
 use crate::phone_number::PhoneNumber;
 use crate::sender::SenderAddress;
@@ -35,8 +36,8 @@ fn media_goes_to_who_carries_it_and_otherwise_as_a_link() {
  6 | ACME               | S A; media; M off                    | +447700900199           | fail 21703 |                  |
  7 | SC-US2, US415      | S A; media                           | +14155550199            | US415      | area_code_match  | write
  8 | SC-US, US415       | S A; media                           | +14155550199            | SC-US      | short_code       | write
- 9 | US(MMS only)       | S A                                  | +14155550199            | fail 21703 |                  |
-10 | US(MMS only), US212| S A                                  | +14155550199            | US212      | country_geomatch | write
+ 9 | US(MMS)       | S A                                  | +14155550199            | fail 21703 |                  |
+10 | US(MMS), US212| S A                                  | +14155550199            | US212      | country_geomatch | write
 11 | UK, US415          | S A; media                           | +16475550199            | US415      | us_fallback      | write
 12 | SC-US, DE          | S A; media; network without SC-US    | +14155550199            | DE         | any_country      | write, as SMS
 ",
@@ -60,6 +61,11 @@ fn a_mapping_is_kept_where_only_this_message_does_not_fit() {
 10 | US415, UK          | S A; mapping US415; UK full              | +447700900199           | fail 30001 |                  | delete
 11 | US212, US415, SC-UK| S; mapping US415; network without SC-UK  | +447700900199           | US415      | sticky_sender    | touch
 12 | UK, UKb            | S; mapping UKb rejoined                  | +447700900199           | UK         | pool_order       | replace
+13 | US(MMS), US212| S A; mapping US(MMS)                | +14155550199            | US212      | country_geomatch | replace
+14 | US(MMS)       | S A; mapping US(MMS)                | +14155550199            | fail 21703 |                  | delete
+15 | US(MMS), US212| S A; mapping US(MMS); media         | +14155550199            | US(MMS) | sticky_sender  | touch
+16 | US(voice), US212   | S A; mapping US(voice); media            | +14155550199            | US212      | country_geomatch | replace
+17 | SC-US2, US212      | S A; mapping SC-US2; media               | +14155550199            | US212      | country_geomatch | keep
 ",
     );
 }
@@ -135,8 +141,33 @@ fn a_named_sender_is_taken_as_it_is_or_not_at_all() {
 10 | US415, WA-US       | S A; from WA-US                      | whatsapp:+5511999990000 | WA-US      | explicit_from    |
 11 | ACME-DE, ACME      | S A; from ACME                       | +33700000099            | ACME       | explicit_from    |
 12 | ACME, ACME-DE      | S A; from ACME                       | +4915110000099          | ACME       | explicit_from    |
+13 | US415, WA-US       | S A; from WA-US                      | +14155550199            | fail 30016 |                  |
 ",
     );
+}
+
+#[test]
+fn a_number_does_not_text_itself() {
+    check(
+        "
+ # | pool               | settings, state                      | to                      | chosen     | rule             | also
+ 1 | US415, US212       | S A                                  | +14155550101            | US212      | country_geomatch | write
+ 2 | US415              | S A                                  | +14155550101            | fail 21703 |                  |
+ 3 | US415, US212       | S A; mapping US415                   | +14155550101            | US212      | country_geomatch | replace
+ 4 | UK, UKb            | S; UKb 3 mappings                    | +447700900101           | UKb        | country_geomatch | write
+ 5 | WA-US, WA-BR       | S A                                  | whatsapp:+14155550191   | WA-BR      | any_country      |
+ 6 | WA-US, US415       | S A                                  | +14155550191            | US415      | area_code_match  | write
+",
+    );
+    let decision = Example::read("US415, US212", "S A", "+14155550101")
+        .decide()
+        .unwrap();
+    let removed: Vec<_> = decision
+        .removed
+        .iter()
+        .map(|it| (it.sender, it.rule))
+        .collect();
+    assert_eq!(removed, [(world::no("US415"), Rule::OwnNumber)]);
 }
 
 #[test]
@@ -298,8 +329,7 @@ impl Example {
         self.world.queues.entry(world::no(name)).or_default()
     }
 
-    /// The last three columns.
-    fn run(&self) -> [String; 3] {
+    fn decide(&self) -> Result<Decision, ErrorCode> {
         let facts = Facts {
             recipient: self.recipient,
             from: self.from.as_ref(),
@@ -309,7 +339,12 @@ impl Example {
             now_ms: NOW_MS,
             detail: Detail::Compact,
         };
-        let decision = match select(&self.pool, &facts, &self.world, &self.world) {
+        select(&self.pool, &facts, &self.world, &self.world)
+    }
+
+    /// The last three columns.
+    fn run(&self) -> [String; 3] {
+        let decision = match self.decide() {
             Ok(decision) => decision,
             Err(error) => return [format!("400 {error}"), String::new(), String::new()],
         };

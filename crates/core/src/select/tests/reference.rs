@@ -11,6 +11,7 @@ use crate::select::{
     Broken, Channel, Facts, Loads, PoolSender, Reach, SenderKind, Served, StickyAction,
     StickyMapping,
 };
+use crate::sender::SenderAddress;
 
 /// What is compared: the sender or the error, the mapping's fate, whether media became links.
 #[derive(Debug, PartialEq)]
@@ -26,6 +27,7 @@ pub(super) fn choose(pool: &[PoolSender], facts: &Facts<'_>, world: &World) -> C
     let usable: Vec<&PoolSender> = pool
         .iter()
         .filter(|sender| sender.is_usable && sender.channel() == facts.recipient.channel)
+        .filter(|sender| !case.is_recipient(sender))
         .filter(|sender| case.may_reach_country(sender))
         .collect();
     let is_media = facts.has_media && facts.recipient.channel == Channel::Sms;
@@ -80,6 +82,15 @@ impl Case<'_> {
             SenderKind::ShortCode => sender.country == country,
             SenderKind::Alpha => shows_alphas(),
             SenderKind::DestinationAlpha => shows_alphas() && sender.country == country,
+        }
+    }
+
+    fn is_recipient(&self, sender: &PoolSender) -> bool {
+        match sender.address {
+            SenderAddress::Number(number) | SenderAddress::WhatsApp(number) => {
+                number == self.facts.recipient.number
+            }
+            SenderAddress::ShortCode(_) | SenderAddress::Alpha(_) => false,
         }
     }
 
@@ -166,7 +177,8 @@ impl Case<'_> {
         if !is_capped && served.iter().any(|candidate| candidate.no == sender.no) {
             return Verdict::Use(sender.no);
         }
-        if usable.iter().any(|other| other.no == sender.no) {
+        // Texts it could carry, but not this one.
+        if sender.capabilities.sms && usable.iter().any(|other| other.no == sender.no) {
             return Verdict::Unfit;
         }
         Verdict::Broken(Broken::NotCompliant)

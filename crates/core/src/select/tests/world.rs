@@ -25,7 +25,8 @@ pub(super) const SMS_MMS: Capabilities = Capabilities {
 const MORE_SENDERS: &str = "
 | SC-US2       | 55502        | US  | SMS |
 | ACME2        | ACME2        | any | SMS |
-| US(MMS only) | +14155550109 | US  | MMS |
+| US(MMS) | +14155550109 | US  | MMS |
+| US(voice)    | +14155550110 | US  |     |
 ";
 
 /// The cells of a table of the documentation, without its header.
