@@ -19,8 +19,8 @@ use postrider_store::DocumentChange;
 use rustc_hash::FxHashMap;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::draft::Draft;
 use crate::messages::Created;
+use crate::settings_draft::SettingsDraft;
 use crate::{Engine, lost_task};
 
 /// Answers remembered for an account at once. They are in memory, some kilobytes each; no honest client
@@ -101,7 +101,7 @@ pub struct First {
     /// Held until all is written.
     turn: Turn,
     engine: Engine,
-    draft: Arc<Draft>,
+    draft: Arc<SettingsDraft>,
     account: Arc<Account>,
     request: Repeatable,
 }

@@ -14,7 +14,6 @@ mod change_log;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
-mod draft;
 pub mod idempotency;
 pub mod ids;
 mod in_hand;
@@ -37,6 +36,7 @@ pub mod schedule;
 mod scheduled;
 pub mod secrets;
 pub mod settings;
+mod settings_draft;
 mod settings_lock;
 mod sticky;
 mod store_access;
@@ -76,7 +76,7 @@ use runtime::Readiness;
 pub struct Engine {
     shared: Arc<Shared>,
     /// Where settings are read and changed instead, see [`idempotency::First`].
-    draft: Option<Arc<draft::Draft>>,
+    draft: Option<Arc<settings_draft::SettingsDraft>>,
 }
 
 struct Shared {

@@ -225,7 +225,7 @@ struct Arrived<'a> {
 }
 
 /// Of what only messaging v2 differs.
-fn body_type(product: Product, path: &[&str]) -> BodyType {
+pub(crate) fn body_type(product: Product, path: &[&str]) -> BodyType {
     match (product, path) {
         (Product::Messaging, ["v2", ..]) => BodyType::Json,
         _ => BodyType::Form,

@@ -15,9 +15,11 @@ use postrider_core::settings::Account;
 use postrider_engine::Begun;
 use sha2::{Digest as _, Sha256};
 
+use crate::app::body_type;
 use crate::auth::Access;
 use crate::call::Call;
 use crate::error::Refusal;
+use crate::form::BodyType;
 use crate::product::Product;
 use crate::reply::{Answer, Reply};
 
@@ -77,8 +79,7 @@ pub(crate) async fn answer(
             call.engine = Cow::Owned(first.engine());
             let reply = call.route(product, path).await?;
             let body = str::from_utf8(&reply.body).ok();
-            // 202 is how v2 creates.
-            let created = body.filter(|_| matches!(reply.status, 201 | 202));
+            let created = body.filter(|_| reply.is_creation);
             first
                 .finish(created.map(|body| (reply.status, body)))
                 .await?;
@@ -124,7 +125,7 @@ fn key_hash(key: &str) -> KeyHash {
 }
 
 /// What makes two requests the same: the resource and the parameters, in whatever order they are
-/// written, as long as those of one name keep theirs. The key is in it so that nobody who reads the
+/// written, as long as those of one name keep theirs; of JSON the octets. The key is in it so that nobody who reads the
 /// disk can try what a message said.
 fn fingerprint(
     call: &Call<'_>,
@@ -144,6 +145,10 @@ fn fingerprint(
         let is_last = index + 1 == path.len();
         let name = segment.strip_suffix(".json").filter(|_| is_last);
         part(&mut digest, name.unwrap_or(segment).as_bytes());
+    }
+    if body_type(product, path) == BodyType::Json {
+        part(&mut digest, &call.body);
+        return Fingerprint(first_half(digest));
     }
     let mut parameters: Vec<_> = form_urlencoded::parse(&call.body).collect();
     // Stable, so that a list keeps its order.

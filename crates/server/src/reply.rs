@@ -27,6 +27,9 @@ pub(crate) struct Reply {
     /// Headers of this answer only; those of every answer are added where it leaves.
     pub(crate) headers: SmallVec<[(HeaderName, &'static str); 1]>,
     pub(crate) body: Bytes,
+    /// Something was created, which a repetition must not create again. The status does not tell: some
+    /// updates are answered as creations are.
+    pub(crate) is_creation: bool,
 }
 
 impl Reply {
@@ -37,7 +40,24 @@ impl Reply {
 
     /// 201: created.
     pub(crate) fn created(body: &impl Serialize) -> Self {
-        Self::json(201, body)
+        Self::json(201, body).of_creation()
+    }
+
+    /// 202: created, as messaging v2 says it.
+    pub(crate) fn accepted_new(body: &impl Serialize) -> Self {
+        Self::accepted(body).of_creation()
+    }
+
+    /// 202: updated, where that is how it is said.
+    pub(crate) fn accepted(body: &impl Serialize) -> Self {
+        Self::json(202, body)
+    }
+
+    fn of_creation(self) -> Self {
+        Self {
+            is_creation: true,
+            ..self
+        }
     }
 
     /// 204: deleted.
@@ -47,6 +67,7 @@ impl Reply {
             content_type: None,
             headers: SmallVec::new(),
             body: Bytes::new(),
+            is_creation: false,
         }
     }
 
@@ -60,6 +81,7 @@ impl Reply {
             content_type: Some("application/json"),
             headers: SmallVec::new(),
             body: json.into(),
+            is_creation: false,
         }
     }
 
@@ -69,6 +91,7 @@ impl Reply {
             content_type: Some(content_type),
             headers: SmallVec::new(),
             body: body.into(),
+            is_creation: false,
         }
     }
 }

@@ -9,9 +9,9 @@ use postrider_core::fault::Fault;
 use postrider_core::message::{Message, Status};
 use postrider_core::settings::Account;
 use postrider_core::sid::{MessageSid, ServiceSid};
-use postrider_core::text::{self, Segmentation};
+use postrider_core::text::Segmentation;
 
-use super::{Draft, blank, compose, options, read_from, read_to, sender_parameters};
+use super::{Draft, blank, compose, options, read_from, read_to, segmentation, sender_parameters};
 
 /// The message as [`super::Acceptor::prepare`] made it, as far as the answer to its creation shows.
 pub(crate) fn first(
@@ -38,7 +38,7 @@ pub(crate) fn first(
     };
     let created_ms = sid.id.created_ms();
     let body = compose(&draft);
-    let Segmentation { encoding, segments } = text::count_segments(&body);
+    let Segmentation { encoding, segments } = segmentation(draft.to.channel, &body);
     let is_scheduled = request.send_at.is_some();
     let num_media = request.media_urls.len();
     Ok(Message {

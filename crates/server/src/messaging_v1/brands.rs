@@ -38,7 +38,7 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
             let changes = Changes::read(&call.form()?)?;
             let apply = |brand: &mut Brand| changes.apply(brand);
             let updated = call.engine().update_brand(brand.sid, apply).await?;
-            Ok(Reply::json(202, &BrandJson::new(call, &updated)))
+            Ok(Reply::accepted(&BrandJson::new(call, &updated)))
         }
         Method::Delete | Method::Other => Err(Refusal::method_not_allowed("GET, POST")),
     }

@@ -45,7 +45,7 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
             let apply = |record: &mut ChannelSenderRecord| form.apply(record);
             let updated = call.engine().update_channel_sender(sender.sid, apply);
             let updated = updated.await?;
-            Ok(Reply::json(202, &SenderJson::new(call, &updated)))
+            Ok(Reply::accepted(&SenderJson::new(call, &updated)))
         }
         Method::Delete => {
             call.engine().delete_channel_sender(sender.sid).await?;
@@ -77,7 +77,7 @@ async fn create(call: &Call<'_>) -> Answer {
         .engine()
         .register_channel_sender(account, number, apply);
     let created = created.await?;
-    Ok(Reply::json(202, &SenderJson::new(call, &created)))
+    Ok(Reply::accepted_new(&SenderJson::new(call, &created)))
 }
 
 fn list(call: &Call<'_>) -> Answer {

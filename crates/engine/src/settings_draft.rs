@@ -14,7 +14,7 @@ use crate::secrets::WrongKey;
 use crate::settings_lock::SettingsLock;
 
 #[derive(Default)]
-pub(crate) struct Draft {
+pub(crate) struct SettingsDraft {
     /// Made when the request first wants to change something: one that does not pays for no copy.
     directory: OnceLock<Directory>,
     state: Mutex<State>,
@@ -27,7 +27,7 @@ struct State {
     changes: Vec<DocumentChange>,
 }
 
-impl Draft {
+impl SettingsDraft {
     pub(crate) fn directory(&self) -> Option<&Directory> {
         self.directory.get()
     }
