@@ -246,12 +246,7 @@ impl News {
         if self.code.alert_level() == AlertLevel::Warning {
             tracing::warn!(code, message_sid, service_sid, "{text}");
         } else {
-            tracing::debug!(
-                code,
-                message_sid,
-                service_sid,
-                "an alert is raised: {text}"
-            );
+            tracing::debug!(code, message_sid, service_sid, "an alert is raised: {text}");
         }
     }
 }
