@@ -15,6 +15,7 @@ use crate::clock::Millis;
 
 /// Bits of the sequence within one millisecond.
 pub const SEQUENCE_BITS: u32 = 20;
+const MS_BITS: u32 = 43;
 
 /// The 128 bits behind a SID.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +60,7 @@ impl Id {
     /// creation, never negative, unique within one store.
     pub fn key(self) -> i64 {
         let sequence = ((self.0 >> 64) & 0xFFF) << 8 | ((self.0 >> 54) & 0xFF);
-        let ms = (self.0 >> 80) & ((1 << 43) - 1);
+        let ms = (self.0 >> 80) & ((1 << MS_BITS) - 1);
         i64::try_from(ms << SEQUENCE_BITS | sequence).expect("63 bits fit an i64")
     }
 
@@ -74,9 +75,10 @@ impl Id {
         Self::new(key >> SEQUENCE_BITS, sequence, tail.unsigned_abs())
     }
 
-    /// The smallest row key an id made at `at_ms` can have.
+    /// The smallest row key an id made at `at_ms` can have. Keys have 43 bits for the milliseconds: any
+    /// instant after those is the last of them.
     pub fn first_key_at(at_ms: Millis) -> i64 {
-        at_ms.max(0) << SEQUENCE_BITS
+        at_ms.clamp(0, (1 << MS_BITS) - 1) << SEQUENCE_BITS
     }
 
     fn parse_hex(digits: &str) -> Option<Self> {
@@ -237,6 +239,10 @@ mod tests {
         assert!(a < b && b < c);
         assert!(a.key() < b.key() && b.key() < c.key());
         assert_eq!(c.key(), Id::first_key_at(1_001));
+        for far_ms in [1 << 43, 1 << 44, Millis::MAX] {
+            assert!(Id::first_key_at(far_ms) > c.key());
+        }
+        assert_eq!(Id::first_key_at(Millis::MIN), 0);
     }
 
     #[test]

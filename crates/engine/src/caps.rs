@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use postrider_core::cap::{CapRule, DailyCap, DayOfUse, cap_of, day_of};
 use postrider_core::clock::Millis;
 use postrider_core::country::Country;
+use postrider_core::error_code::ErrorCode;
 use postrider_core::message::SenderNo;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::kind_of;
@@ -19,6 +20,7 @@ use postrider_core::settings::Sender;
 use postrider_store::{Store, StoreError};
 use rustc_hash::FxHashMap;
 
+use crate::alerts::{Alerts, Details};
 use crate::directory::Directory;
 
 /// The caps of all senders, and how much of them is used.
@@ -111,8 +113,8 @@ impl Caps {
         is_nearly_over.unwrap_or(false)
     }
 
-    /// Counts a message that a sender takes over.
-    pub fn count(&self, directory: &Directory, message: Use, now_ms: Millis) {
+    /// Counts a message that a sender takes over, and warns its owner when much of the cap is used.
+    pub fn count(&self, directory: &Directory, alerts: &Alerts, message: Use, now_ms: Millis) {
         if self.are_off() {
             return;
         }
@@ -121,15 +123,7 @@ impl Caps {
             Some((cap, code))
         });
         if let Some(Some((cap, code))) = news {
-            let sender = directory.sender(message.sender);
-            tracing::warn!(
-                code = code.code(),
-                sender = sender.map(|sender| sender.address.to_string()),
-                daily_segments = cap.segments,
-                daily_recipients = cap.recipients,
-                "{}",
-                code.title()
-            );
+            warn(directory, alerts, message.sender, cap, code);
         }
     }
 
@@ -176,6 +170,32 @@ impl Caps {
         };
         cap_of(&self.rules, kind, country)
     }
+}
+
+fn warn(directory: &Directory, alerts: &Alerts, sender: SenderNo, cap: DailyCap, code: ErrorCode) {
+    let Some(known) = directory.sender(sender) else {
+        return;
+    };
+    let Some(account) = directory.account(known.account) else {
+        return;
+    };
+    let scope = sender.0.to_string();
+    alerts.raise(account.no, code, &scope, || {
+        let caps = [(cap.segments, "segments"), (cap.recipients, "recipients")];
+        let caps = caps.iter().filter(|(most, _)| *most > 0);
+        let caps: Vec<_> = caps.map(|(most, what)| format!("{most} {what}")).collect();
+        let text = format!(
+            "{} Sender: {}. Cap of a day: {}.",
+            code.message(),
+            known.address,
+            caps.join(", ")
+        );
+        Details {
+            service: directory.service_of(sender),
+            text: Some(text.into()),
+            ..Details::default()
+        }
+    });
 }
 
 #[cfg(test)]

@@ -175,6 +175,16 @@ impl Directory {
             .cloned()
     }
 
+    /// That of the account's parent, or its own.
+    pub fn main_account_no(&self, no: AccountNo) -> Option<AccountNo> {
+        let tables = self.tables.read();
+        let account = tables.accounts.get(tables.account_by_no.get(&no)?)?;
+        let Some(parent) = account.parent else {
+            return Some(no);
+        };
+        tables.accounts.get(&parent).map(|parent| parent.no)
+    }
+
     /// The account itself, then its subaccounts, oldest first.
     pub fn accounts_of(&self, parent: AccountSid) -> Vec<Arc<Account>> {
         let tables = self.tables.read();

@@ -176,10 +176,15 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     if let Some(last) = boot_last {
         ids.start_after(last);
     }
-    let alerts = Arc::new(Alerts::new(clock.clone(), ids.clone(), metrics.clone()));
-    alerts.recall(store.alerts())?;
     let vault = Vault::new(&setup.instance_key);
     let directory = Arc::new(Directory::load(store.documents()?, vault)?);
+    let alerts = Arc::new(Alerts::new(
+        clock.clone(),
+        ids.clone(),
+        metrics.clone(),
+        directory.clone(),
+    ));
+    alerts.recall(store.alerts())?;
     let loads = Arc::new(Loads::default());
     // Before anything moves.
     let depths = store.queue_depths()?;

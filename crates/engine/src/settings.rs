@@ -276,12 +276,9 @@ impl Engine {
         let lock = self.settings_lock().await;
         let now_ms = self.now_ms();
         let mut changes = Vec::new();
+        refuse_number_of_others(self.directory(), number, account)?;
         let mut entry = match self.directory().number_by_digits(number) {
-            Some(known) if known.account == account => IncomingNumber::clone(&known),
-            Some(_) => {
-                let text = format!("{number} belongs to another account");
-                return Err(Fault::because(ErrorCode::Conflict, text));
-            }
+            Some(known) => IncomingNumber::clone(&known),
             None => IncomingNumber {
                 sid: PhoneNumberSid(self.ids().next()),
                 account,
@@ -564,13 +561,7 @@ impl Engine {
                 Fault::because(ErrorCode::SenderInOtherService, text)
             });
         }
-        if members.len() >= self.limits().pool_size_max {
-            let text = format!(
-                "A sender pool holds {} senders at most",
-                self.limits().pool_size_max
-            );
-            return Err(Fault::because(ErrorCode::ServicePoolFull, text));
-        }
+        refuse_full_pool(&members, &sender, self.limits().pool_size_max)?;
         let after_last = members.last().map_or(0, |last| last.position + 1);
         let position = joined.next_position.max(after_last);
         joined.next_position = position + 1;
@@ -614,12 +605,47 @@ impl Engine {
     }
 }
 
+/// A number speaks for one account, whatever the channel: customers of another must not get its answers.
+fn refuse_number_of_others(
+    directory: &Directory,
+    number: PhoneNumber,
+    account: AccountSid,
+) -> Result<(), Fault> {
+    let owner = directory.owner_of(number);
+    if owner.is_some_and(|owner| owner != account) {
+        let text = format!("{number} belongs to another account");
+        return Err(Fault::because(ErrorCode::Conflict, text));
+    }
+    Ok(())
+}
+
 fn check_capabilities(capabilities: Capabilities) -> Result<(), Fault> {
     if capabilities.sms || capabilities.mms {
         return Ok(());
     }
     let text = "A sender needs the SMS or the MMS capability to join a pool";
     Err(Fault::because(ErrorCode::SenderLacksCapability, text))
+}
+
+/// Numbers and short codes have a limit together, alpha senders one of the same size, and so have senders
+/// of WhatsApp: none takes another's place.
+fn refuse_full_pool(
+    members: &[Arc<PoolMember>],
+    wanted: &PoolSenderSid,
+    max: usize,
+) -> Result<(), Fault> {
+    let share = |sender: &PoolSenderSid| match sender {
+        PoolSenderSid::Number(_) | PoolSenderSid::ShortCode(_) => "numbers and short codes",
+        PoolSenderSid::Alpha { .. } | PoolSenderSid::DestinationAlpha { .. } => "alpha senders",
+        PoolSenderSid::Channel(_) => "WhatsApp senders",
+    };
+    let share_of_wanted = share(wanted);
+    let alike = members.iter().map(|member| share(&member.sender));
+    if alike.filter(|share| *share == share_of_wanted).count() >= max {
+        let text = format!("A sender pool holds {max} {share_of_wanted} at most");
+        return Err(Fault::because(ErrorCode::ServicePoolFull, text));
+    }
+    Ok(())
 }
 
 /// Alpha senders get a new SID per pool entry, so only their text can be compared.
@@ -640,4 +666,72 @@ fn refuse_known_alpha(
         return Err(Fault::because(ErrorCode::SenderAlreadyInService, text));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::testing::{engine, engine_with};
+
+    #[tokio::test]
+    async fn a_number_speaks_for_one_account_over_every_channel() {
+        let test = engine();
+        let engine = &test.engine;
+        let (owner, _) = engine.create_main_account(None, None, "A").await.unwrap();
+        let (other, _) = engine.create_main_account(None, None, "B").await.unwrap();
+        let number = |text| PhoneNumber::parse(text).unwrap();
+        let (sms, whatsapp) = (number("+14155550101"), number("+14155550102"));
+        let registered = engine.register_number(owner.sid, sms, |_| {}).await;
+        registered.unwrap();
+        let registered = engine.register_channel_sender(owner.sid, whatsapp, |_| {});
+        registered.await.unwrap();
+        // Columns: who registers, what, the code that refuses it.
+        for (account, number, is_whatsapp, refused) in [
+            (other.sid, sms, true, Some(ErrorCode::Conflict)),
+            (other.sid, whatsapp, false, Some(ErrorCode::Conflict)),
+            (other.sid, sms, false, Some(ErrorCode::Conflict)),
+            (other.sid, whatsapp, true, Some(ErrorCode::Conflict)),
+            (owner.sid, sms, true, None),
+            (owner.sid, whatsapp, false, None),
+        ] {
+            let code = if is_whatsapp {
+                let registered = engine.register_channel_sender(account, number, |_| {});
+                registered.await.err().map(|fault| fault.code)
+            } else {
+                let registered = engine.register_number(account, number, |_| {});
+                registered.await.err().map(|fault| fault.code)
+            };
+            assert_eq!(code, refused, "{account} {number} {is_whatsapp}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_pool_takes_senders_of_other_kinds() {
+        let test = engine_with(Arc::new(MemoryStore::new()), |setup| {
+            setup.limits.pool_size_max = 1;
+        });
+        let engine = &test.engine;
+        let (account, _) = engine.create_main_account(None, None, "A").await.unwrap();
+        let service = engine.create_service(account.sid, |_| {}).await.unwrap();
+        let mut numbers = Vec::new();
+        for number in ["+14155550101", "+14155550102"] {
+            let number = PhoneNumber::parse(number).unwrap();
+            let number = engine.register_number(account.sid, number, |_| {}).await;
+            numbers.push(NewPoolEntry::Number(number.unwrap().sid));
+        }
+        let alphas =
+            ["Shop", "News"].map(|id| NewPoolEntry::Alpha(AlphaSenderId::parse(id).unwrap()));
+        let full = Some(ErrorCode::ServicePoolFull);
+        for (entry, refused) in [
+            (&alphas[0], None),
+            (&numbers[0], None),
+            (&numbers[1], full),
+            (&alphas[1], full),
+        ] {
+            let added = engine.add_to_pool(service.sid, entry.clone()).await;
+            assert_eq!(added.err().map(|fault| fault.code), refused, "{entry:?}");
+        }
+    }
 }

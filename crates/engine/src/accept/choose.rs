@@ -71,7 +71,7 @@ impl Acceptor {
                 {
                     table.reserve(*sender, segments, Reach::of(draft.to.number));
                     let used = draft.use_of(*sender, segments);
-                    self.caps.count(&self.directory, used, now_ms);
+                    self.caps.count(&self.directory, &self.alerts, used, now_ms);
                 }
                 Ok::<_, Fault>(chosen)
             })?;

@@ -2,8 +2,8 @@
 //!
 //! [`Alerts::raise`] may be called from anywhere and as often as things go wrong: it never waits, never
 //! fails, and what it does not tell anew it counts (see `throttle.rs`). A task beside the messages
-//! writes what was raised. A crash forgets the last fraction of a second of it, and nothing depends on
-//! that.
+//! writes what was raised. What can't be written waits until it can, and while so much waits that there
+//! is no room, nothing more is told. A crash forgets what waited, and nothing depends on that.
 
 mod tasks;
 #[cfg(test)]
@@ -25,12 +25,13 @@ use tokio::sync::Notify;
 
 pub(crate) use self::tasks::{forget, write};
 
-use self::throttle::{Throttle, Verdict};
+use self::throttle::{Kind, Throttle, Verdict};
 use crate::Engine;
+use crate::directory::Directory;
 use crate::ids::IdGenerator;
 use crate::metrics::Metrics;
 
-/// Alerts that wait to be written; beyond that they are dropped, and counted.
+/// Alerts that wait to be written, or are being written; beyond that they are dropped, and counted.
 const WAITING_MAX: usize = 4_096;
 
 /// With so many waiting they are written at once.
@@ -44,6 +45,7 @@ pub struct Alerts {
     clock: Arc<dyn postrider_core::clock::Clock>,
     ids: Arc<IdGenerator>,
     metrics: Arc<Metrics>,
+    directory: Arc<Directory>,
     state: Mutex<State>,
     has_many: Notify,
 }
@@ -52,7 +54,16 @@ pub struct Alerts {
 struct State {
     throttle: Throttle,
     new: Vec<Alert>,
+    /// How many are being written.
+    in_writing: usize,
     repeats: FxHashMap<Id, AlertRepeat>,
+}
+
+/// What the writer takes away to write.
+#[derive(Clone, Debug)]
+struct Batch {
+    new: Vec<Alert>,
+    repeats: Vec<AlertRepeat>,
 }
 
 /// What an alert tells beside its code. What is not given is the code's own.
@@ -72,11 +83,13 @@ impl Alerts {
         clock: Arc<dyn postrider_core::clock::Clock>,
         ids: Arc<IdGenerator>,
         metrics: Arc<Metrics>,
+        directory: Arc<Directory>,
     ) -> Self {
         Self {
             clock,
             ids,
             metrics,
+            directory,
             state: Mutex::default(),
             has_many: Notify::new(),
         }
@@ -88,7 +101,8 @@ impl Alerts {
         let throttle = &mut self.state.lock().throttle;
         for alert in &told {
             let at_ms = alert.id.created_ms();
-            throttle.take(alert.account, alert.code, &alert.scope, at_ms, || alert.id);
+            let kind = self.kind(alert.account, alert.code, &alert.scope);
+            throttle.take(kind, at_ms, true, || alert.id);
         }
         if let Some(last) = told.last() {
             // A clock that was set back can't give an id twice.
@@ -108,44 +122,68 @@ impl Alerts {
         details: impl FnOnce() -> Details,
     ) {
         self.metrics.alerts.inc();
-        let now_ms = self.clock.now_ms();
+        let kind = self.kind(account, code, scope);
         let mut state = self.state.lock();
+        // Under the lock, or another thread's later instant might come first.
+        let now_ms = self.clock.now_ms();
+        let has_room = state.new.len() + state.in_writing < WAITING_MAX;
         let next_id = || self.ids.next();
-        let verdict = state.throttle.take(account, code, scope, now_ms, next_id);
-        match verdict {
+        match state.throttle.take(kind, now_ms, has_room, next_id) {
             Verdict::Told { id, scope } => {
-                if state.new.len() >= WAITING_MAX {
-                    self.metrics.alerts_dropped.inc();
-                    return;
-                }
                 let alert = alert(id, account, code, scope, details());
-                state.new.push(alert.clone());
-                let has_many = state.new.len() >= WAITING_MANY;
+                let news = News::of(&alert);
+                state.new.push(alert);
+                // Once, not with each that waits after a failure.
+                let has_many = state.new.len() == WAITING_MANY;
                 // The log may be slow, and others have alerts to raise.
                 drop(state);
                 if has_many {
                     self.has_many.notify_one();
                 }
-                tell_operator(&alert);
+                news.tell_operator();
             }
             Verdict::Repeated(id) => {
-                let repeat = state.repeats.entry(id).or_insert(AlertRepeat {
+                let repeat = AlertRepeat {
                     id,
-                    count: 0,
+                    count: 1,
                     last_ms: now_ms,
-                });
-                repeat.count += 1;
-                repeat.last_ms = now_ms;
+                };
+                state.count(repeat);
             }
-            Verdict::Crowded => drop(self.metrics.alerts_dropped.inc()),
+            Verdict::Dropped => drop(self.metrics.alerts_dropped.inc()),
         }
     }
 
-    /// What waits to be written, which then waits no longer.
-    fn take(&self) -> (Vec<Alert>, Vec<AlertRepeat>) {
+    fn kind<'a>(&self, account: AccountNo, code: ErrorCode, scope: &'a str) -> Kind<'a> {
+        let main = self.directory.main_account_no(account);
+        Kind {
+            main: main.unwrap_or(account),
+            account,
+            code,
+            scope,
+        }
+    }
+
+    /// What waits to be written. [`Alerts::written`] says what became of it.
+    fn take(&self) -> Option<Batch> {
         let mut state = self.state.lock();
-        let repeats = std::mem::take(&mut state.repeats).into_values().collect();
-        (std::mem::take(&mut state.new), repeats)
+        let repeats: Vec<_> = std::mem::take(&mut state.repeats).into_values().collect();
+        let new = std::mem::take(&mut state.new);
+        state.in_writing = new.len();
+        (!new.is_empty() || !repeats.is_empty()).then_some(Batch { new, repeats })
+    }
+
+    /// A batch is written, or waits again.
+    fn written(&self, unwritten: Option<Batch>) {
+        let mut state = self.state.lock();
+        state.in_writing = 0;
+        if let Some(mut batch) = unwritten {
+            batch.new.append(&mut state.new);
+            state.new = batch.new;
+            for repeat in batch.repeats {
+                state.count(repeat);
+            }
+        }
     }
 
     /// What was raised and not written.
@@ -153,10 +191,16 @@ impl Alerts {
     pub(crate) fn raised(&self) -> Vec<Alert> {
         self.state.lock().new.clone()
     }
+}
 
-    fn has_waiting(&self) -> bool {
-        let state = self.state.lock();
-        !state.new.is_empty() || !state.repeats.is_empty()
+impl State {
+    fn count(&mut self, more: AlertRepeat) {
+        let repeat = self
+            .repeats
+            .entry(more.id)
+            .or_insert(AlertRepeat { count: 0, ..more });
+        repeat.count += more.count;
+        repeat.last_ms = repeat.last_ms.max(more.last_ms);
     }
 }
 
@@ -176,15 +220,34 @@ fn alert(id: Id, account: AccountNo, code: ErrorCode, scope: &str, details: Deta
     }
 }
 
-/// Warnings are about settings, which operators may want to know of. Failures are counted, and many.
-fn tell_operator(alert: &Alert) {
-    let (code, text) = (alert.code.code(), &*alert.text);
-    let message_sid = alert.resource.as_deref();
-    let service_sid = alert.service.map(tracing::field::display);
-    if alert.code.alert_level() == AlertLevel::Warning {
-        tracing::warn!(code, message_sid, service_sid, "{text}");
-    } else {
-        tracing::debug!(code, message_sid, service_sid, "an alert is raised: {text}");
+/// What operators hear of an alert.
+struct News {
+    code: ErrorCode,
+    text: Box<str>,
+    resource: Option<Box<str>>,
+    service: Option<ServiceSid>,
+}
+
+impl News {
+    fn of(alert: &Alert) -> Self {
+        Self {
+            code: alert.code,
+            text: alert.text.clone(),
+            resource: alert.resource.clone(),
+            service: alert.service,
+        }
+    }
+
+    /// Warnings are about settings, which operators may want to know of. Failures are counted, and many.
+    fn tell_operator(&self) {
+        let (code, text) = (self.code.code(), &*self.text);
+        let message_sid = self.resource.as_deref();
+        let service_sid = self.service.map(tracing::field::display);
+        if self.code.alert_level() == AlertLevel::Warning {
+            tracing::warn!(code, message_sid, service_sid, "{text}");
+        } else {
+            tracing::debug!(code, message_sid, service_sid, "an alert is raised: {text}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What goes on beside the messages: alerts are written, and forgotten when they are old.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use postrider_store::{ALERT_AGE_MAX_MS, ALERTS_OF_ACCOUNT_MAX, Result};
@@ -9,6 +10,9 @@ use crate::Engine;
 
 /// How long an alert waits for others.
 const WRITE_EVERY: Duration = Duration::from_millis(250);
+
+/// The pause after a failure. A full disk is not emptied in a moment.
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Alerts forgotten at once, and the pause for what else the file is asked.
 const FORGOTTEN_AT_ONCE: usize = 1_000;
@@ -23,28 +27,32 @@ pub(crate) async fn write(engine: Engine) {
             () = tokio::time::sleep(WRITE_EVERY) => {}
             () = alerts.has_many.notified() => {}
         }
-        engine.write_alerts().await;
+        while !engine.write_alerts().await {
+            tokio::time::sleep(WRITE_AGAIN_AFTER).await;
+        }
     }
 }
 
 impl Engine {
-    /// Writes everything that was raised. What can't be written is dropped: the room that is left on a
-    /// disk belongs to messages, and an alert is no reason to stop.
-    pub(crate) async fn write_alerts(&self) {
+    /// Writes everything that was raised, or tells that it can't. What can't be written waits: the room
+    /// that is left on a disk belongs to messages, and an alert is no reason to stop.
+    pub(crate) async fn write_alerts(&self) -> bool {
         let alerts = self.alerting();
-        if !alerts.has_waiting() {
-            return;
-        }
-        let (new, repeats) = alerts.take();
-        let count = new.len() as u64;
+        let Some(batch) = alerts.take() else {
+            return true;
+        };
+        let batch = Arc::new(batch);
         let store = self.shared.store.clone();
-        let written = spawn_blocking(move || {
-            store.room()?;
-            store.alerts().write(&new, &repeats)
+        let written = spawn_blocking({
+            let batch = batch.clone();
+            move || {
+                store.room()?;
+                store.alerts().write(&batch.new, &batch.repeats)
+            }
         });
-        if !is_done(written.await, "alerts can't be written") {
-            self.metrics().alerts_dropped.inc_by(count);
-        }
+        let is_written = is_done(written.await, "alerts can't be written");
+        alerts.written((!is_written).then(|| Arc::unwrap_or_clone(batch)));
+        is_written
     }
 }
 

@@ -20,6 +20,13 @@ impl Directory {
         tables.channel_senders.get(sid).cloned()
     }
 
+    /// The account that a number speaks for, over whatever channel.
+    pub fn owner_of(&self, number: PhoneNumber) -> Option<AccountSid> {
+        let known = self.number_by_digits(number);
+        let account = known.map(|known| known.account);
+        account.or_else(|| Some(self.channel_sender_by_number(number)?.account))
+    }
+
     /// Oldest first.
     pub fn channel_senders_of(&self, account: AccountSid) -> Vec<Arc<ChannelSender>> {
         let tables = self.tables.read();

@@ -11,7 +11,7 @@ use postrider_core::settings::{ChannelSender, ChannelSenderRecord, Document};
 use postrider_core::sid::{AccountSid, ChannelSenderSid};
 use postrider_store::DocumentChange;
 
-use super::not_found;
+use super::{not_found, refuse_number_of_others};
 use crate::Engine;
 
 impl Engine {
@@ -28,11 +28,7 @@ impl Engine {
             let text = format!("{address} is a sender already");
             return Err(Fault::because(ErrorCode::Conflict, text));
         }
-        let owner = directory.number_by_digits(number);
-        if owner.is_some_and(|owner| owner.account != account) {
-            let text = format!("{number} belongs to another account");
-            return Err(Fault::because(ErrorCode::Conflict, text));
-        }
+        refuse_number_of_others(directory, number, account)?;
         let max = self.limits().channel_senders_max;
         if directory.channel_senders_of(account).len() >= max {
             let text = format!("This account has {max} WhatsApp senders, the most there may be");

@@ -113,3 +113,28 @@ async fn a_dry_run_knows_the_cap_and_counts_nothing() {
         .await
         .refused(400, 30_023);
 }
+
+#[tokio::test]
+async fn much_of_a_cap_used_is_told_once_a_day() {
+    let world = world().await;
+    world.number(FIRST).await;
+    let alerts = async || {
+        let page = world.get("/v1/Alerts").await.ok();
+        let alerts = page["alerts"].as_array().unwrap().clone();
+        let codes = alerts.iter().map(|alert| alert["error_code"].clone());
+        codes.collect::<Vec<_>>()
+    };
+    // Columns: how many alerts there are after one more message of one segment.
+    for expected in [0, 1, 2, 2] {
+        let sent = world.send_to(201, ("From", FIRST), "Hi").await;
+        sent.created();
+        let wait = async {
+            while alerts().await.len() < expected {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), wait).await;
+        assert!(waited.is_ok(), "{expected} alerts: {:?}", alerts().await);
+    }
+    assert_eq!(alerts().await, ["30026", "30025"]);
+}

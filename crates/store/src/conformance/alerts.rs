@@ -1,5 +1,6 @@
 //! Alerts: kept, counted up, listed by account, level and time, forgotten, and there after a restart.
 
+use postrider_core::clock::Millis;
 use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::message::AccountNo;
 use postrider_core::settings::HttpMethod;
@@ -146,6 +147,9 @@ fn repeated(backend: &dyn Backend) {
     assert_eq!(listing(&*store, of(1), Cursor::Start, 9), [1]);
 }
 
+/// Beyond what row keys can tell.
+const YEAR_2999_MS: Millis = 32_503_593_600_000;
+
 fn listed(backend: &dyn Backend) {
     let store = backend.open();
     put(
@@ -194,6 +198,20 @@ fn listed(backend: &dyn Backend) {
                 ..base
             },
             &[2],
+        ),
+        (
+            AlertFilter {
+                before_ms: Some(YEAR_2999_MS),
+                ..base
+            },
+            &[5, 4, 2, 1],
+        ),
+        (
+            AlertFilter {
+                from_ms: Some(YEAR_2999_MS),
+                ..base
+            },
+            &[],
         ),
     ] {
         let page = listing(&*store, filter, Cursor::Start, 9);

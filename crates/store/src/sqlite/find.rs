@@ -42,7 +42,6 @@ pub(super) fn submitted(
 ) -> Result<Option<(Message, u16)>> {
     let shards = shared.shards.all();
     let reference = submitted_ref(key);
-    let since_ms = within_keys(since_ms);
     for (place, shard) in shards.iter().enumerate().rev() {
         if last_ms(&shards, place) < since_ms {
             break;
@@ -61,11 +60,6 @@ pub(super) fn submitted(
         }
     }
     Ok(None)
-}
-
-/// The next instant that row keys can tell.
-fn within_keys(ms: Millis) -> Millis {
-    ms.clamp(0, (1 << 43) - 1)
 }
 
 fn in_shard(
@@ -120,7 +114,6 @@ pub(super) fn remembered(
     since_ms: Millis,
 ) -> Result<Option<Remembered>> {
     let shards = shared.shards.all();
-    let since_ms = within_keys(since_ms);
     let from_key = Id::first_key_at(since_ms);
     for (place, shard) in shards.iter().enumerate().rev() {
         if last_ms(&shards, place) < since_ms {

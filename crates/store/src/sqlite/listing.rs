@@ -105,14 +105,9 @@ fn stretch(filter: &MessageFilter, cursor: Cursor) -> Stretch {
         // A message is sent after it was made: what was sent before an instant was made before it.
         below: filter
             .sent_before_ms
-            .map_or(below, |ms| below.min(first_key_at(ms))),
+            .map_or(below, |ms| below.min(Id::first_key_at(ms))),
         is_ascending,
     }
-}
-
-/// Row keys have 43 bits for the milliseconds; a caller's instant may have more.
-fn first_key_at(ms: Millis) -> i64 {
-    Id::first_key_at(ms.clamp(0, (1 << 43) - 1))
 }
 
 /// The way through one shard. With dates of sending it depends on how much of the shard they cover:

@@ -207,7 +207,7 @@ impl Webhooks {
         let watch = Arc::new(Watch::default());
         let clock: Arc<dyn Clock> = Arc::new(Stopwatch(Instant::now()));
         let ids = Arc::new(IdGenerator::new(clock.clone(), [1; 32]));
-        let alerts = Arc::new(Alerts::new(clock.clone(), ids, Arc::default()));
+        let alerts = Arc::new(Alerts::new(clock.clone(), ids, Arc::default(), directory()));
         let (reports_tx, reports) = mpsc::channel(1);
         let wiring = Wiring {
             clock,
