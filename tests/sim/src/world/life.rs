@@ -100,7 +100,12 @@ impl World {
             now_ms,
         );
         let sticky = Sticky::open(store.clone(), &directory, now_ms).expect("the store reads");
-        let alerts = Alerts::new(self.clock.clone(), ids.clone(), metrics.clone());
+        let alerts = Alerts::new(
+            self.clock.clone(),
+            ids.clone(),
+            metrics.clone(),
+            directory.clone(),
+        );
         let acceptor = Acceptor {
             clock: self.clock.clone(),
             ids,
