@@ -241,7 +241,7 @@ async fn pools_are_listed_newest_first() {
 /// What a pool can't do is told to who asks (400 and up), or on the message that asked for it.
 #[tokio::test]
 async fn each_fault_of_a_pool_has_its_code() {
-    let mut world = World::limited(|limits| limits.pool_size_max = 2).await;
+    let mut world = World::limited(|limits| limits.pool_size_max = 1).await;
     let child = world.post("/2010-04-01/Accounts.json", &[]).await.created();
     world.ask_as(&child["sid"], &child["auth_token"]);
     let strange_service = world.service().await;
