@@ -279,7 +279,6 @@ def test_on_the_servers_machine_the_command_line_needs_no_token(account, server)
         assert json.loads(told.stdout)["messaging_service_sid"] == service.sid
 
 
-@pytest.mark.xfail(reason="a closed account's 403 ends the search for whose message it is")
 def test_on_the_servers_machine_nobody_need_say_whose_message_it_is(main, account, server):
     """Each account is asked, the older before the younger, and the closed one answers for nobody."""
     main.api.v2010.accounts(account.account_sid).update(status="closed")

@@ -37,9 +37,6 @@ def test_a_recipient_keeps_its_sender_while_it_is_in_the_pool(account):
     assert account.sticky_sender(service, recipient) == other.phone_number
 
 
-@pytest.mark.xfail(
-    reason="StickySenders shows a sender that has left until the sweep of that day has come by"
-)
 def test_a_sender_that_left_is_known_to_nobody(account):
     number, recipient = account.number(), us_number()
     service = account.service(number)
