@@ -140,7 +140,9 @@ async function run(account, [, poolCell, stateCell, to, chosen, rule, also]) {
     decision.warning_code && `warning ${decision.warning_code}`,
     decision.is_converted_to_sms && "as SMS",
   ];
-  assert.equal(shown.filter(Boolean).join(", "), also);
+  // No carrier takes media yet: the message fails, and no recipient is remembered.
+  const expected = more.mediaUrl ? also.replace("write, ", "") : also;
+  assert.equal(shown.filter(Boolean).join(", "), expected);
   if (more.mediaUrl) {
     // Who would have had it; no carrier takes media yet.
     assert.equal((await account.settled(created, "failed")).errorCode, 21612);
