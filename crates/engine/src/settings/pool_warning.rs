@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use postrider_core::select::{Pool, SenderKind};
+use postrider_core::select::{Pool, PoolSender, SenderKind};
 use postrider_core::settings::PoolMember;
-use postrider_core::sid::ServiceSid;
 
 use crate::Engine;
 
@@ -15,8 +14,11 @@ pub enum PoolWarning {
 }
 
 impl PoolWarning {
-    /// What there is to say of a pool as it is.
-    pub fn of(pool: &Pool) -> Option<Self> {
+    /// What there is to say of a pool when it is about this sender of it.
+    pub fn about(pool: &Pool, sender: &PoolSender) -> Option<Self> {
+        if sender.kind != SenderKind::TollFree {
+            return None;
+        }
         let count = pool.toll_free_count();
         (count > 1).then_some(Self::SeveralTollFree { count })
     }
@@ -35,10 +37,11 @@ impl fmt::Display for PoolWarning {
 }
 
 impl Engine {
-    /// A sender has joined a pool: whoever cares is told what there is to say.
+    /// A sender has joined a pool: the operator is told. A customer sees the same in a dry run.
     pub(super) fn warn_of_joining(&self, member: &PoolMember) {
         if let Some(warning) = self.warning_of_joining(member) {
-            self.raise_pool_warning(member.service, warning);
+            let service_sid = member.service;
+            tracing::warn!(%service_sid, %warning, "a sender pool may not work as meant");
         }
     }
 
@@ -46,19 +49,7 @@ impl Engine {
         let (_, pool) = self.directory().service_and_pool(member.service)?;
         let mut senders = pool.iter();
         let joined = senders.find(|sender| sender.position == member.position)?;
-        // Not of every other sender that joins such a pool.
-        PoolWarning::of(&pool).filter(|warning| match warning {
-            PoolWarning::SeveralTollFree { .. } => joined.kind == SenderKind::TollFree,
-        })
-    }
-
-    /// The one place where such a warning is raised.
-    #[expect(
-        clippy::unused_self,
-        reason = "an alert of the account's is the engine's to raise"
-    )]
-    fn raise_pool_warning(&self, service: ServiceSid, warning: PoolWarning) {
-        tracing::warn!(service_sid = %service, %warning, "a sender pool may not work as meant");
+        PoolWarning::about(&pool, joined)
     }
 }
 

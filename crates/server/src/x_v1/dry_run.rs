@@ -5,7 +5,6 @@
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::Status;
-use postrider_core::select::SenderKind;
 use postrider_core::sid::ServiceSid;
 use postrider_engine::PoolWarning;
 use postrider_engine::accept::Preview;
@@ -93,10 +92,7 @@ fn warnings(preview: &Preview) -> Vec<WarningJson> {
     let decision = preview.decision.as_ref();
     let of_message = decision.and_then(|decision| decision.warning);
     let chosen = decision.and_then(|decision| preview.pool.get(decision.chosen()?));
-    let is_toll_free = chosen.is_some_and(|sender| sender.kind == SenderKind::TollFree);
-    let of_pool = PoolWarning::of(&preview.pool).filter(|warning| match warning {
-        PoolWarning::SeveralTollFree { .. } => is_toll_free,
-    });
+    let of_pool = chosen.and_then(|sender| PoolWarning::about(&preview.pool, sender));
     let of_message = of_message.map(|code| WarningJson {
         code: Some(code.code()),
         message: code.title().to_owned(),
