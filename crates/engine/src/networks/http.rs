@@ -176,8 +176,7 @@ impl Drop for Question {
 
 impl Question {
     async fn ask(self, deadline: Instant, tell: watch::Sender<Option<Finding>>) {
-        let told = timeout_at(deadline, self.lookup.get(self.number, deadline)).await;
-        let told = told.unwrap_or(Err(LookupFailure::Timeout));
+        let told = self.lookup.get(self.number, deadline).await;
         self.lookup.note(self.number, told);
         let finding = match told {
             Ok(network) => network.map_or(Finding::Unknown, Finding::Known),
@@ -190,6 +189,8 @@ impl Question {
 }
 
 impl Inner {
+    /// Waits for its turn until `deadline`, then has the whole timeout: an answer that comes too late
+    /// for who asked still tells that the service works, and is remembered.
     async fn get(
         &self,
         number: PhoneNumber,
@@ -201,8 +202,11 @@ impl Inner {
         };
         let url = self.url.replace(NUMBER, &number.digits().to_string());
         let authorization = self.authorization.as_ref();
-        let got = self.client.get(&url, authorization, deadline, BODY_LEN_MAX);
-        let (status, body) = got.await.map_err(LookupFailure::Request)?;
+        let until = Instant::now() + self.timeout;
+        let got = self.client.get(&url, authorization, until, BODY_LEN_MAX);
+        let got = timeout_at(until, got).await;
+        let got = got.map_err(|_| LookupFailure::Timeout)?;
+        let (status, body) = got.map_err(LookupFailure::Request)?;
         match status {
             StatusCode::OK => read(&body),
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(None),
