@@ -10,8 +10,8 @@ use std::time::Duration;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
-use postrider_core::message::Message;
-use postrider_store::{Applied, Change};
+use postrider_core::message::{Message, Status};
+use postrider_store::{Applied, Change, Store};
 
 use crate::Engine;
 use crate::scheduled::Scheduled;
@@ -62,9 +62,10 @@ async fn release_due(engine: &Engine) -> Result<usize, Fault> {
         .await?;
     let count = due.len();
     // Those whose recipients' networks somebody has to be asked for keep no others waiting.
-    for due in engine.shared.acceptor.split_by_lookup(due) {
+    let [at_hand, others] = engine.shared.acceptor.split_by_lookup(due);
+    for (due, wait) in [(at_hand, Wait::ForNobody), (others, Wait::ForAnswers)] {
         if !due.is_empty() {
-            let page = released(engine, due).await?;
+            let page = released(engine, due, wait).await?;
             commit(engine, counts, page).await?;
         }
     }
@@ -73,17 +74,36 @@ async fn release_due(engine: &Engine) -> Result<usize, Fault> {
 
 /// What replaces messages that are due. Each has taken its place in its sender's queue. Decided where
 /// the store is read: five hundred selections would hold up other tasks.
-async fn released(engine: &Engine, due: Vec<Message>) -> Result<Vec<Message>, Fault> {
+async fn released(engine: &Engine, due: Vec<Message>, wait: Wait) -> Result<Vec<Message>, Fault> {
     let acceptor = engine.shared.acceptor.clone();
+    let store = engine.shared.store.clone();
     let networks = acceptor.look_up_all(&due).await;
     let now_ms = engine.now_ms();
     engine
         .read(move || {
-            let due = due.iter().zip(networks);
-            let released = due.map(|(message, network)| acceptor.release(message, network, now_ms));
-            Ok(released.collect())
+            let mut released = Vec::with_capacity(due.len());
+            for (message, network) in due.iter().zip(networks) {
+                if wait == Wait::ForNobody || is_scheduled(&*store, message)? {
+                    released.push(acceptor.release(message, network, now_ms));
+                }
+            }
+            Ok(released)
         })
         .await
+}
+
+/// One that was canceled while its network was looked up takes no place, teaches nobody and alerts
+/// nobody.
+fn is_scheduled(store: &dyn Store, message: &Message) -> postrider_store::Result<bool> {
+    let now = store.message(message.sid.id)?;
+    Ok(now.is_some_and(|now| now.status == Status::Scheduled))
+}
+
+/// Whether recipients' networks are asked for before messages are released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    ForNobody,
+    ForAnswers,
 }
 
 /// Makes a page durable; those that were canceled in between give their place back.
@@ -110,11 +130,10 @@ mod tests {
     use postrider_carriers::{AckToken, Carrier, Submission};
     use postrider_core::clock::ManualClock;
     use postrider_core::create::CreateMessage;
-    use postrider_core::message::{SenderNo, Status};
+    use postrider_core::message::SenderNo;
     use postrider_core::phone_number::PhoneNumber;
     use postrider_core::settings::Account;
     use postrider_core::sid::ServiceSid;
-    use postrider_store::Store;
     use postrider_store::memory::{Fault as DiskFault, MemoryDisk, MemoryStore};
     use postrider_store::sqlite::{Options, SqliteStore};
 
@@ -211,10 +230,19 @@ mod tests {
         let account = service.0.clone();
         let messages = schedule(&test, &*store, service, 3).await;
         let due = store.scheduled(START_MS + AHEAD_MS + 1, PAGE).unwrap();
-        let page = released(engine, due).await.unwrap();
+        let again = due.clone();
+        let page = released(engine, due, Wait::ForNobody).await.unwrap();
         assert_eq!(page.len(), 3);
         let canceled = messages[1].sid;
         engine.cancel_message(account.no, canceled).await.unwrap();
+        // One that waited for an answer meanwhile is seen to be canceled before it takes its place.
+        let waited = released(engine, again, Wait::ForAnswers).await.unwrap();
+        let sids: Vec<_> = waited.iter().map(|message| message.sid).collect();
+        assert_eq!(sids, [messages[0].sid, messages[2].sid]);
+        let acceptor = &engine.shared.acceptor;
+        for message in &waited {
+            acceptor.abandon(message);
+        }
         let counts = engine.scheduled().await.unwrap();
         commit(engine, counts, page).await.unwrap();
         assert_eq!(store.next_scheduled().unwrap(), None);
