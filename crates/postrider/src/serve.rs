@@ -37,7 +37,11 @@ pub(crate) async fn serve(arguments: &Serve, opened: &Opened) -> anyhow::Result<
         tokio::select! {
             reason = stop.reason() => break reason,
             _ = hang_up.recv() => {
-                reload::reload(&arguments.source, &config, &mut postrider).await;
+                // A stop does not wait for a long table of networks to be read.
+                tokio::select! {
+                    reason = stop.reason() => break reason,
+                    () = reload::reload(&arguments.source, &config, &mut postrider) => {}
+                }
             }
         }
     };
