@@ -329,6 +329,16 @@ impl Directory {
         tables.members.get(service)?.get(position).cloned()
     }
 
+    /// The member at this place in a service's pool.
+    pub(crate) fn pool_member(
+        &self,
+        service: ServiceSid,
+        position: u64,
+    ) -> Option<Arc<PoolMember>> {
+        let tables = self.tables.read();
+        tables.members.get(&service)?.get(&position).cloned()
+    }
+
     /// The service and its pool, ready for selection.
     pub fn service_and_pool(&self, sid: ServiceSid) -> Option<(Arc<Service>, Arc<Pool>)> {
         let tables = self.tables.read();

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use postrider_carriers::Inbound;
+use postrider_core::clock::Millis;
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Direction, Message, MessageOptions, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
-use postrider_core::select::PoolSender;
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, PoolMember};
 use postrider_core::sid::{MessageKind, MessageSid};
-use postrider_store::{Change, StickyKey};
+use postrider_store::Change;
 
-use crate::Engine;
+use crate::{Directory, Engine};
 
 /// Stores an inbound message. False if it could not be made durable: the carrier must send again.
 /// One that is for no number of ours is logged and taken, so that the carrier stops sending it.
 pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
-    let Some((account, member)) = owner(engine, &inbound.to) else {
+    let Some((account, member)) = owner(engine.directory(), &inbound.to) else {
         tracing::warn!(to = %inbound.to, "an inbound message is for no number of ours");
         return true;
     };
@@ -61,39 +61,29 @@ pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
         .committer
         .commit(Change::Insert(Box::new(message)))
         .await;
-    if let (Ok(_), Some(member)) = (&committed, &member) {
-        remember(engine, member, inbound).await;
+    if let (Ok(_), Some(member)) = (&committed, member) {
+        remember(engine, member, inbound, now_ms).await;
     }
     committed.is_ok()
 }
 
 /// Who texts one of a service's senders knows the service by it, unless by another one already.
-async fn remember(engine: &Engine, member: &PoolMember, inbound: &Inbound) {
-    let Ok(recipient) = PhoneNumber::parse(&inbound.from) else {
-        return;
-    };
-    let (service, position) = (member.service, member.position);
-    let key = StickyKey { service, recipient };
+async fn remember(engine: &Engine, member: Arc<PoolMember>, inbound: &Inbound, now_ms: Millis) {
     let acceptor = engine.shared.acceptor.clone();
-    let now_ms = engine.now_ms();
+    let handset = inbound.from.clone();
     let remembered = engine.read(move || {
-        let pool = acceptor.directory.service_and_pool(service);
-        let is_meant = |sender: &&PoolSender| sender.position == position;
-        let sender = pool
-            .as_ref()
-            .and_then(|(_, pool)| pool.iter().find(is_meant));
-        match sender {
-            Some(sender) => acceptor.sticky.heard(key, sender, now_ms),
-            None => Ok(()),
-        }
+        let directory = &acceptor.directory;
+        acceptor.sticky.heard(directory, &member, &handset, now_ms)
     });
     // The message is stored; what could not be looked up is in the log.
     let _ = remembered.await;
 }
 
 /// Whose number it is, and its place in a service's pool.
-fn owner(engine: &Engine, to: &str) -> Option<(Arc<Account>, Option<Arc<PoolMember>>)> {
-    let directory = engine.directory();
+pub(crate) fn owner(
+    directory: &Directory,
+    to: &str,
+) -> Option<(Arc<Account>, Option<Arc<PoolMember>>)> {
     let (account, sender) = if let Ok(number) = PhoneNumber::parse(to) {
         let entry = directory.number_by_digits(number)?;
         (entry.account, entry.sid.to_string())
@@ -143,7 +133,7 @@ mod tests {
             ("+14155550102", None),
             ("whatsapp:55501", None),
         ] {
-            let owner = owner(engine, to).map(|(account, _)| account.sid);
+            let owner = owner(engine.directory(), to).map(|(account, _)| account.sid);
             assert_eq!(owner, expected, "{to}");
         }
     }

@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
-use postrider_core::select::{Broken, PoolSender, StickyAction, StickyMapping};
+use postrider_core::phone_number::PhoneNumber;
+use postrider_core::select::{Broken, Pool, PoolSender, StickyAction, StickyMapping};
+use postrider_core::settings::PoolMember;
 use postrider_core::sid::{Id, ServiceSid};
 use postrider_store::{Result, StickyChange, StickyKey, StickySender, Store};
 use rustc_hash::FxHashMap;
@@ -129,8 +131,27 @@ impl Sticky {
         }
     }
 
-    /// A handset has texted `sender`: a use of its mapping, and where there is none, a new one.
-    pub(crate) fn heard(&self, key: StickyKey, sender: &PoolSender, now_ms: Millis) -> Result<()> {
+    /// A handset has texted a member of a service's pool: a use of its mapping, and where there is none
+    /// that holds, a new one.
+    pub(crate) fn heard(
+        &self,
+        directory: &Directory,
+        member: &PoolMember,
+        handset: &str,
+        at_ms: Millis,
+    ) -> Result<()> {
+        let service = member.service;
+        let (Ok(recipient), Some((_, pool))) = (
+            PhoneNumber::parse(handset),
+            directory.service_and_pool(service),
+        ) else {
+            return Ok(());
+        };
+        let is_meant = |sender: &&PoolSender| sender.position == member.position;
+        let Some(sender) = pool.iter().find(is_meant) else {
+            return Ok(());
+        };
+        let key = StickyKey { service, recipient };
         loop {
             let looked = self.look(key)?;
             let mut now = self.lock();
@@ -139,11 +160,12 @@ impl Sticky {
             };
             let action = match former.map(mapping) {
                 None => StickyAction::Write,
+                Some(known) if known.is_expired(at_ms) => StickyAction::Replace(Broken::Expired),
                 Some(known) if known.position == sender.position => StickyAction::Touch,
-                Some(known) if known.is_expired(now_ms) => StickyAction::Replace(Broken::Expired),
-                Some(_) => StickyAction::Keep,
+                Some(known) if is_in(&pool, known) => StickyAction::Keep,
+                Some(_) => StickyAction::Replace(Broken::LeftPool),
             };
-            now.note(key, former, action, Some(sender), now_ms);
+            now.note(key, former, action, Some(sender), at_ms);
             return Ok(());
         }
     }
@@ -279,6 +301,12 @@ pub(crate) fn mapping(sender: StickySender) -> StickyMapping {
         position: sender.position,
         last_used_ms: sender.used_ms.saturating_add(USE_MS),
     }
+}
+
+/// Whether its sender is still in the pool, and has not left it since.
+fn is_in(pool: &Pool, mapping: StickyMapping) -> bool {
+    let sender = pool.get(mapping.sender);
+    sender.is_some_and(|sender| sender.position == mapping.position)
 }
 
 #[cfg(test)]

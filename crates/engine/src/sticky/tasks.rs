@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use postrider_core::clock::Millis;
 use postrider_core::fault::Fault;
-use postrider_core::message::Message;
+use postrider_core::message::{Direction, Message};
 use postrider_core::phone_number::PhoneNumber;
-use postrider_core::select::{Decision, StickyAction};
+use postrider_core::select::{Decision, PoolSender, StickyAction};
 use postrider_core::sid::Id;
 use postrider_store::{Cursor, MessageFilter, Result, StickyKey};
 
-use super::{Outdated, Sticky, mapping};
-use crate::Engine;
+use super::{Outdated, Sticky, is_in, mapping};
 use crate::directory::Directory;
+use crate::{Engine, receive};
 
 /// How long a note waits for others.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
@@ -84,8 +84,11 @@ impl Sticky {
         self.write_notes(Id::new(now_ms - MARGIN_MS, 0, 0))
     }
 
-    /// Notes once more what the message's decision noted.
+    /// Notes once more what the message noted.
     fn repeat(&self, message: &Message, directory: &Directory) -> Result<()> {
+        if message.direction == Direction::Inbound {
+            return self.hear_again(message, directory);
+        }
         let (Some(service), Some(decision)) = (message.service, &message.decision) else {
             return Ok(());
         };
@@ -102,7 +105,18 @@ impl Sticky {
         if message.sender.is_none() && decision.chosen().is_some() {
             return Ok(());
         }
+        // A scheduled message's id is older than the choice of its sender.
+        let at_ms = match message.send_at_ms {
+            None => message.created_ms(),
+            Some(_) => message.updated_ms,
+        };
+        // One that has left and come back since is another.
+        let was_in_pool = |sender: &&PoolSender| {
+            let member = directory.pool_member(service, sender.position);
+            member.is_some_and(|member| member.added_ms <= at_ms)
+        };
         let chosen = decision.chosen().and_then(|sender| pool.get(sender));
+        let chosen = chosen.filter(was_in_pool);
         let key = StickyKey { service, recipient };
         let looked = self.look(key)?;
         let mut now = self.lock();
@@ -113,14 +127,27 @@ impl Sticky {
                 StickyAction::Touch if former.is_none() => StickyAction::Write,
                 action => action,
             };
-            now.note(key, former, action, chosen, message.updated_ms);
+            now.note(key, former, action, chosen, at_ms);
         }
         Ok(())
     }
 
+    /// The same for one from a handset.
+    fn hear_again(&self, message: &Message, directory: &Directory) -> Result<()> {
+        let owner = receive::owner(directory, &message.to);
+        let (Some((_, Some(member))), Some(handset)) = (owner, &message.from) else {
+            return Ok(());
+        };
+        let at_ms = message.created_ms();
+        if message.service != Some(member.service) || member.added_ms > at_ms {
+            return Ok(());
+        }
+        self.heard(directory, &member, handset, at_ms)
+    }
+
     /// Forgets those of a page of mappings that were not used for a year, or whose sender has left.
     /// Returns the last key of a full page.
-    pub(super) fn sweep_page(
+    pub(crate) fn sweep_page(
         &self,
         after: Option<StickyKey>,
         directory: &Directory,
@@ -129,11 +156,9 @@ impl Sticky {
         let page = self.store.sticky().page(after, PAGE)?;
         for &(key, sender) in &page {
             let pool = directory.service_and_pool(key.service);
-            let is_member = pool.is_some_and(|(_, pool)| {
-                let member = pool.get(sender.sender);
-                member.is_some_and(|member| member.position == sender.position)
-            });
-            if is_member && !mapping(sender).is_expired(now_ms) {
+            let mapping = mapping(sender);
+            let is_member = pool.is_some_and(|(_, pool)| is_in(&pool, mapping));
+            if is_member && !mapping.is_expired(now_ms) {
                 continue;
             }
             let looked = self.look(key)?;
