@@ -14,6 +14,8 @@ pub mod committer;
 pub mod directory;
 pub mod dispatch;
 mod draft;
+#[cfg(test)]
+mod histories;
 pub mod idempotency;
 pub mod ids;
 mod in_hand;
