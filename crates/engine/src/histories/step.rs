@@ -75,20 +75,47 @@ const HOUR_MS: Millis = 3_600 * SECOND_MS;
 const DAY_MS: Millis = 24 * HOUR_MS;
 
 pub(super) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
-    (first_members(), vec(any_step(), 1..40)).prop_map(|(members, steps)| {
-        let members = members.into_iter().map(Who::Any).map(Step::JoinOrLeave);
-        members.chain(steps).collect()
-    })
+    let start = prop_oneof![
+        2 => first_members(),
+        1 => crowded(),
+    ];
+    (start, vec(any_step(), 1..40)).prop_map(|(start, steps)| [start, steps].concat())
+}
+
+fn join(members: Vec<usize>) -> Vec<Step> {
+    let members = members.into_iter().map(Who::Any);
+    members.map(Step::JoinOrLeave).collect()
 }
 
 /// Some senders, and now and then many of the crowd.
-fn first_members() -> impl Strategy<Value = Vec<usize>> {
+fn first_members() -> impl Strategy<Value = Vec<Step>> {
     let few = vec(0..cast::ALL_SENDERS, 0..6);
     let crowd = prop_oneof![
         2 => Just(Vec::new()),
         1 => subsequence(cast::crowd().collect::<Vec<_>>(), 0..=cast::CROWD),
     ];
-    (few, crowd).prop_map(|(few, crowd)| few.into_iter().chain(crowd).collect())
+    (few, crowd).prop_map(|(few, crowd)| join([few, crowd].concat()))
+}
+
+/// Most of the crowd, and messages that are spread over it one by one: a ranking that is told of each.
+fn crowded() -> impl Strategy<Value = Vec<Step>> {
+    let crowd = subsequence(cast::crowd().collect::<Vec<_>>(), 8..=cast::CROWD);
+    let message = any_message().prop_map(|message| {
+        Step::Message(Message {
+            to: 0,
+            channel: Channel::Sms,
+            ..message
+        })
+    });
+    let step = prop_oneof![
+        5 => message,
+        1 => Just(Step::Deliver(Side::NorthAmerica)),
+    ];
+    (crowd, prop::bool::weighted(0.7), vec(step, 0..12)).prop_map(|(crowd, is_spread, steps)| {
+        let spread = is_spread.then_some(Step::Toggle(Switch::Sticky));
+        let start = join(crowd).into_iter().chain(spread);
+        start.chain(steps).collect()
+    })
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
