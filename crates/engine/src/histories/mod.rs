@@ -37,7 +37,7 @@ use crate::testing::START_MS;
 use crate::{Engine, NewPoolEntry};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_is_like_the_model(steps in any_steps()) {
@@ -393,6 +393,8 @@ impl History {
         }
     }
 
+    /// One that changes nothing is past what a crash makes again before its rival can leave: made again
+    /// after that, it would count.
     fn text(&mut self, from: usize, to: usize) {
         let handset = cast::recipient(from, Channel::Sms).number;
         let (sender, _) = cast::sender(to);
@@ -410,7 +412,9 @@ impl History {
             SenderAddress::Number(_) | SenderAddress::ShortCode(_) | SenderAddress::WhatsApp(_)
         );
         if let (true, Some(no)) = (is_heard, self.known.get(&to).and_then(|known| known.no)) {
-            self.model.hear(handset, no);
+            if !self.model.hear(handset, no) {
+                self.wait(3_000);
+            }
         }
     }
 }

@@ -195,15 +195,15 @@ impl Model {
         }
     }
 
-    /// A handset texts one of the pool's senders.
-    pub(super) fn hear(&mut self, handset: PhoneNumber, sender: SenderNo) {
+    /// A handset texts one of the pool's senders. False if it knows the service by another one.
+    pub(super) fn hear(&mut self, handset: PhoneNumber, sender: SenderNo) -> bool {
         let Some(member) = self.pool.iter().find(|member| member.no == sender) else {
-            return;
+            return true;
         };
         let known = self.mappings.get(&handset).copied();
         match known.filter(|known| self.is_live(*known)) {
             Some(known) if known.position == member.position => self.touch(handset),
-            Some(_) => {}
+            Some(_) => return false,
             None => {
                 let mapping = Mapping {
                     sender,
@@ -214,6 +214,7 @@ impl Model {
                 self.mappings.insert(handset, mapping);
             }
         }
+        true
     }
 
     pub(super) fn is_live(&self, mapping: Mapping) -> bool {
