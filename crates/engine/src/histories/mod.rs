@@ -411,10 +411,11 @@ impl History {
             sender,
             SenderAddress::Number(_) | SenderAddress::ShortCode(_) | SenderAddress::WhatsApp(_)
         );
-        if let (true, Some(no)) = (is_heard, self.known.get(&to).and_then(|known| known.no)) {
-            if !self.model.hear(handset, no) {
-                self.wait(3_000);
-            }
+        let no = self.known.get(&to).and_then(|known| known.no);
+        if let Some(no) = no.filter(|_| is_heard)
+            && !self.model.hear(handset, no)
+        {
+            self.wait(3_000);
         }
     }
 }
