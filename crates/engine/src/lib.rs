@@ -14,6 +14,8 @@ mod change_log;
 pub mod committer;
 pub mod directory;
 pub mod dispatch;
+#[cfg(test)]
+mod histories;
 pub mod idempotency;
 pub mod ids;
 mod in_hand;

@@ -459,11 +459,16 @@ impl Engine {
         change: impl FnOnce(&mut Service) + Send,
     ) -> Result<Arc<Service>, Fault> {
         let lock = self.settings_lock().await;
-        let mut service = Service::clone(&*self.service(sid)?);
+        let former = self.service(sid)?;
+        let mut service = Service::clone(&former);
         change(&mut service);
         service.updated_ms = self.now_ms();
+        let is_switched = service.sticky_sender != former.sticky_sender;
         self.write_settings(lock, vec![DocumentChange::Put(Document::Service(service))])
             .await?;
+        if is_switched {
+            self.settle_sticky().await?;
+        }
         self.service(sid)
     }
 

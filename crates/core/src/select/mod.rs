@@ -12,6 +12,8 @@ mod groups;
 mod pool;
 mod procedure;
 mod ranking;
+#[cfg(any(test, feature = "testing"))]
+pub mod reference;
 mod rule;
 mod scaler;
 mod stored;
