@@ -25,7 +25,7 @@ use postrider_core::route::Routes;
 use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
 use postrider_core::select::{Channel, Decision};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
-use postrider_core::sender_rate::Reach;
+use postrider_core::sender_rate::Zone;
 use postrider_core::settings::{Account, AccountStatus, Service};
 use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
@@ -178,9 +178,9 @@ impl Acceptor {
     /// The place a message took in its sender's queue is free again.
     pub fn abandon(&self, message: &Message) {
         if let (Some(sender), Status::Queued) = (message.sender, message.status) {
-            let reach = Reach::of_text(&message.to);
+            let zone = Zone::of_text(&message.to);
             self.loads
-                .with(|table| table.release(sender, message.num_segments, reach));
+                .with(|table| table.release(sender, message.num_segments, zone));
             if !self.caps.are_off()
                 && let Ok(to) = read_to(&message.to)
             {

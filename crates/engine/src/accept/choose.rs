@@ -16,7 +16,7 @@ use postrider_core::select::{
     Ranking, Recipient, Scaled, Settings, Standing, StickyAction, select,
 };
 use postrider_core::sender::SenderAddress;
-use postrider_core::sender_rate::Reach;
+use postrider_core::sender_rate::Zone;
 use postrider_core::settings::Service;
 use postrider_core::sid::{AccountSid, ServiceSid};
 use postrider_store::StickyKey;
@@ -69,7 +69,7 @@ impl Acceptor {
                 if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
                     && let Ok((_, sender)) = &chosen.outcome
                 {
-                    table.reserve(*sender, segments, Reach::of(draft.to.number));
+                    table.reserve(*sender, segments, Zone::of(draft.to.number));
                     let used = draft.use_of(*sender, segments);
                     self.caps.count(&self.directory, &self.alerts, used, now_ms);
                 }
@@ -119,8 +119,8 @@ impl Acceptor {
             .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
         self.know_rate(table, sender);
-        let reach = Reach::of(draft.to.number);
-        if table.get(sender).is_full(segments, reach) {
+        let zone = Zone::of(draft.to.number);
+        if table.get(sender).is_full(segments, zone) {
             return Err(ErrorCode::SenderQueueFull.into());
         }
         let used = draft.use_of(sender, segments);
@@ -268,8 +268,8 @@ impl Acceptor {
             return Err(ErrorCode::NoRoute);
         }
         self.know_rate(table, sender);
-        let reach = Reach::of(draft.to.number);
-        if table.get(sender).is_full(segments, reach) {
+        let zone = Zone::of(draft.to.number);
+        if table.get(sender).is_full(segments, zone) {
             return Err(ErrorCode::QueueOverflow);
         }
         Ok((entry.address.clone(), sender))
@@ -322,7 +322,7 @@ impl Loads for PoolLoads<'_, '_> {
             queued_segments: load.queued_segments(),
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
-            is_full: load.is_full(self.segments, Reach::of(self.to)),
+            is_full: load.is_full(self.segments, Zone::of(self.to)),
             is_capped: acceptor.caps.is_over(
                 &acceptor.directory,
                 Use {
