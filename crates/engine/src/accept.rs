@@ -31,6 +31,7 @@ use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
 
+use crate::Coverage;
 use crate::alerts::{Alerts, Details};
 use crate::caps::{Caps, Use};
 use crate::directory::Directory;
@@ -38,7 +39,6 @@ use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
-use crate::reach::Coverage;
 use crate::registered_senders::{self, Compliance};
 use crate::sticky::Sticky;
 use crate::webhooks::CallbackUrl;

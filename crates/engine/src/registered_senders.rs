@@ -13,9 +13,9 @@ use postrider_core::sid::{AccountSid, RegisteredSenderSid};
 use postrider_store::DocumentChange;
 use serde::Deserialize;
 
+use crate::Coverage;
 use crate::Engine;
 use crate::alerts::{Alerts, Details};
-use crate::reach::Coverage;
 
 /// What the operator wants of senders: the `[compliance]` section of the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

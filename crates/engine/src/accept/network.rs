@@ -15,8 +15,8 @@ use postrider_core::settings::Account;
 use postrider_core::sid::ServiceSid;
 
 use super::{Acceptor, To, read_to};
+use crate::Coverage;
 use crate::networks::{Answer, Networks};
-use crate::reach::Coverage;
 
 impl Acceptor {
     /// Where the network of this request's recipient matters, what is known of it. A request that is
