@@ -39,7 +39,7 @@ use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
-use crate::registered_senders::{self, Compliance};
+use crate::preregistration::{self, Compliance};
 use crate::sticky::Sticky;
 use crate::webhooks::CallbackUrl;
 
@@ -472,7 +472,7 @@ impl Acceptor {
             && message.status == Status::Queued
         {
             let coverage = self.coverage.load();
-            registered_senders::warn(
+            preregistration::warn(
                 &self.alerts,
                 &coverage,
                 &message,
