@@ -26,7 +26,7 @@ use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
 use postrider_core::select::{Channel, Decision};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::sender_rate::Reach;
-use postrider_core::settings::{Account, AccountStatus, Service};
+use postrider_core::settings::{Account, AccountStatus, SenderStatus, Service};
 use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
@@ -306,6 +306,7 @@ impl Acceptor {
                 if entry.account != account.sid {
                     return Err(ErrorCode::FromOfOtherAccount.into());
                 }
+                check_usable(from, entry.status)?;
                 if !entry.capabilities.sms {
                     return Err(ErrorCode::FromWithoutSms.into());
                 }
@@ -316,12 +317,16 @@ impl Acceptor {
                     .directory
                     .short_code_by_digits(account.sid, code, country);
                 let entry = entry.filter(|entry| Some(entry.country) == country);
-                entry.ok_or_else(|| {
+                let entry = entry.ok_or_else(|| {
                     let text = format!(
                         "{code} is not a short code of this account in the recipient's country"
                     );
                     Fault::because(ErrorCode::FromNotOurs, text)
                 })?;
+                check_usable(from, entry.status)?;
+                if !entry.capabilities.sms {
+                    return Err(ErrorCode::FromWithoutSms.into());
+                }
             }
             SenderAddress::Alpha(_) => {
                 let coverage = self.coverage.load();
@@ -364,17 +369,18 @@ impl Acceptor {
     ) -> Result<(), Fault> {
         let sender = self.directory.channel_sender_by_number(number);
         // Whose it is otherwise, nobody is told.
-        if sender.is_none_or(|sender| sender.account != account.sid) {
+        let sender = sender.filter(|sender| sender.account == account.sid);
+        let sender = sender.ok_or_else(|| {
             let text = format!("whatsapp:{number} is not a WhatsApp sender of this account");
-            return Err(Fault::because(ErrorCode::ChannelSenderNotFound, text));
-        }
+            Fault::because(ErrorCode::ChannelSenderNotFound, text)
+        })?;
         if to.channel != Channel::WhatsApp {
             return Err(ErrorCode::ChannelsIncompatible.into());
         }
         if number == to.number {
             return Err(ErrorCode::ToEqualsFrom.into());
         }
-        Ok(())
+        check_usable(&SenderAddress::WhatsApp(number), sender.status)
     }
 
     /// When to release the message, if it is to be scheduled.
@@ -522,6 +528,15 @@ impl Acceptor {
         }
         Ok((message, chosen.decision))
     }
+}
+
+/// A sender named without a service is the only one there is, so what bars it bars the request.
+fn check_usable(from: &SenderAddress, status: SenderStatus) -> Result<(), Fault> {
+    let Some(objection) = status.objection() else {
+        return Ok(());
+    };
+    let text = format!("'From' {from} can't be used at present: {objection}");
+    Err(Fault::because(ErrorCode::FromCannotReachTo, text))
 }
 
 /// `From` and the service. A service's SID given as `From` means the service.

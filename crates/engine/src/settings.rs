@@ -20,7 +20,8 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::{
     Account, AccountStatus, ApiKey, Campaign, Capabilities, ChannelSender, Document,
-    IncomingNumber, PoolMember, PoolSenderSid, Sender, SenderWebhooks, Service, ShortCodeEntry,
+    IncomingNumber, PoolMember, PoolSenderSid, Sender, SenderStatus, SenderWebhooks, Service,
+    ShortCodeEntry,
 };
 use postrider_core::sid::{
     AccountSid, AlphaSenderSid, ChannelSenderSid, KeySid, PhoneNumberSid, ServiceSid, ShortCodeSid,
@@ -285,6 +286,7 @@ impl Engine {
                 sender: self.sender_for(account, SenderAddress::Number(number), None, &mut changes),
                 number,
                 friendly_name: number.to_string(),
+                status: SenderStatus::default(),
                 capabilities: Capabilities::default(),
                 webhooks: SenderWebhooks::default(),
                 voice: Box::default(),
@@ -359,6 +361,7 @@ impl Engine {
                     &mut changes,
                 ),
                 friendly_name: code.to_string(),
+                status: SenderStatus::default(),
                 code,
                 country,
                 capabilities: Capabilities::default(),
