@@ -313,7 +313,7 @@ error_codes! {
     21656 InvalidContentVariables 400 error - "Invalid ContentVariables"
         "The 'ContentVariables' must be one JSON object with a text for each variable of the template.";
     21657 InvalidSenderId 400 error page "Invalid sender ID"
-        "An alphanumeric sender ID has 1 to 11 characters (letters, digits, space, '+', '-', '_', '&') and at least one letter.";
+        "An alphanumeric sender ID has 1 to 11 characters (letters, digits, space, '+', '-', '_', '&'), at least one letter, and no space first or last.";
     21658 ParameterTooLong 400 error page "Parameter too long"
         "A parameter is longer than allowed. Shorten it.";
     21659 FromNotOurs 400 error page "'From' is not a sender of this server"

@@ -91,7 +91,7 @@ def test_a_sender_is_once_in_one_pool(account, refused):
     refused(21712, 409, other.phone_numbers.create, phone_number_sid=number.sid)
 
 
-@pytest.mark.parametrize("sender", ["", "a name too long", "123456", "ACME!", "ÄCME"])
+@pytest.mark.parametrize("sender", ["", "a name too long", "123456", "ACME!", "ÄCME", " ACME"])
 def test_an_alpha_sender_has_letters_and_eleven_characters_at_most(account, refused, sender):
     refused((21708, 21709), 400, account.service().alpha_senders.create, alpha_sender=sender)
 

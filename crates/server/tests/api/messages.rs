@@ -144,6 +144,10 @@ const REFUSED: &[(&[(&str, &str)], u32)] = &[
     (&[("To", TO), ("From", "{number}"), ("Body", "")], 21602),
     (&[("To", "12"), ("From", "{number}"), ("Body", "Hi")], 21211),
     (
+        &[("To", "+447911123456"), ("From", " ACME"), ("Body", "Hi")],
+        21212,
+    ),
+    (
         &[
             ("To", TO),
             ("MessagingServiceSid", "{service}"),

@@ -143,6 +143,8 @@ const REFUSED: &[Refused] = &[
         21709,
     ),
     ("AlphaSenders", &[("AlphaSender", "Ünicode")], 400, 21709),
+    ("AlphaSenders", &[("AlphaSender", " ACME")], 400, 21709),
+    ("AlphaSenders", &[("AlphaSender", "ACME ")], 400, 21709),
     (
         "DestinationAlphaSenders",
         &[("AlphaSender", "ACME"), ("IsoCountryCode", "Germany")],
