@@ -137,6 +137,15 @@ async fn with_a_sender_the_answer_says_queued() {
 
 /// Columns: parameters, code of the refusal. `{service}` and `{number}` are there.
 const REFUSED: &[(&[(&str, &str)], u32)] = &[
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("MaxPrice", "-0.01"),
+        ],
+        21627,
+    ),
     (&[("From", "{number}"), ("Body", "Hi")], 21604),
     (&[("To", ""), ("From", "{number}"), ("Body", "Hi")], 21604),
     (&[("To", TO), ("Body", "Hi")], 21603),
