@@ -352,6 +352,10 @@ async fn messages_are_listed_newest_first_and_filtered() {
         ("DateSent%3C=2025-12-31T00:00:00Z", vec![]),
         ("DateSent%3E=2026-01-02T00:00:00Z", vec![&third, &second]),
         ("DateSent%3C=2025-12-31", vec![]),
+        ("DateSent%3C=9999-12-31", vec![&third, &second, &first]),
+        ("DateSent%3E=9999-12-31", vec![]),
+        ("DateSent=9999-12-31T23:59:59Z", vec![]),
+        ("DateSent%3E=0001-01-01", vec![&third, &second, &first]),
         (
             "DateSent%3E=2026-01-01&DateSent%3C=2026-01-01",
             vec![&first],

@@ -215,6 +215,9 @@ async fn registrations_are_kept_listed_and_changed() {
         .await
         .ok();
     assert_eq!(updated["valid_until"], "2027-02-01T00:00:00Z");
+    let for_ever = [("ValidUntil", "9999-12-31")];
+    let updated = world.post(&path, &for_ever).await.ok();
+    assert_eq!(updated["valid_until"], "9999-12-31T23:59:59Z");
     assert_eq!(updated["status"], "pending");
 
     for (sender, country) in [("ACME", "KE"), ("Other", "AE")] {
