@@ -460,7 +460,7 @@ error_codes! {
         "The message was stopped because it carries a one-time password.";
     30039 MessageLoopFiltered - warning - "Message loop stopped"
         "Two systems seem to answer each other; the message was stopped.";
-    30040 SenderIdNotRegistered - error page "Sender ID not registered"
+    30040 SenderIdNotRegistered 400 error page "Sender ID not registered"
         "The destination refuses sender IDs that are not registered. Register this one.";
     30041 UnregisteredToUnitedKingdom - error - "Unregistered sender to the United Kingdom"
         "Messages from this number to the United Kingdom need a registration.";

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use postrider_core::clock::{Clock, Millis};
-use postrider_core::country::Support;
+use postrider_core::country::{Country, Support};
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
@@ -69,7 +69,7 @@ pub struct Acceptor {
     pub coverage: ArcSwap<Coverage>,
     pub sticky: Sticky,
     pub alerts: Arc<Alerts>,
-    pub compliance: Compliance,
+    pub compliance: ArcSwap<Compliance>,
     pub caps: Caps,
 }
 
@@ -328,12 +328,13 @@ impl Acceptor {
                     return Err(ErrorCode::FromWithoutSms.into());
                 }
             }
-            SenderAddress::Alpha(_) => {
+            SenderAddress::Alpha(id) => {
                 let coverage = self.coverage.load();
                 let country = to.number.country();
-                let shows = |country| coverage.alpha_sender(country) == Support::Yes;
-                if !country.is_some_and(shows) {
-                    return Err(ErrorCode::NoRoute.into());
+                let shows = |country: &Country| coverage.alpha_sender(*country) == Support::Yes;
+                let country = country.filter(shows).ok_or(ErrorCode::NoRoute)?;
+                if self.compliance.load().refuse_unregistered_alpha {
+                    self.refuse_unregistered(account, id, country)?;
                 }
             }
         }

@@ -90,10 +90,9 @@ struct WarningJson {
 /// What would be told of a message that goes on all the same.
 fn warnings(preview: &Preview) -> Vec<WarningJson> {
     let decision = preview.decision.as_ref();
-    let of_message = decision.and_then(|decision| decision.warning);
     let chosen = decision.and_then(|decision| preview.pool.get(decision.chosen()?));
     let of_pool = chosen.and_then(|sender| PoolWarning::about(&preview.pool, sender));
-    let of_message = of_message.map(|code| WarningJson {
+    let of_message = preview.warning.map(|code| WarningJson {
         code: Some(code.code()),
         message: code.title().to_owned(),
     });
