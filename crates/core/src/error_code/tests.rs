@@ -112,7 +112,7 @@ fn collect_names(folder: &Path, names: &mut BTreeSet<String>) {
             let mentions = text.split("ErrorCode::").skip(1);
             names.extend(mentions.map(|rest| {
                 let letters = rest.chars();
-                letters.take_while(|c| c.is_ascii_alphanumeric()).collect()
+                letters.take_while(char::is_ascii_alphanumeric).collect()
             }));
         }
     }

@@ -48,6 +48,10 @@ impl SenderStatus {
     }
 
     /// For documents, which say nothing of a sender that is as most are.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
     pub(super) fn is_active(&self) -> bool {
         *self == Self::Active
     }
