@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use postrider_core::clock::{Clock, Millis};
-use postrider_core::country::Support;
+use postrider_core::country::{Country, Support};
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
@@ -26,7 +26,7 @@ use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
 use postrider_core::select::{Channel, Decision};
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::sender_rate::Zone;
-use postrider_core::settings::{Account, AccountStatus, Service};
+use postrider_core::settings::{Account, AccountStatus, SenderStatus, Service};
 use postrider_core::sid::{MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::{self, Segmentation};
 use postrider_core::validity::{self, ValidityPeriod};
@@ -69,7 +69,7 @@ pub struct Acceptor {
     pub coverage: ArcSwap<Coverage>,
     pub sticky: Sticky,
     pub alerts: Arc<Alerts>,
-    pub compliance: Compliance,
+    pub compliance: ArcSwap<Compliance>,
     pub caps: Caps,
 }
 
@@ -306,6 +306,7 @@ impl Acceptor {
                 if entry.account != account.sid {
                     return Err(ErrorCode::FromOfOtherAccount.into());
                 }
+                check_usable(from, entry.status)?;
                 if !entry.capabilities.sms {
                     return Err(ErrorCode::FromWithoutSms.into());
                 }
@@ -316,19 +317,24 @@ impl Acceptor {
                     .directory
                     .short_code_by_digits(account.sid, code, country);
                 let entry = entry.filter(|entry| Some(entry.country) == country);
-                entry.ok_or_else(|| {
+                let entry = entry.ok_or_else(|| {
                     let text = format!(
                         "{code} is not a short code of this account in the recipient's country"
                     );
                     Fault::because(ErrorCode::FromNotOurs, text)
                 })?;
+                check_usable(from, entry.status)?;
+                if !entry.capabilities.sms {
+                    return Err(ErrorCode::FromWithoutSms.into());
+                }
             }
-            SenderAddress::Alpha(_) => {
+            SenderAddress::Alpha(id) => {
                 let coverage = self.coverage.load();
                 let country = to.number.country();
-                let shows = |country| coverage.alpha_sender(country) == Support::Yes;
-                if !country.is_some_and(shows) {
-                    return Err(ErrorCode::NoRoute.into());
+                let shows = |country: &Country| coverage.alpha_sender(*country) == Support::Yes;
+                let country = country.filter(shows).ok_or(ErrorCode::NoRoute)?;
+                if self.compliance.load().refuse_unregistered_alpha {
+                    self.refuse_unregistered(account, id, country)?;
                 }
             }
         }
@@ -364,17 +370,18 @@ impl Acceptor {
     ) -> Result<(), Fault> {
         let sender = self.directory.channel_sender_by_number(number);
         // Whose it is otherwise, nobody is told.
-        if sender.is_none_or(|sender| sender.account != account.sid) {
+        let sender = sender.filter(|sender| sender.account == account.sid);
+        let sender = sender.ok_or_else(|| {
             let text = format!("whatsapp:{number} is not a WhatsApp sender of this account");
-            return Err(Fault::because(ErrorCode::ChannelSenderNotFound, text));
-        }
+            Fault::because(ErrorCode::ChannelSenderNotFound, text)
+        })?;
         if to.channel != Channel::WhatsApp {
             return Err(ErrorCode::ChannelsIncompatible.into());
         }
         if number == to.number {
             return Err(ErrorCode::ToEqualsFrom.into());
         }
-        Ok(())
+        check_usable(&SenderAddress::WhatsApp(number), sender.status)
     }
 
     /// When to release the message, if it is to be scheduled.
@@ -522,6 +529,15 @@ impl Acceptor {
         }
         Ok((message, chosen.decision))
     }
+}
+
+/// A sender named without a service is the only one there is, so what bars it bars the request.
+fn check_usable(from: &SenderAddress, status: SenderStatus) -> Result<(), Fault> {
+    let Some(objection) = status.objection() else {
+        return Ok(());
+    };
+    let text = format!("'From' {from} can't be used at present: {objection}");
+    Err(Fault::because(ErrorCode::FromCannotReachTo, text))
 }
 
 /// `From` and the service. A service's SID given as `From` means the service.

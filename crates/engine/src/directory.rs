@@ -509,6 +509,7 @@ impl Tables {
                 let sid = sender.sid;
                 self.channel_sender_by_number.insert(sender.number, sid);
                 self.channel_senders.insert(sid, Arc::new(sender));
+                self.refresh_member(&sid.to_string());
             }
             Document::Brand(brand) => {
                 self.brands.insert(brand.sid, Arc::new(brand));
@@ -604,7 +605,7 @@ impl Tables {
         }
     }
 
-    /// A pooled number or short code was changed: the pool must see it.
+    /// A pooled sender was changed: the pool must see it.
     fn refresh_member(&mut self, sender: &str) {
         let Some((service, position)) = self.membership.get(sender) else {
             return;

@@ -208,7 +208,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         coverage: ArcSwap::from_pointee(setup.coverage),
         sticky,
         alerts,
-        compliance: setup.compliance,
+        compliance: ArcSwap::from_pointee(setup.compliance),
         caps,
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
@@ -303,6 +303,11 @@ impl Engine {
     /// Replaces that, from the next message on.
     pub fn cover(&self, coverage: Coverage) {
         self.shared.acceptor.coverage.store(Arc::new(coverage));
+    }
+
+    /// Replaces what the operator wants of senders, from the next message on.
+    pub fn comply(&self, compliance: Compliance) {
+        self.shared.acceptor.compliance.store(Arc::new(compliance));
     }
 
     /// Replaces routes, carriers and paces without touching what is in flight; returns once they are in

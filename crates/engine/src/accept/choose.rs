@@ -174,6 +174,7 @@ impl Acceptor {
             ..Recipient::of(draft.to.number, draft.to.channel)
         };
         let coverage = self.coverage.load();
+        let refuses = self.compliance.load().refuse_unregistered_alpha;
         let reach = EngineReach {
             directory: &self.directory,
             coverage: &coverage,
@@ -186,7 +187,9 @@ impl Acceptor {
             has_media: draft.has_media,
             settings: Settings {
                 // A question is always answered with the warning.
-                preregistration_alert: service.preregistration_alert || purpose == Purpose::Asking,
+                preregistration_alert: service.preregistration_alert
+                    || refuses
+                    || purpose == Purpose::Asking,
                 ..Settings::from(service)
             },
             mapping: former.map(sticky::mapping),
@@ -211,7 +214,7 @@ impl Acceptor {
         };
         let mut decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
-        let outcome = self.outcome_of(&decision, &pool, service, draft, segments, table);
+        let outcome = self.outcome_of(&decision, &pool, refuses, draft, segments, table);
         // A message that fails all the same teaches its recipient nothing.
         let is_over = outcome.is_ok() || decision.chosen().is_none();
         if !is_over {
@@ -242,7 +245,7 @@ impl Acceptor {
         &self,
         decision: &Decision,
         pool: &Pool,
-        service: &Service,
+        refuses_unregistered: bool,
         draft: &Draft<'_>,
         segments: u16,
         table: &mut LoadTable,
@@ -252,10 +255,7 @@ impl Acceptor {
             Outcome::None { error } => return Err(error),
         };
         let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
-        if decision.warning == Some(ErrorCode::PreregistrationWanted)
-            && service.preregistration_alert
-            && self.compliance.refuse_unregistered_alpha
-        {
+        if refuses_unregistered && decision.warning == Some(ErrorCode::PreregistrationWanted) {
             return Err(ErrorCode::SenderIdNotRegistered);
         }
         if draft.has_media

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use postrider_core::fault::Fault;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
-use postrider_core::settings::{Capabilities, Document, IncomingNumber, SenderWebhooks};
+use postrider_core::settings::{
+    Capabilities, Document, IncomingNumber, SenderStatus, SenderWebhooks,
+};
 use postrider_core::sid::{AccountSid, PhoneNumberSid};
 use postrider_store::DocumentChange;
 
@@ -32,6 +34,7 @@ impl Engine {
                 sender: self.sender_for(account, SenderAddress::Number(number), None, &mut changes),
                 number,
                 friendly_name: number.to_string(),
+                status: SenderStatus::default(),
                 capabilities: Capabilities::default(),
                 webhooks: SenderWebhooks::default(),
                 voice: Box::default(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use postrider_core::country::Country;
 use postrider_core::fault::Fault;
 use postrider_core::sender::{SenderAddress, ShortCode};
-use postrider_core::settings::{Capabilities, Document, SenderWebhooks, ShortCodeEntry};
+use postrider_core::settings::{
+    Capabilities, Document, SenderStatus, SenderWebhooks, ShortCodeEntry,
+};
 use postrider_core::sid::{AccountSid, ShortCodeSid};
 use postrider_store::DocumentChange;
 
@@ -40,6 +42,7 @@ impl Engine {
                     &mut changes,
                 ),
                 friendly_name: code.to_string(),
+                status: SenderStatus::default(),
                 code,
                 country,
                 capabilities: Capabilities::default(),
