@@ -9,8 +9,9 @@
 //!
 //! A crash inside a call never leaves a message half changed: all its changes of that call are there
 //! or none. Of *different* messages in one call some may be there and others not, because they may be
-//! in different files. Parked receipts come last: a crash can leave one parked whose message has it
-//! already (the status machine ignores the repetition), never the other way round. Documents are
+//! in different files. Parked receipts and segments come last: a crash can leave a receipt parked whose
+//! message has it already (the status machine ignores the repetition), or segments whose message was
+//! made (it is not made again: its id is taken), never the other way round. Documents are
 //! atomic per call.
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ use postrider_core::sid::{Id, MessageSid};
 use smallvec::SmallVec;
 
 use crate::alerts::AlertStore;
+use crate::parts::{KeptPart, Part};
 use crate::sticky::StickyStore;
 
 /// One write that concerns one message.
@@ -66,6 +68,12 @@ pub enum Change {
     Unpark { parked: u64 },
     /// A receipt as it came, kept for a while ([`RawReceipt`]).
     KeepRaw(RawReceipt),
+    /// A segment of a message from a handset. The same one again changes nothing.
+    KeepPart(Box<Part>),
+    /// The message was made of its segments. They stay, so that one that comes again is known.
+    JoinParts { message: Id },
+    /// Forgets the segments of a message.
+    ForgetParts { message: Id },
 }
 
 impl Change {
@@ -81,7 +89,12 @@ impl Change {
             | Self::Redact { id, .. }
             | Self::Feedback { id, .. }
             | Self::Delete { id } => Some(*id),
-            Self::Park(_) | Self::Unpark { .. } | Self::KeepRaw(_) => None,
+            Self::Park(_)
+            | Self::Unpark { .. }
+            | Self::KeepRaw(_)
+            | Self::KeepPart(_)
+            | Self::JoinParts { .. }
+            | Self::ForgetParts { .. } => None,
         }
     }
 }
@@ -338,6 +351,9 @@ pub trait Store: Send + Sync {
 
     /// Parked receipts in the order of their number.
     fn parked(&self) -> Result<Vec<ParkedReceipt>>;
+
+    /// All segments of messages from handsets that are kept, by message and sequence.
+    fn parts(&self) -> Result<Vec<KeptPart>>;
 
     /// The newest `limit` raw receipts from the given instant on, oldest first.
     fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>>;

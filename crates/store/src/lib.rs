@@ -11,6 +11,7 @@ mod alerts;
 pub mod conformance;
 pub mod contract;
 pub mod memory;
+mod parts;
 pub mod sqlite;
 mod sticky;
 #[cfg(test)]
@@ -18,4 +19,5 @@ mod tests;
 
 pub use alerts::*;
 pub use contract::*;
+pub use parts::*;
 pub use sticky::*;

@@ -7,6 +7,7 @@
 //! [`crash`]: MemoryStore::crash
 
 mod alerts;
+mod parts;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +28,7 @@ use crate::contract::{
     RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Remembered, Result, Store, StoreError,
     SubmittedKey, TakenOver, Update, is_released, is_settled, is_waiting,
 };
+use crate::parts::KeptPart;
 use crate::sticky::{
     RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
 };
@@ -244,6 +246,10 @@ impl Store for MemoryStore {
 
     fn parked(&self) -> Result<Vec<ParkedReceipt>> {
         Ok(self.records()?.parked.values().cloned().collect())
+    }
+
+    fn parts(&self) -> Result<Vec<KeptPart>> {
+        Ok(self.records()?.parts.all())
     }
 
     fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {
@@ -527,6 +533,7 @@ struct Records {
     /// By account, key, and the message's row, which need not be there any more.
     remembered: BTreeMap<(AccountNo, KeyHash, i64), Remembered>,
     parked: BTreeMap<u64, ParkedReceipt>,
+    parts: parts::Parts,
     raw: VecDeque<RawReceipt>,
     raw_octets: u64,
     documents: BTreeMap<DocumentKey, Document>,
@@ -671,6 +678,9 @@ impl Records {
                 self.keep_raw(receipt);
                 Applied::Yes
             }
+            Change::KeepPart(part) => self.parts.keep(part),
+            Change::JoinParts { message } => self.parts.join(*message),
+            Change::ForgetParts { message } => self.parts.forget(*message),
         }
     }
 

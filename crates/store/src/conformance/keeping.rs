@@ -8,6 +8,7 @@ use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, Document, Sender};
 use postrider_core::sid::{AccountSid, Id};
 use postrider_core::testing;
+use postrider_core::text::Encoding;
 use smallvec::smallvec;
 
 use super::sample::{self, id, message, sent_as, update};
@@ -17,12 +18,14 @@ use crate::contract::{
     Applied, Change, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RAW_OCTETS_MAX,
     RawReason, RawReceipt, Store,
 };
+use crate::parts::{KeptPart, Part, PartOf};
 
 pub(super) const CASES: &[Case] = &[
     (
         "parked receipts come back in order until unparked",
         parked_receipts,
     ),
+    ("segments come back until they are forgotten", parts),
     (
         "raw receipts give way to age and to newer ones",
         raw_receipts,
@@ -76,6 +79,63 @@ fn parked_receipts(backend: &dyn Backend) {
     drop(store);
     let parked = ok(backend.open().parked());
     assert_eq!(parked, [receipt(1), receipt(u64::MAX)]);
+}
+
+fn parts(backend: &dyn Backend) {
+    let part = |message, sequence| Part {
+        message: id(message),
+        of: PartOf {
+            carrier: "acme".into(),
+            from: "+447700900123".into(),
+            to: "55501".into(),
+            reference: u16::MAX,
+            is_16_bit: true,
+            total: 255,
+        },
+        sequence,
+        received_ms: 5,
+        encoding: Encoding::Ucs2,
+        // Half a character.
+        text: [0x0041, 0xD83D].into(),
+    };
+    let other = Part {
+        of: PartOf {
+            is_16_bit: false,
+            total: 2,
+            ..part(1, 1).of
+        },
+        encoding: Encoding::Gsm7,
+        text: [].into(),
+        ..part(2, 1)
+    };
+    let keep = |part: &Part| Change::KeepPart(Box::new(part.clone()));
+    let kept = |part: Part, is_joined| KeptPart { part, is_joined };
+    let store = backend.open();
+    let changed = Part {
+        received_ms: 6,
+        ..part(1, 255)
+    };
+    let answers = ok(store.commit(&[
+        keep(&other),
+        Change::Insert(Box::new(message(3))),
+        keep(&part(1, 255)),
+        keep(&part(1, 1)),
+        keep(&changed),
+        Change::JoinParts { message: id(1) },
+        Change::JoinParts { message: id(9) },
+        Change::ForgetParts { message: id(9) },
+    ]));
+    assert_eq!(answers, [Yes, Yes, Yes, Yes, Stale, Yes, Missing, Missing]);
+    drop(store);
+    let store = backend.open();
+    let both = [
+        kept(part(1, 1), true),
+        kept(part(1, 255), true),
+        kept(other.clone(), false),
+    ];
+    assert_eq!(ok(store.parts()), both);
+    assert_eq!(apply(&*store, Change::ForgetParts { message: id(1) }), Yes);
+    assert_eq!(ok(store.parts()), [kept(other, false)]);
 }
 
 fn raw_receipts(backend: &dyn Backend) {

@@ -34,6 +34,7 @@ impl Kind {
             Self::Parked => &[
                 include_str!("../../migrations/parked/0001_parked.sql"),
                 include_str!("../../migrations/parked/0002_raw_receipts.sql"),
+                include_str!("../../migrations/parked/0003_parts.sql"),
             ],
         }
     }

@@ -18,6 +18,7 @@ mod keys;
 mod listing;
 mod migrations;
 mod parked;
+mod parts;
 mod raw_receipts;
 mod readers;
 mod retention;
@@ -67,6 +68,7 @@ use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
     Remembered, Result, Store, StoreError, SubmittedKey, TakenOver,
 };
+use crate::parts::KeptPart;
 use crate::sticky::StickyStore;
 
 /// How a store is set up. The defaults are measured ones (`docs/storage.md`); tests use small shards
@@ -281,6 +283,12 @@ impl Store for SqliteStore {
         self.shared()?;
         let writer = self.writer.lock();
         writer.parked.all().about(writer.parked.path())
+    }
+
+    fn parts(&self) -> Result<Vec<KeptPart>> {
+        self.shared()?;
+        let writer = self.writer.lock();
+        writer.parked.parts().about(writer.parked.path())
     }
 
     fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {

@@ -1,9 +1,10 @@
-//! `parked.db`: receipts that came before their message was known to have been sent.
+//! `parked.db`: receipts that came before their message was known to have been sent, and segments of
+//! messages that come from handsets.
 //!
-//! A file of its own, because a parked receipt belongs to no message yet, hence to no shard, and
+//! A file of its own, because what is parked belongs to no message yet, hence to no shard, and
 //! because settings are committed by other threads. It is written last in a commit: after a crash in
 //! between, a receipt may be parked still although its message has it, and the status machine ignores
-//! the repetition. Receipts as they came are beside them, see `raw_receipts.rs`.
+//! the repetition. Receipts as they came are beside them, see `raw_receipts.rs`; segments, see `parts.rs`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +14,11 @@ use rusqlite::{Connection, Row};
 use smallvec::SmallVec;
 
 use crate::contract::{Applied, Change, ParkedReceipt, RawReceipt, Result, StoreError};
+use crate::parts::KeptPart;
 use crate::sqlite::connection::{CacheKib, open_writer};
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
+use crate::sqlite::parts;
 use crate::sqlite::raw_receipts::{self, RawReceipts};
 
 pub(super) struct Parked {
@@ -57,6 +60,9 @@ impl Parked {
                 self.raw.keep(&self.conn, receipt)?;
                 Ok(Applied::Yes)
             }
+            Change::KeepPart(part) => parts::keep(&self.conn, part),
+            Change::JoinParts { message } => parts::join(&self.conn, *message),
+            Change::ForgetParts { message } => parts::forget(&self.conn, *message),
             Change::Insert(_)
             | Change::Remember(_)
             | Change::Update(_)
@@ -99,6 +105,10 @@ impl Parked {
     /// Ends the transaction: on return it is on disk.
     pub(super) fn commit(&self) -> Result<()> {
         Ok(self.conn.execute_batch("COMMIT")?)
+    }
+
+    pub(super) fn parts(&self) -> Result<Vec<KeptPart>> {
+        parts::all(&self.conn)
     }
 
     pub(super) fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {

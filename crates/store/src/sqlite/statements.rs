@@ -137,7 +137,12 @@ impl<'c> Statements<'c> {
             Change::Redact { id, at_ms } => self.redact(*id, *at_ms),
             Change::Feedback { id, feedback } => self.feedback(*id, *feedback),
             Change::Delete { id } => self.delete(*id),
-            Change::Park(_) | Change::Unpark { .. } | Change::KeepRaw(_) => Ok(Applied::Missing),
+            Change::Park(_)
+            | Change::Unpark { .. }
+            | Change::KeepRaw(_)
+            | Change::KeepPart(_)
+            | Change::JoinParts { .. }
+            | Change::ForgetParts { .. } => Ok(Applied::Missing),
         }
     }
 

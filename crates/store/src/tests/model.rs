@@ -5,6 +5,7 @@ use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{
     AccountNo, Feedback, FeedbackOutcome, Message, SenderNo, Status, StatusSet,
 };
+use postrider_core::text::Encoding;
 use proptest::prelude::*;
 use smallvec::smallvec;
 
@@ -17,6 +18,7 @@ use crate::contract::{
     Submitted, Update,
 };
 use crate::memory::MemoryDisk;
+use crate::parts::{Part, PartOf};
 
 const MESSAGES: u32 = 40;
 
@@ -131,6 +133,23 @@ fn any_change() -> impl Strategy<Value = Change> {
             done_date: None,
         })),
         1 => (0_u64..5).prop_map(|parked| Change::Unpark { parked }),
+        1 => (id(), 1_u8..4).prop_map(|(message, sequence)| Change::KeepPart(Box::new(Part {
+            message,
+            of: PartOf {
+                carrier: "acme".into(),
+                from: "+447700900123".into(),
+                to: "55501".into(),
+                reference: 7,
+                is_16_bit: false,
+                total: 3,
+            },
+            sequence,
+            received_ms: 7,
+            encoding: Encoding::Gsm7,
+            text: [65].into(),
+        }))),
+        1 => id().prop_map(|message| Change::JoinParts { message }),
+        1 => id().prop_map(|message| Change::ForgetParts { message }),
         1 => (0_i64..10).prop_map(|day| Change::KeepRaw(RawReceipt {
             received_ms: day * 86_400_000,
             carrier: "acme".into(),
@@ -249,6 +268,7 @@ fn everything(store: &dyn Store) -> Vec<String> {
         }
     }
     say(format!("{:?}", store.parked().unwrap()));
+    say(format!("{:?}", store.parts().unwrap()));
     say(format!("{:?}", store.raw_receipts(0, 5).unwrap()));
     say(format!("{:?}", store.last_id().unwrap()));
     answers
