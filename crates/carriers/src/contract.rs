@@ -8,7 +8,7 @@ use std::sync::Arc;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
-use postrider_core::text::Encoding;
+use postrider_core::text::{Encoding, Utf16Text};
 use serde::Deserialize;
 use smallvec::SmallVec;
 use tokio::sync::mpsc;
@@ -141,7 +141,7 @@ pub struct Inbound {
     pub from: Box<str>,
     pub to: Box<str>,
     /// Decoded text; undecodable octets are U+FFFD.
-    pub text: Box<str>,
+    pub text: Utf16Text,
     pub encoding: Encoding,
     /// Reference, total and sequence number (from 1) when it is a segment of several.
     pub concat: Option<Concat>,

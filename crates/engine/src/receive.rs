@@ -1,31 +1,123 @@
 //! Receive: what a handset sends us is stored, then the carrier is answered.
 
+mod reassembly;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use postrider_carriers::Inbound;
 use postrider_core::clock::Millis;
+use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Direction, Message, MessageOptions, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
-use postrider_core::select::PoolSender;
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, PoolMember};
-use postrider_core::sid::{MessageKind, MessageSid};
-use postrider_store::{Change, Result, StickyKey};
+use postrider_core::sid::{Id, MessageKind, MessageSid};
+use postrider_core::text::Encoding;
+use postrider_store::{Change, Part, PartOf, Result, StickyKey};
 
+pub(crate) use self::reassembly::Reassembly;
+use self::reassembly::{Due, Joined, Taken};
 use crate::Engine;
+use crate::alerts::Details;
 use crate::directory::Directory;
 use crate::sticky::Sticky;
 
-/// Stores an inbound message. False if it could not be made durable: the carrier must send again.
-/// One that is for no number of ours is logged and taken, so that the carrier stops sending it.
-pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
-    let Some((account, member)) = owner(engine.directory(), &inbound.to) else {
+/// Stores an inbound message, or a segment of one. False if it could not be made durable: the carrier
+/// must send again. One that is for no number of ours is logged and taken, so that the carrier stops
+/// sending it.
+pub(crate) async fn store(engine: &Engine, carrier: &Arc<str>, inbound: &Inbound) -> bool {
+    let Some(owner) = owner(engine.directory(), &inbound.to) else {
         tracing::warn!(to = %inbound.to, "an inbound message is for no number of ours");
         return true;
     };
+    let id = engine.ids().next();
+    let Some(concat) = inbound.concat else {
+        let text = Text {
+            from: &inbound.from,
+            to: &inbound.to,
+            body: inbound.text.to_string(),
+            encoding: inbound.encoding,
+            segments: 1,
+        };
+        return store_text(engine, id, &owner, text, Vec::new()).await;
+    };
+    let part = Part {
+        message: id,
+        of: PartOf {
+            carrier: carrier.clone(),
+            from: inbound.from.clone(),
+            to: inbound.to.clone(),
+            reference: concat.reference,
+            is_16_bit: concat.is_16_bit,
+            total: concat.total,
+        },
+        sequence: concat.sequence,
+        received_ms: engine.now_ms(),
+        encoding: inbound.encoding,
+        text: inbound.text.clone(),
+    };
+    store_part(engine, &owner, part).await
+}
+
+async fn store_part(engine: &Engine, owner: &Owner, mut part: Part) -> bool {
+    let now_ms = engine.now_ms();
+    let taken = engine.shared.reassembly.lock().take(&mut part, now_ms);
+    let message = part.message;
+    let keep = Change::KeepPart(Box::new(part));
+    match taken {
+        // The same one that came before may be on its way to the disk still; this is behind it.
+        Taken::Kept | Taken::Again => engine.shared.committer.commit(keep).await.is_ok(),
+        Taken::Whole(joined) => {
+            let also = vec![keep, Change::JoinParts { message }];
+            store_joined(engine, owner, &joined, also).await
+        }
+        Taken::Full => {
+            tracing::warn!("too many segments wait for others; carriers are asked to come again");
+            false
+        }
+    }
+}
+
+/// Makes a message of the segments that are there.
+async fn store_joined(engine: &Engine, owner: &Owner, joined: &Joined, also: Vec<Change>) -> bool {
+    let first = joined.first();
+    let is_ucs2 = |part: &Part| part.encoding == Encoding::Ucs2;
+    let text = Text {
+        from: &first.of.from,
+        to: &first.of.to,
+        body: joined.text().to_string(),
+        encoding: if joined.parts.iter().any(is_ucs2) {
+            Encoding::Ucs2
+        } else {
+            Encoding::Gsm7
+        },
+        segments: u16::try_from(joined.parts.len()).unwrap_or(u16::MAX),
+    };
+    store_text(engine, first.message, owner, text, also).await
+}
+
+/// What a handset wrote, whole.
+struct Text<'a> {
+    from: &'a str,
+    to: &'a str,
+    body: String,
+    encoding: Encoding,
+    segments: u16,
+}
+
+/// Stores it as a message, together with other changes. The id of one that is there already is of one
+/// that was made just before a crash.
+async fn store_text(
+    engine: &Engine,
+    id: Id,
+    (account, member): &Owner,
+    text: Text<'_>,
+    also: Vec<Change>,
+) -> bool {
     let sid = MessageSid {
-        id: engine.ids().next(),
+        id,
         kind: MessageKind::Sms,
     };
     let now_ms = engine.now_ms();
@@ -35,13 +127,13 @@ pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
         service: member.as_ref().map(|member| member.service),
         direction: Direction::Inbound,
         status: Status::Received,
-        from: Some(inbound.from.clone()),
+        from: Some(text.from.into()),
         sender: None,
-        to: inbound.to.clone(),
-        body: (*inbound.text).into(),
+        to: text.to.into(),
+        body: text.body.into(),
         submitted_body: None,
-        encoding: inbound.encoding,
-        num_segments: 1,
+        encoding: text.encoding,
+        num_segments: text.segments,
         num_media: 0,
         updated_ms: now_ms,
         sent_ms: Some(now_ms),
@@ -59,21 +151,73 @@ pub(crate) async fn store(engine: &Engine, inbound: &Inbound) -> bool {
         options: MessageOptions::default(),
         is_backlog: false,
     };
-    let committed = engine
-        .shared
-        .committer
-        .commit(Change::Insert(Box::new(message)))
-        .await;
-    if let (Ok(_), Some(member)) = (&committed, &member) {
-        note(engine, member.clone(), inbound).await;
+    let insert = Change::Insert(Box::new(message));
+    let changes = [insert].into_iter().chain(also).collect();
+    let committed = engine.shared.committer.commit_all(changes).await;
+    if let (Ok(_), Some(member)) = (&committed, member) {
+        note(engine, member.clone(), text.from).await;
     }
     committed.is_ok()
 }
 
+/// How often it is looked for segments that have waited long enough.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Makes messages of segments whose others did not come, and forgets those of messages long made, until
+/// the process stops.
+pub(crate) async fn run(engine: Engine) {
+    loop {
+        let due = engine.shared.reassembly.lock().take_due(engine.now_ms());
+        for due in due {
+            match due {
+                Due::Incomplete(joined) => give_up(&engine, &joined).await,
+                Due::Forget(message) => {
+                    // An error means that the store has failed, and everybody has been told.
+                    let forget = Change::ForgetParts { message };
+                    let _ = engine.shared.committer.commit(forget).await;
+                }
+            }
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// The message is made without the segments that did not come.
+async fn give_up(engine: &Engine, joined: &Joined) {
+    let first = joined.first();
+    let message = first.message;
+    let Some(owner) = owner(engine.directory(), &first.of.to) else {
+        tracing::warn!(to = %first.of.to, "segments are for no number of ours any more");
+        let forget = Change::ForgetParts { message };
+        let _ = engine.shared.committer.commit(forget).await;
+        return;
+    };
+    let join = Change::JoinParts { message };
+    if !store_joined(engine, &owner, joined, vec![join]).await {
+        return;
+    }
+    let (account, member) = owner;
+    let code = ErrorCode::InboundSegmentMissing;
+    engine.alerting().raise(account.no, code, &first.of.to, || {
+        let (there, total) = (joined.parts.len(), first.of.total);
+        let text = format!("Only {there} of {total} segments came; the message is without the others");
+        let sid = MessageSid {
+            id: message,
+            kind: MessageKind::Sms,
+        };
+        Details {
+            resource: Some(sid.to_string().into()),
+            service: member.map(|member| member.service),
+            text: Some(text.into()),
+            ..Details::default()
+        }
+    });
+}
+
 /// Remembers by which sender the handset knows the service.
-async fn note(engine: &Engine, member: Arc<PoolMember>, inbound: &Inbound) {
+async fn note(engine: &Engine, member: Arc<PoolMember>, from: &str) {
     let acceptor = engine.shared.acceptor.clone();
-    let (from, now_ms) = (inbound.from.clone(), engine.now_ms());
+    let (from, now_ms) = (from.to_owned(), engine.now_ms());
     let remembered = engine.read(move || {
         let (sticky, directory) = (&acceptor.sticky, &acceptor.directory);
         remember(sticky, directory, &member, &from, now_ms)
@@ -113,10 +257,9 @@ pub(crate) fn remember(
 }
 
 /// Whose number it is, and its place in a service's pool.
-pub(crate) fn owner(
-    directory: &Directory,
-    to: &str,
-) -> Option<(Arc<Account>, Option<Arc<PoolMember>>)> {
+pub(crate) type Owner = (Arc<Account>, Option<Arc<PoolMember>>);
+
+pub(crate) fn owner(directory: &Directory, to: &str) -> Option<Owner> {
     let (account, sender) = if let Ok(number) = PhoneNumber::parse(to) {
         let entry = directory.number_by_digits(number)?;
         (entry.account, entry.sid.to_string())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postrider_core::clock::Millis;
 use postrider_core::sid::Id;
-use postrider_core::text::Encoding;
+use postrider_core::text::{Encoding, Utf16Text};
 
 /// A segment as it came. Those of one message have the same id: the one that the message will have, so
 /// that a crash while it is made makes it once.
@@ -16,8 +16,7 @@ pub struct Part {
     pub sequence: u8,
     pub received_ms: Millis,
     pub encoding: Encoding,
-    /// UTF-16: a character may be cut between two segments.
-    pub text: Box<[u16]>,
+    pub text: Utf16Text,
 }
 
 /// What segments of one message have in common.

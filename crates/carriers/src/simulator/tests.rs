@@ -106,7 +106,7 @@ async fn a_handle_scripts_what_happens_and_sees_what_handsets_saw() {
         panic!("{seen:?}")
     };
     assert_eq!(
-        (&*inbound.from, &*inbound.to, &*inbound.text),
+        (&*inbound.from, &*inbound.to, &*inbound.text.to_string()),
         ("+14155550101", "55501", "STOP")
     );
 }

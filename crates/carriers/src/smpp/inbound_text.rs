@@ -5,7 +5,7 @@
 //! groups) and TS 23.040 section 9.2.3.24 (header).
 
 use postrider_core::text::gsm7::{self, FillBits};
-use postrider_core::text::{Encoding, ucs2};
+use postrider_core::text::{Encoding, Utf16Text, ucs2};
 
 use super::pdu::{ShortMessage, esm_class};
 use super::tlv;
@@ -24,19 +24,8 @@ pub struct InboundText {
 
 /// Decodes the text of an inbound message, wherever it is.
 pub fn inbound_text(message: &ShortMessage<'_>, wire: Gsm7Wire) -> InboundText {
-    let octets = body_octets(message);
-    let has_header = message.esm_class & esm_class::UDHI != 0;
-    let (header, text_octets) = match octets.split_first() {
-        Some((length, rest)) if has_header => match rest.split_at_checked(usize::from(*length)) {
-            Some((header, text)) => (UserDataHeader::parse(header), text),
-            // A header longer than the message is no header.
-            None => (UserDataHeader::default(), octets),
-        },
-        _ => (UserDataHeader::default(), octets),
-    };
-    // A header's length octet counts up to 255; beyond 140 it is nonsense and the fill irrelevant.
-    let header_length = u8::try_from(octets.len() - text_octets.len()).unwrap_or(0);
-    let (text, encoding) = decode(text_octets, message.data_coding, wire, header_length);
+    let (header, octets, header_length) = divide(message);
+    let (text, encoding) = decode(octets, message.data_coding, wire, header_length);
     InboundText {
         text,
         encoding,
@@ -48,6 +37,33 @@ pub fn inbound_text(message: &ShortMessage<'_>, wire: Gsm7Wire) -> InboundText {
             .port
             .or_else(|| message.tlvs.get_u16(tlv::DESTINATION_PORT)),
     }
+}
+
+/// The same text for joining: a character that is cut between two segments can be made whole again.
+pub fn inbound_units(message: &ShortMessage<'_>, wire: Gsm7Wire) -> Utf16Text {
+    let (_, octets, header_length) = divide(message);
+    if alphabet(message.data_coding) == Alphabet::Ucs2 {
+        return ucs2::units(octets).collect();
+    }
+    let (text, _) = decode(octets, message.data_coding, wire, header_length);
+    Utf16Text::from(&*text)
+}
+
+/// The user data header, the octets of the text, and how many stand before those.
+fn divide<'a>(message: &ShortMessage<'a>) -> (UserDataHeader, &'a [u8], u8) {
+    let octets = body_octets(message);
+    let has_header = message.esm_class & esm_class::UDHI != 0;
+    let (header, text) = match octets.split_first() {
+        Some((length, rest)) if has_header => match rest.split_at_checked(usize::from(*length)) {
+            Some((header, text)) => (UserDataHeader::parse(header), text),
+            // A header longer than the message is no header.
+            None => (UserDataHeader::default(), octets),
+        },
+        _ => (UserDataHeader::default(), octets),
+    };
+    // A header's length octet counts up to 255; beyond 140 it is nonsense and the fill irrelevant.
+    let header_length = u8::try_from(octets.len() - text.len()).unwrap_or(0);
+    (header, text, header_length)
 }
 
 /// The short message, or the `message_payload` when that is empty.
@@ -288,6 +304,15 @@ mod tests {
         ] {
             assert_eq!(text(data_coding, octets), expected, "{data_coding:#04x}");
         }
+    }
+
+    #[test]
+    fn what_is_cut_between_segments_can_be_joined() {
+        let unit = |octets| inbound_units(&message(0, 0x08, octets), Gsm7Wire::Unpacked);
+        let halves = [unit(b"\x00A\xD8\x3D"), unit(b"\xDE\x00\x00B")];
+        assert_eq!(Utf16Text::join(&halves).to_string(), "A😀B");
+        let units = inbound_units(&message(0, 0, b"Hi \x1B\x65"), Gsm7Wire::Unpacked);
+        assert_eq!(units.to_string(), "Hi €");
     }
 
     #[test]

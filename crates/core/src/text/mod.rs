@@ -12,9 +12,11 @@ pub mod gsm7;
 mod segment;
 mod smart_encoding;
 pub mod ucs2;
+mod utf16;
 
 pub use segment::{HeaderSize, Segmentation, count_segments, split};
 pub use smart_encoding::smart_encode;
+pub use utf16::Utf16Text;
 
 /// More segments no message has on the air: their number is an octet.
 pub const SEGMENTS_MAX: u16 = 255;

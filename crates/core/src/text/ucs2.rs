@@ -16,13 +16,16 @@ pub fn encode(text: &str, octets: &mut Vec<u8>) {
 
 /// The text of the octets. A lone surrogate and an odd last octet show U+FFFD.
 pub fn decode(octets: &[u8]) -> String {
+    char::decode_utf16(units(octets))
+        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect()
+}
+
+/// The UTF-16 units of the octets, lone surrogates as they are. An odd last octet is U+FFFD.
+pub fn units(octets: &[u8]) -> impl Iterator<Item = u16> {
     let (pairs, odd) = octets.as_chunks::<2>();
     let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
-    let odd = odd.iter().map(|_| char::REPLACEMENT_CHARACTER);
-    char::decode_utf16(units)
-        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .chain(odd)
-        .collect()
+    units.chain(odd.iter().map(|_| 0xFFFD))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, Document, Sender};
 use postrider_core::sid::{AccountSid, Id};
 use postrider_core::testing;
-use postrider_core::text::Encoding;
+use postrider_core::text::{Encoding, Utf16Text};
 use smallvec::smallvec;
 
 use super::sample::{self, id, message, sent_as, update};
@@ -96,7 +96,7 @@ fn parts(backend: &dyn Backend) {
         received_ms: 5,
         encoding: Encoding::Ucs2,
         // Half a character.
-        text: [0x0041, 0xD83D].into(),
+        text: Utf16Text::from_iter([0x0041, 0xD83D]),
     };
     let other = Part {
         of: PartOf {
@@ -105,7 +105,7 @@ fn parts(backend: &dyn Backend) {
             ..part(1, 1).of
         },
         encoding: Encoding::Gsm7,
-        text: [].into(),
+        text: Utf16Text::default(),
         ..part(2, 1)
     };
     let keep = |part: &Part| Change::KeepPart(Box::new(part.clone()));

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use postrider_core::sid::Id;
-use postrider_core::text::Encoding;
+use postrider_core::text::{Encoding, Utf16Text};
 use rusqlite::{Connection, Row};
 
 use crate::contract::{Applied, Result, StoreError};

@@ -5,7 +5,7 @@ use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{
     AccountNo, Feedback, FeedbackOutcome, Message, SenderNo, Status, StatusSet,
 };
-use postrider_core::text::Encoding;
+use postrider_core::text::{Encoding, Utf16Text};
 use proptest::prelude::*;
 use smallvec::smallvec;
 
@@ -146,7 +146,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             sequence,
             received_ms: 7,
             encoding: Encoding::Gsm7,
-            text: [65].into(),
+            text: Utf16Text::from("A"),
         }))),
         1 => id().prop_map(|message| Change::JoinParts { message }),
         1 => id().prop_map(|message| Change::ForgetParts { message }),

@@ -449,7 +449,7 @@ fn a_reply_over_whatsapp_is_one_and_names_its_channel() {
     };
     assert_eq!(*inbound.from, format!("whatsapp:{}", number(HANDSET)));
     assert_eq!(&*inbound.to, "whatsapp:+14155550999");
-    assert_eq!(*inbound.text, *long);
+    assert_eq!(inbound.text.to_string(), *long);
     assert_eq!(inbound.concat, None);
 }
 

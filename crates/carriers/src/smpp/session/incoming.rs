@@ -12,7 +12,7 @@ use crate::smpp::address::End;
 use crate::smpp::command_status::describe;
 use crate::smpp::config::PortAddressed;
 use crate::smpp::decode::{Cut, Decoded, Frame, Soundness, cut, decode};
-use crate::smpp::inbound_text::inbound_text;
+use crate::smpp::inbound_text::{inbound_text, inbound_units};
 use crate::smpp::pdu::{BindResponse, CommandStatus, MessageResponse, Pdu, ShortMessage};
 use crate::smpp::receipt::receipt;
 use crate::smpp::tlv;
@@ -220,7 +220,7 @@ impl Session {
                 to: settings
                     .addresses
                     .inbound(message.destination, End::Destination),
-                text: text.text.into(),
+                text: inbound_units(message, settings.gsm7_wire),
                 encoding: text.encoding,
                 concat: text.concat,
                 raw: frame.octets.into(),

@@ -30,7 +30,7 @@ fn deliveries_are_answered_only_when_acknowledged() {
     assert_eq!(length, receipt.raw.len());
     assert!(receipt.raw.ends_with(b"id:1 stat:DELIVRD"));
     assert_eq!(
-        (&*inbound.from, &*inbound.to, &*inbound.text),
+        (&*inbound.from, &*inbound.to, &*inbound.text.to_string()),
         ("+447700900123", "55501", "hi there")
     );
     bench.session.acknowledge(*second);
