@@ -5,17 +5,15 @@
 
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt as _};
 use postrider_core::create::CreateMessage;
 use postrider_core::message::Message;
-use postrider_core::network::Network;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::Channel;
 use postrider_core::settings::Account;
 use postrider_core::sid::ServiceSid;
 
 use super::{Acceptor, To, read_to};
-use crate::networks::{Answer, Networks};
+use crate::networks::{Answer, Lookup, Networks};
 use crate::reach::Coverage;
 
 impl Acceptor {
@@ -35,37 +33,16 @@ impl Acceptor {
         networks(&coverage)?.find(number).await
     }
 
-    /// Scheduled messages that nobody has to be asked about, and the others.
-    pub(crate) fn split_by_lookup(&self, scheduled: Vec<Message>) -> [Vec<Message>; 2] {
-        let Some(coverage) = self.coverage_with_networks() else {
-            return [scheduled, Vec::new()];
-        };
-        let is_at_hand = |message: &Message| {
-            let number = self.asked_number_of(message);
-            let networks = networks(&coverage);
-            number.is_none_or(|number| networks.is_none_or(|it| it.is_at_hand(number)))
-        };
-        let (at_hand, others) = scheduled.into_iter().partition(is_at_hand);
-        [at_hand, others]
+    /// The same for a scheduled message whose time has come.
+    pub(crate) fn look_up_due(&self, scheduled: &Message) -> Option<Lookup> {
+        let coverage = self.coverage_with_networks()?;
+        let number = self.asked_number_of(scheduled)?;
+        networks(&coverage)?.look_up(number)
     }
 
-    /// For each scheduled message, the network of its recipient where that matters and is known.
-    pub(crate) async fn look_up_all(&self, scheduled: &[Message]) -> Vec<Option<Network>> {
-        let Some(coverage) = self.coverage_with_networks() else {
-            return vec![None; scheduled.len()];
-        };
-        let Some(networks) = networks(&coverage) else {
-            return vec![None; scheduled.len()];
-        };
-        let asked = scheduled.iter();
-        let asked: Vec<_> = asked.map(|message| self.asked_number_of(message)).collect();
-        let found = stream::iter(asked).map(async |number: Option<PhoneNumber>| {
-            let answer = networks.find(number?).await;
-            answer?.network()
-        });
-        // More at a time would only wait for each other, and the last ones for too long.
-        let found = found.buffered(networks.concurrency());
-        found.collect().await
+    /// How many numbers are asked about at a time.
+    pub(crate) fn lookup_concurrency(&self) -> usize {
+        networks(&self.coverage.load()).map_or(1, Networks::concurrency)
     }
 
     /// `None` where nothing is ever looked up: the way of most messages.
