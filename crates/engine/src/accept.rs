@@ -117,14 +117,7 @@ impl Acceptor {
             newcomer,
             ..self.read(account, request)?
         };
-        let validity = ValidityPeriod::resolve(
-            request.validity_period.as_deref(),
-            draft
-                .service
-                .as_ref()
-                .map(|service| service.validity_period_s),
-            self.limits.max_validity_period,
-        )?;
+        let validity = self.validity(request, &draft)?;
         let message = self.decide(request, &draft, validity, scheduled, now_ms)?;
         if request.validity_period.is_none()
             && let Some(service) = &draft.service
@@ -375,6 +368,19 @@ impl Acceptor {
             return Err(ErrorCode::ToEqualsFrom.into());
         }
         Ok(())
+    }
+
+    fn validity(
+        &self,
+        request: &CreateMessage,
+        draft: &Draft<'_>,
+    ) -> Result<ValidityPeriod, Fault> {
+        let service = draft.service.as_deref();
+        Ok(ValidityPeriod::resolve(
+            request.validity_period.as_deref(),
+            service.map(|service| service.validity_period_s),
+            self.limits.max_validity_period,
+        )?)
     }
 
     /// When to release the message, if it is to be scheduled.

@@ -27,6 +27,8 @@ impl Acceptor {
         let coverage = self.coverage_with_networks()?;
         let number = {
             let draft = self.read(account, request).ok()?;
+            self.validity(request, &draft).ok()?;
+            self.send_at(request, &draft, 0, self.clock.now_ms()).ok()?;
             let service = draft.service.filter(|_| draft.from.is_none())?;
             self.asked_number(service.sid, &draft.to)?
         };
@@ -71,4 +73,59 @@ impl Acceptor {
 
 fn networks(coverage: &Coverage) -> Option<&Networks> {
     coverage.networks.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_core::error_code::ErrorCode as Code;
+    use postrider_core::settings::AccountStatus;
+    use postrider_store::memory::MemoryStore;
+
+    use super::*;
+    use crate::networks::testing::{Customer, Service, engine_that_asks};
+
+    type Edit = fn(&mut CreateMessage);
+
+    #[tokio::test]
+    async fn a_request_that_is_refused_asks_nobody() {
+        let lookup = Service::start(Customer::SERVED).await;
+        let test = engine_that_asks(Arc::new(MemoryStore::new()), &lookup.config());
+        let customer = Customer::new(&test).await;
+        let (engine, account) = (&test.engine, &customer.account);
+        let request = customer.request("+14155550199");
+        let text = |text: &str| Some(text.to_owned());
+        #[rustfmt::skip]
+        let rows: [(Edit, Code); 9] = [
+            (|it| it.to = None, Code::MissingTo),
+            (|it| it.to = Some("+1".to_owned()), Code::InvalidTo),
+            (|it| it.body = None, Code::MissingContent),
+            (|it| it.messaging_service = Some("MG1".to_owned()), Code::InvalidServiceSid),
+            (|it| it.from = Some("+14155550111".to_owned()), Code::SenderNotInService),
+            (|it| it.status_callback = Some("ftp://example.com".to_owned()), Code::InvalidStatusCallback),
+            (|it| it.validity_period = Some("0".to_owned()), Code::InvalidValidityPeriod),
+            (|it| it.schedule_type = Some("never".to_owned()), Code::InvalidScheduleType),
+            (|it| it.schedule_type = Some("fixed".to_owned()), Code::MissingSendAt),
+        ];
+        for (edit, code) in rows {
+            let mut refused = request.clone();
+            edit(&mut refused);
+            let previewed = engine.preview(account, &refused).await;
+            assert_eq!(previewed.unwrap_err().code, code);
+            let created = engine.create_message(account, refused).await;
+            assert_eq!(created.unwrap_err().code, code);
+        }
+        let mut suspended = Account::clone(account);
+        suspended.status = AccountStatus::Suspended;
+        let suspended = Arc::new(suspended);
+        let refused = engine.create_message(&suspended, request.clone()).await;
+        assert_eq!(refused.unwrap_err().code, Code::AccountNotActive);
+        // Neither does one to be sent later, until it is.
+        let mut later = request.clone();
+        later.schedule_type = text("fixed");
+        later.send_at = text("2026-01-01T00:10:00Z");
+        engine.create_message(account, later).await.unwrap();
+        assert_eq!(lookup.asked(), 0);
+        engine.create_message(account, request).await.unwrap();
+        assert_eq!(lookup.asked(), 1);
+    }
 }
