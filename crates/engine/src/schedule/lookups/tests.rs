@@ -12,7 +12,7 @@ use postrider_store::{RecipientCursor, Store};
 use super::*;
 use crate::networks::Config;
 use crate::networks::testing::{Customer, Script, Service, at_least_one, engine_that_asks};
-use crate::schedule::{release_answered, release_due};
+use crate::schedule::{PAGE, release_answered, release_due};
 use crate::testing::{START_MS, TestEngine};
 
 const MINUTE_MS: Millis = 60_000;
@@ -76,18 +76,27 @@ async fn a_slow_lookup_delays_no_other_message() {
     let lookup = Service::start(Script::Hang).await;
     let test = engine_that_asks(Arc::new(MemoryStore::new()), &patient(&lookup));
     let customer = Customer::new(&test).await;
-    let slow = customer.schedule(&test, US, 10).await;
     let same_page = customer.schedule(&test, UK, 10).await;
+    let mut slow = Vec::new();
+    for _ in 0..PAGE {
+        slow.push(customer.schedule(&test, US, 10).await);
+    }
+    let next_page = customer.schedule(&test, UK, 10).await;
     let later = customer.schedule(&test, UK, 11).await;
     come_to_minute(&test, 10);
     delivered(&test, &same_page).await;
+    delivered(&test, &next_page).await;
     lookup.asked_at_least(1).await;
     come_to_minute(&test, 11);
     delivered(&test, &later).await;
-    assert_eq!(now(&test, &slow).await.status, Status::Scheduled);
+    for message in &slow {
+        assert_eq!(now(&test, message).await.status, Status::Scheduled);
+    }
     lookup.tell(Customer::AWAY);
-    let slow = delivered(&test, &slow).await;
-    assert_eq!(slow.from.as_deref(), Some(Customer::NUMBER));
+    for message in &slow {
+        let message = delivered(&test, message).await;
+        assert_eq!(message.from.as_deref(), Some(Customer::NUMBER));
+    }
     assert_eq!(lookup.asked(), 1);
 }
 
@@ -140,9 +149,12 @@ async fn one_that_is_canceled_meanwhile_stays_so_and_teaches_nobody() {
     let other = customer.schedule(&test, "+14155550198", 10).await;
     come_to_minute(&test, 10);
     let mut lookups = Lookups::new(9);
-    release_due(engine, &mut lookups, test.clock.now_ms())
-        .await
-        .unwrap();
+    let now_ms = test.clock.now_ms();
+    for _ in 0..2 {
+        // What is held is not taken again.
+        release_due(engine, &mut lookups, now_ms).await.unwrap();
+        assert_eq!((lookups.held.len(), lookups.waiting.len()), (2, 2));
+    }
     // Not waited for to the end, as the scheduler does.
     assert!(lookups.answered(acceptor).now_or_never().is_none());
     lookup.asked_at_least(2).await;
@@ -175,7 +187,11 @@ async fn one_that_is_canceled_meanwhile_stays_so_and_teaches_nobody() {
 #[tokio::test]
 async fn what_has_no_room_is_passed_over_until_there_is_some() {
     let lookup = Service::start(Script::Hang).await;
-    let (test, store) = by_hand(&patient(&lookup)).await;
+    let config = Config {
+        concurrency: at_least_one(1),
+        ..patient(&lookup)
+    };
+    let (test, store) = by_hand(&config).await;
     let (engine, acceptor) = (&test.engine, &test.engine.shared.acceptor);
     let customer = Customer::new(&test).await;
     let mut asked = Vec::new();
@@ -187,27 +203,28 @@ async fn what_has_no_room_is_passed_over_until_there_is_some() {
     come_to_minute(&test, 10);
     let now_ms = test.clock.now_ms();
     let mut lookups = Lookups::new(2);
-    // What is held is not taken again.
     for _ in 0..3 {
         release_due(engine, &mut lookups, now_ms).await.unwrap();
         assert!(lookups.answered(acceptor).now_or_never().is_none());
         assert_eq!(now(&test, &at_hand).await.status, Status::Queued);
-        assert_eq!((lookups.held.len(), lookups.asking.len()), (2, 2));
+        assert_eq!((lookups.held.len(), lookups.asking.len()), (2, 1));
         assert!(!lookups.has_room_again());
     }
-    lookup.asked_at_least(2).await;
-    assert_eq!(lookup.asked(), 2);
+    lookup.asked_at_least(1).await;
+    assert_eq!(lookup.asked(), 1);
     lookup.tell(Customer::AWAY);
     let mut passes = 0;
     while store.next_scheduled(0).unwrap().is_some() {
-        let answered = lookups.answered(acceptor).await;
+        let answered = tokio::time::timeout(Duration::from_secs(20), lookups.answered(acceptor));
+        let answered = answered.await.expect("one that is asked about");
         release_answered(engine, answered).await.unwrap();
         if lookups.has_room_again() {
             passes += 1;
             release_due(engine, &mut lookups, now_ms).await.unwrap();
         }
     }
-    assert!((2..=3).contains(&passes), "{passes}");
+    // With half of the places free at the latest.
+    assert!((2..=4).contains(&passes), "{passes}");
     for message in &asked {
         let message = now(&test, message).await;
         assert_eq!(message.status, Status::Queued);
