@@ -7,9 +7,8 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::clock::Millis;
+use crate::serde_as_text;
 
 /// For so long a key stands for the first request that carried it.
 pub const REMEMBERED_MS: Millis = 86_400_000;
@@ -52,17 +51,8 @@ macro_rules! hashes {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
+        serde_as_text! {
+            $name = str::parse;
         }
     )*};
 }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::phone_number::PhoneNumber;
+use crate::serde_as_text;
 
 /// How a sender appears on the wire and in `From`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,28 +104,10 @@ impl fmt::Display for AlphaSenderId {
     }
 }
 
-/// Text types whose stored form is what they print.
-macro_rules! serde_as_text {
-    ($($name:ident: $what:literal;)*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("not ", $what)))
-            }
-        }
-    )*};
-}
-
 serde_as_text! {
-    SenderAddress: "a sender's address";
-    ShortCode: "a short code";
-    AlphaSenderId: "an alphanumeric sender id";
+    SenderAddress = |text| SenderAddress::parse(text).ok_or("not a sender's address");
+    ShortCode = |text| ShortCode::parse(text).ok_or("not a short code");
+    AlphaSenderId = |text| AlphaSenderId::parse(text).ok_or("not an alphanumeric sender id");
 }
 
 #[cfg(test)]

@@ -9,9 +9,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::clock::Millis;
+use crate::serde_as_text;
 
 /// Bits of the sequence within one millisecond.
 pub const SEQUENCE_BITS: u32 = 20;
@@ -145,17 +144,8 @@ macro_rules! sids {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
+        serde_as_text! {
+            $name = str::parse;
         }
     )*};
 }

@@ -118,14 +118,7 @@ impl Acceptor {
             newcomer,
             ..self.read(account, request)?
         };
-        let validity = ValidityPeriod::resolve(
-            request.validity_period.as_deref(),
-            draft
-                .service
-                .as_ref()
-                .map(|service| service.validity_period_s),
-            self.limits.max_validity_period,
-        )?;
+        let validity = self.validity(request, &draft)?;
         let message = self.decide(request, &draft, validity, scheduled, now_ms)?;
         if request.validity_period.is_none()
             && let Some(service) = &draft.service

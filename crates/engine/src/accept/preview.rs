@@ -10,7 +10,6 @@ use postrider_core::select::{Decision, Pool};
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::Account;
 use postrider_core::sid::{Id, MessageSid};
-use postrider_core::validity::ValidityPeriod;
 
 use super::choose::Purpose;
 use super::{Acceptor, Draft, kind_of};
@@ -51,11 +50,7 @@ impl Acceptor {
             ..self.read(account, request)?
         };
         let service = draft.service.as_deref();
-        let validity = ValidityPeriod::resolve(
-            request.validity_period.as_deref(),
-            service.map(|service| service.validity_period_s),
-            self.limits.max_validity_period,
-        )?;
+        let validity = self.validity(request, &draft)?;
         self.send_at(request, &draft, 0, now_ms)?;
         let sid = MessageSid {
             id: Id::MIN,

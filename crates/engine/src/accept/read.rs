@@ -12,6 +12,7 @@ use postrider_core::select::Channel;
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::{Account, AccountStatus, SenderStatus, Service};
 use postrider_core::sid::ServiceSid;
+use postrider_core::validity::ValidityPeriod;
 
 use super::{Acceptor, Draft, To, options};
 use crate::webhooks::CallbackUrl;
@@ -174,6 +175,20 @@ impl Acceptor {
             return Err(ErrorCode::ToEqualsFrom.into());
         }
         check_usable(&SenderAddress::WhatsApp(number), sender.status)
+    }
+
+    /// How long the message may take.
+    pub(super) fn validity(
+        &self,
+        request: &CreateMessage,
+        draft: &Draft<'_>,
+    ) -> Result<ValidityPeriod, Fault> {
+        let service = draft.service.as_deref();
+        Ok(ValidityPeriod::resolve(
+            request.validity_period.as_deref(),
+            service.map(|service| service.validity_period_s),
+            self.limits.max_validity_period,
+        )?)
     }
 }
 

@@ -378,6 +378,32 @@ proptest! {
     }
 }
 
+/// More senders than a compact decision names, the recipient's own number among them.
+#[test]
+fn ones_own_number_is_counted_where_there_is_no_room_for_its_name() {
+    let pool = Pool::new((0..40).map(|index| sender(index, 0, true, false)));
+    let decide = |detail| {
+        let facts = Facts {
+            recipient: Recipient::of(PhoneNumber::parse("+14155550100").unwrap(), Channel::Sms),
+            from: None,
+            has_media: false,
+            settings: Settings::default(),
+            mapping: None,
+            now_ms: NOW_MS,
+            detail,
+        };
+        select(&pool, &facts, &Idle, &PublicReach).unwrap()
+    };
+    let own = (Rule::OwnNumber, 1);
+    let compact = decide(Detail::Compact);
+    assert_eq!(compact.removed.len(), 32);
+    assert_eq!(compact.unlisted.last(), Some(&own));
+    assert_eq!(Decision::from_bytes(&compact.to_bytes()), Ok(compact));
+    let full = decide(Detail::Full);
+    assert_eq!(full.removed.len(), 39);
+    assert_eq!(full.removed.last().unwrap().rule, Rule::OwnNumber);
+}
+
 #[test]
 fn a_pool_of_a_dozen_is_stored_in_sixty_bytes() {
     let names = [
