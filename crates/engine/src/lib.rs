@@ -103,6 +103,7 @@ struct Shared {
     settings_lock: Arc<tokio::sync::Mutex<()>>,
     turns: Arc<idempotency::Turns>,
     readiness: Readiness,
+    reassembly: parking_lot::Mutex<receive::Reassembly>,
     webhooks: webhooks::Handle,
 }
 

@@ -11,6 +11,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Direction, Message, MessageOptions, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::select::PoolSender;
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, PoolMember};
 use postrider_core::sid::{Id, MessageKind, MessageSid};
@@ -200,7 +201,8 @@ async fn give_up(engine: &Engine, joined: &Joined) {
     let code = ErrorCode::InboundSegmentMissing;
     engine.alerting().raise(account.no, code, &first.of.to, || {
         let (there, total) = (joined.parts.len(), first.of.total);
-        let text = format!("Only {there} of {total} segments came; the message is without the others");
+        let text =
+            format!("Only {there} of {total} segments came; the message is without the others");
         let sid = MessageSid {
             id: message,
             kind: MessageKind::Sms,
@@ -279,38 +281,4 @@ pub(crate) fn owner(directory: &Directory, to: &str) -> Option<Owner> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::engine;
-
-    /// Columns: to, whose number it is.
-    #[tokio::test]
-    async fn an_inbound_message_finds_its_owner() {
-        let test = engine();
-        let engine = &test.engine;
-        let main = engine.create_main_account(None, None, "Main").await;
-        let (main, _) = main.unwrap();
-        let child = engine.create_account(main.sid, None).await.unwrap();
-        let number = PhoneNumber::parse("+14155550101").unwrap();
-        engine
-            .register_number(main.sid, number, |_| {})
-            .await
-            .unwrap();
-        let other = PhoneNumber::parse("+14155550102").unwrap();
-        engine
-            .register_channel_sender(child.sid, other, |_| {})
-            .await
-            .unwrap();
-        for (to, expected) in [
-            ("+14155550101", Some(main.sid)),
-            ("whatsapp:+14155550102", Some(child.sid)),
-            // The same digits on the other channel are nobody's.
-            ("whatsapp:+14155550101", None),
-            ("+14155550102", None),
-            ("whatsapp:55501", None),
-        ] {
-            let owner = owner(engine.directory(), to).map(|(account, _)| account.sid);
-            assert_eq!(owner, expected, "{to}");
-        }
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use postrider_carriers::{Carrier, CarrierNo, EventBatch};
 use postrider_core::cap::CapRule;
 use postrider_core::clock::Clock;
@@ -32,6 +33,7 @@ use crate::loads::Loads;
 use crate::metrics::Metrics;
 use crate::preregistration::Compliance;
 use crate::readiness::Readiness;
+use crate::receive::{self, Reassembly};
 use crate::secrets::Vault;
 use crate::shell::Shell;
 use crate::supervisor::Supervisor;
@@ -194,6 +196,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         clock.now_ms(),
     );
 
+    let reassembly = Reassembly::open(store.parts()?, clock.now_ms());
     let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
     let caps = Caps::open(setup.caps, &*store, &directory, clock.now_ms())?;
     let acceptor = Arc::new(Acceptor {
@@ -226,6 +229,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             settings_lock: Arc::default(),
             turns: Arc::default(),
             readiness: Readiness::default(),
+            reassembly: Mutex::new(reassembly),
             webhooks,
         }),
         draft: None,
@@ -239,6 +243,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let others = vec![
         supervisor.spawn("the scheduler", schedule::run(engine.clone())),
         supervisor.spawn("the refill", refill),
+        supervisor.spawn("reassembly", receive::run(engine.clone())),
         supervisor.spawn("retention", forget_old(engine.clone())),
         supervisor.spawn("the store's watch", store_watch::run(engine.clone())),
         supervisor.spawn("the mappings' writer", sticky::write(engine.clone())),

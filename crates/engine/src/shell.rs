@@ -237,19 +237,20 @@ impl Shell {
                 }
             }
             Effect::Inbound {
-                carrier,
+                carrier: number,
                 inbound,
                 ack,
             } => {
-                let carrier = self.carriers.get(carrier).clone();
+                let carrier = self.carriers.get(number).clone();
                 // Beyond what we can take at once the carrier is asked to come again.
                 let Ok(place) = self.inbound.clone().try_acquire_owned() else {
                     return carrier.decline(vec![ack]);
                 };
                 let engine = self.engine.clone();
+                let name = self.carriers.name(number).clone();
                 tokio::spawn(async move {
                     let _place = place;
-                    if receive::store(&engine, &inbound).await {
+                    if receive::store(&engine, &name, &inbound).await {
                         carrier.acknowledge(vec![ack]);
                     } else {
                         carrier.decline(vec![ack]);

@@ -18,7 +18,11 @@ impl Utf16Text {
 
     /// The texts one after the other.
     pub fn join<'a>(texts: impl IntoIterator<Item = &'a Self>) -> Self {
-        texts.into_iter().flat_map(|text| &text.0).copied().collect()
+        texts
+            .into_iter()
+            .flat_map(|text| &text.0)
+            .copied()
+            .collect()
     }
 }
 

@@ -406,7 +406,11 @@ impl History {
             concat: None,
             raw: [].into(),
         };
-        assert!(self.run(crate::receive::store(self.engine(), &inbound)));
+        assert!(self.run(crate::receive::store(
+            self.engine(),
+            &"carrier".into(),
+            &inbound
+        )));
         let is_heard = matches!(
             sender,
             SenderAddress::Number(_) | SenderAddress::ShortCode(_) | SenderAddress::WhatsApp(_)

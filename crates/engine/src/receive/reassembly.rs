@@ -48,10 +48,6 @@ impl Joined {
         &self.parts[0]
     }
 
-    pub(crate) fn is_whole(&self) -> bool {
-        self.parts.len() == usize::from(self.first().of.total)
-    }
-
     pub(crate) fn text(&self) -> Utf16Text {
         Utf16Text::join(self.parts.iter().map(|part| &part.text))
     }

@@ -113,7 +113,7 @@ async fn text(engine: &Engine, from: u32, to: &str) {
         concat: None,
         raw: [].into(),
     };
-    assert!(crate::receive::store(engine, &inbound).await);
+    assert!(crate::receive::store(engine, &"carrier".into(), &inbound).await);
 }
 
 async fn write(test: &TestEngine) {

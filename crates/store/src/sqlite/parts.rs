@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use postrider_core::sid::Id;
-use postrider_core::text::{Encoding, Utf16Text};
+use postrider_core::text::Encoding;
 use rusqlite::{Connection, Row};
 
 use crate::contract::{Applied, Result, StoreError};
@@ -14,6 +14,7 @@ use crate::parts::{KeptPart, Part, PartOf};
 pub(super) fn keep(conn: &Connection, part: &Part) -> Result<Applied> {
     let text: Vec<u8> = part
         .text
+        .units()
         .iter()
         .flat_map(|unit| unit.to_be_bytes())
         .collect();
