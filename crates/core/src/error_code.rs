@@ -398,7 +398,7 @@ error_codes! {
         "The message was stopped as unwanted content.";
     30008 UnknownFailure - error page "Unknown failure"
         "The carrier did not deliver the message and gave no reason that we can translate.";
-    30009 InboundSegmentMissing - error - "Inbound segment missing"
+    30009 InboundSegmentMissing - error page "Inbound segment missing"
         "A segment of an inbound message never arrived, so the text is incomplete.";
     30010 PriceAboveMaximum - error - "Price above MaxPrice"
         "The message would have cost more than its 'MaxPrice'.";

@@ -1,3 +1,5 @@
+//! Inbound messages through an engine: whose they are, and long ones in segments, with crashes between.
+
 use super::*;
 use postrider_carriers::Concat;
 use postrider_store::MessageFilter;

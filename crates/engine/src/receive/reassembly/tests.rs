@@ -1,3 +1,5 @@
+//! What is told of segments in this order and that, also by a process that goes on with what another kept.
+
 use std::collections::BTreeMap;
 
 use postrider_core::text::Encoding;
