@@ -6,69 +6,66 @@
 
 mod channel_senders;
 mod registrations;
+mod shared_map;
 mod us_a2p;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use postrider_core::clock::Millis;
 use postrider_core::country::Country;
-use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, SenderNo};
 use postrider_core::network::NetworkPattern;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{Pool, PoolSender};
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, ApiKey, Brand, Campaign, ChannelSender, Document, DocumentKey, GivenAnswer,
-    IncomingNumber, PoolMember, PoolSenderSid, Sender, Service, ShortCodeEntry,
+    Account, ApiKey, Brand, Campaign, ChannelSender, Document, DocumentKey, IncomingNumber,
+    PoolMember, PoolSenderSid, Sender, Service, ShortCodeEntry,
 };
 use postrider_core::sid::{
     AccountSid, BrandSid, CampaignSid, ChannelSenderSid, KeySid, PhoneNumberSid, ServiceSid,
     ShortCodeSid,
 };
 use postrider_store::DocumentChange;
-use rustc_hash::FxHashMap;
 
+use self::shared_map::SharedMap;
 use crate::pool;
 use crate::secrets::Vault;
 
 /// All settings. See the module.
 pub struct Directory {
     tables: RwLock<Tables>,
-    /// What requests with an idempotency key were answered.
-    answers: RwLock<BTreeMap<(AccountSid, KeyHash), Arc<GivenAnswer>>>,
     vault: Arc<Vault>,
 }
 
-/// BTreeMaps where lists are shown in the order of SIDs (of creation), hash maps for look-ups only.
+/// Lists are shown in the order of SIDs (of creation).
 #[derive(Clone, Default)]
 struct Tables {
-    accounts: BTreeMap<AccountSid, Arc<Account>>,
-    account_by_no: FxHashMap<AccountNo, AccountSid>,
+    accounts: SharedMap<AccountSid, Arc<Account>>,
+    account_by_no: SharedMap<AccountNo, AccountSid>,
     /// Auth tokens in the clear, for signing webhooks. Never logged, never listed.
-    tokens: FxHashMap<AccountSid, Arc<str>>,
-    keys: BTreeMap<KeySid, Arc<ApiKey>>,
-    senders: BTreeMap<SenderNo, Arc<Sender>>,
-    sender_by_address: FxHashMap<(AccountSid, SenderAddress, Option<Country>), SenderNo>,
-    alpha_senders: FxHashMap<AccountSid, usize>,
-    numbers: BTreeMap<PhoneNumberSid, Arc<IncomingNumber>>,
-    number_by_digits: FxHashMap<PhoneNumber, PhoneNumberSid>,
-    short_codes: BTreeMap<ShortCodeSid, Arc<ShortCodeEntry>>,
+    tokens: SharedMap<AccountSid, Arc<str>>,
+    keys: SharedMap<KeySid, Arc<ApiKey>>,
+    senders: SharedMap<SenderNo, Arc<Sender>>,
+    sender_by_address: SharedMap<(AccountSid, SenderAddress, Option<Country>), SenderNo>,
+    alpha_senders: SharedMap<AccountSid, usize>,
+    numbers: SharedMap<PhoneNumberSid, Arc<IncomingNumber>>,
+    number_by_digits: SharedMap<PhoneNumber, PhoneNumberSid>,
+    short_codes: SharedMap<ShortCodeSid, Arc<ShortCodeEntry>>,
     /// Of short codes that do not reach all networks of their country.
-    served_networks: FxHashMap<(SenderNo, Country), Arc<[NetworkPattern]>>,
-    channel_senders: BTreeMap<ChannelSenderSid, Arc<ChannelSender>>,
-    channel_sender_by_number: FxHashMap<PhoneNumber, ChannelSenderSid>,
-    brands: BTreeMap<BrandSid, Arc<Brand>>,
-    campaigns: BTreeMap<CampaignSid, Arc<Campaign>>,
-    campaign_by_service: FxHashMap<ServiceSid, CampaignSid>,
-    services: BTreeMap<ServiceSid, Arc<Service>>,
+    served_networks: SharedMap<(SenderNo, Country), Arc<[NetworkPattern]>>,
+    channel_senders: SharedMap<ChannelSenderSid, Arc<ChannelSender>>,
+    channel_sender_by_number: SharedMap<PhoneNumber, ChannelSenderSid>,
+    brands: SharedMap<BrandSid, Arc<Brand>>,
+    campaigns: SharedMap<CampaignSid, Arc<Campaign>>,
+    campaign_by_service: SharedMap<ServiceSid, CampaignSid>,
+    services: SharedMap<ServiceSid, Arc<Service>>,
     /// By service, then by position.
-    members: BTreeMap<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
+    members: SharedMap<ServiceSid, SharedMap<u64, Arc<PoolMember>>>,
     /// Which service a pooled sender (by its SID in text) belongs to, and where in it.
-    membership: FxHashMap<String, (ServiceSid, u64)>,
-    pools: FxHashMap<ServiceSid, Arc<Pool>>,
+    membership: SharedMap<String, (ServiceSid, u64)>,
+    pools: SharedMap<ServiceSid, Arc<Pool>>,
     registered: registrations::Table,
 }
 
@@ -77,7 +74,6 @@ impl Directory {
     pub fn load(documents: Vec<Document>, vault: Vault) -> Result<Self, crate::secrets::WrongKey> {
         let directory = Self {
             tables: RwLock::default(),
-            answers: RwLock::default(),
             vault: Arc::new(vault),
         };
         let mut members = Vec::new();
@@ -94,11 +90,10 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The same settings, to be changed by themselves; without the answers, which nobody asks there.
+    /// The same settings, to be changed by themselves. Cheap, see [`SharedMap`].
     pub(crate) fn copy(&self) -> Self {
         Self {
             tables: RwLock::new(self.tables.read().clone()),
-            answers: RwLock::default(),
             vault: self.vault.clone(),
         }
     }
@@ -108,21 +103,10 @@ impl Directory {
         for change in changes {
             match change {
                 DocumentChange::Put(document) => self.put(document)?,
-                DocumentChange::Delete(key) => self.delete(&key),
+                DocumentChange::Delete(key) => self.tables.write().delete(&key),
             }
         }
         Ok(())
-    }
-
-    fn delete(&self, key: &DocumentKey) {
-        match (key.kind, key.key.split_once('/')) {
-            ("answer", Some((account, hash))) => {
-                if let (Ok(account), Ok(hash)) = (account.parse(), hash.parse()) {
-                    self.answers.write().remove(&(account, hash));
-                }
-            }
-            (kind, _) => self.tables.write().delete(kind, &key.key),
-        }
     }
 
     fn put(&self, document: Document) -> Result<(), crate::secrets::WrongKey> {
@@ -130,32 +114,8 @@ impl Directory {
             let token = self.vault.open(&account.auth_token_sealed)?;
             self.tables.write().tokens.insert(account.sid, token.into());
         }
-        if let Document::Answer(answer) = document {
-            let place = (answer.account, answer.key);
-            self.answers.write().insert(place, Arc::new(answer));
-        } else {
-            self.tables.write().put(document);
-        }
+        self.tables.write().put(document);
         Ok(())
-    }
-
-    /// What a request with this key was answered last.
-    pub(crate) fn answer(&self, account: AccountSid, key: KeyHash) -> Option<Arc<GivenAnswer>> {
-        self.answers.read().get(&(account, key)).cloned()
-    }
-
-    /// How many such answers the account has.
-    pub(crate) fn answers_of(&self, account: AccountSid) -> usize {
-        let all = (account, KeyHash([0; 16]))..=(account, KeyHash([u8::MAX; 16]));
-        self.answers.read().range(all).count()
-    }
-
-    /// Those that were given before an instant.
-    pub(crate) fn answers_before(&self, before_ms: Millis) -> Vec<DocumentKey> {
-        let answers = self.answers.read();
-        let old = answers.values().filter(|answer| answer.at_ms < before_ms);
-        old.map(|answer| Document::Answer(GivenAnswer::clone(answer)).key())
-            .collect()
     }
 
     pub fn vault(&self) -> &Vault {
@@ -439,25 +399,13 @@ impl Directory {
     /// The smallest account number not yet taken.
     pub(crate) fn next_account_no(&self) -> AccountNo {
         let tables = self.tables.read();
-        AccountNo(
-            tables
-                .account_by_no
-                .keys()
-                .map(|no| no.0)
-                .max()
-                .map_or(1, |no| no + 1),
-        )
+        AccountNo(tables.account_by_no.last_key().map_or(1, |no| no.0 + 1))
     }
 
     /// The smallest sender number not yet taken.
     pub(crate) fn next_sender_no(&self) -> SenderNo {
         let tables = self.tables.read();
-        SenderNo(
-            tables
-                .senders
-                .last_key_value()
-                .map_or(1, |(no, _)| no.0 + 1),
-        )
+        SenderNo(tables.senders.last_key().map_or(1, |no| no.0 + 1))
     }
 }
 
@@ -476,7 +424,8 @@ impl Tables {
                 let key = (sender.account, sender.address.clone(), sender.country);
                 let known = self.sender_by_address.insert(key, sender.no);
                 if is_alpha && known.is_none() {
-                    *self.alpha_senders.entry(sender.account).or_default() += 1;
+                    self.alpha_senders
+                        .update(sender.account, |count| *count += 1);
                 }
                 self.senders.insert(sender.no, Arc::new(sender));
             }
@@ -502,8 +451,6 @@ impl Tables {
                 self.services.insert(service.sid, Arc::new(service));
             }
             Document::PoolMember(member) => self.put_member(member),
-            // Kept beside the tables.
-            Document::Answer(_) => {}
             Document::RegisteredSender(entry) => self.registered.put(entry),
             Document::ChannelSender(sender) => {
                 let sid = sender.sid;
@@ -521,8 +468,8 @@ impl Tables {
         }
     }
 
-    fn delete(&mut self, kind: &str, key: &str) {
-        match kind {
+    fn delete(&mut self, DocumentKey { kind, key }: &DocumentKey) {
+        match *kind {
             "account" => drop(key.parse().map(|sid: AccountSid| {
                 self.tokens.remove(&sid);
                 if let Some(account) = self.accounts.remove(&sid) {
@@ -567,15 +514,15 @@ impl Tables {
 
     fn put_member(&mut self, member: PoolMember) {
         if let Some(sender) = self.pool_sender(&member) {
-            let pool = self.pools.entry(member.service).or_default();
-            Arc::make_mut(pool).insert(sender);
+            self.pools
+                .update(member.service, |pool| Arc::make_mut(pool).insert(sender));
         }
+        let (service, position) = (member.service, member.position);
         self.membership
-            .insert(member.sender.to_string(), (member.service, member.position));
-        self.members
-            .entry(member.service)
-            .or_default()
-            .insert(member.position, Arc::new(member));
+            .insert(member.sender.to_string(), (service, position));
+        self.members.update(service, |members| {
+            members.insert(position, Arc::new(member));
+        });
     }
 
     fn delete_member(&mut self, sender: &str) {
@@ -617,9 +564,11 @@ impl Tables {
         if let Some(member) = member
             && let Some(sender) = self.pool_sender(&member)
         {
-            let pool = Arc::make_mut(self.pools.entry(member.service).or_default());
-            pool.remove(sender.no);
-            pool.insert(sender);
+            self.pools.update(member.service, |pool| {
+                let pool = Arc::make_mut(pool);
+                pool.remove(sender.no);
+                pool.insert(sender);
+            });
         }
     }
 

@@ -96,6 +96,7 @@ struct Shared {
     /// See [`settings_lock::SettingsLock`].
     settings_lock: Arc<tokio::sync::Mutex<()>>,
     turns: Arc<idempotency::Turns>,
+    answers: idempotency::AnswerCounts,
     readiness: Readiness,
     webhooks: webhooks::Handle,
 }

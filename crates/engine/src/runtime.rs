@@ -30,6 +30,7 @@ use crate::dispatch::{
     CarrierPolicy, Dispatch, DispatchLimits, Effect, Failure, Input, Reconfigured, callback_job,
     find_receipted,
 };
+use crate::idempotency::AnswerCounts;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
@@ -245,6 +246,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
 
     let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
     let caps = Caps::open(setup.caps, &*store, &directory, clock.now_ms())?;
+    let answers = AnswerCounts::open(&*store, &directory)?;
     let acceptor = Arc::new(Acceptor {
         clock: clock.clone(),
         ids,
@@ -274,6 +276,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             scheduled: OnceCell::new(),
             settings_lock: Arc::default(),
             turns: Arc::default(),
+            answers,
             readiness: Readiness::default(),
             webhooks,
         }),
