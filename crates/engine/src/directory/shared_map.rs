@@ -126,14 +126,12 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     where
         V: Default,
     {
-        match self.get_mut(&key) {
-            Some(value) => change(value),
-            None => {
-                let mut value = V::default();
-                change(&mut value);
-                self.insert(key, value);
-            }
+        if let Some(value) = self.get_mut(&key) {
+            return change(value);
         }
+        let mut value = V::default();
+        change(&mut value);
+        self.insert(key, value);
     }
 }
 
