@@ -5,7 +5,6 @@
 //! ([`Engine::create_message_once`]), any other's answer in that of the settings it made
 //! ([`Engine::begin`]). One key is for one request whatever it creates, so each looks for both.
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -15,13 +14,13 @@ use postrider_core::fault::Fault;
 use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable, remembered_since_ms};
 use postrider_core::message::AccountNo;
 use postrider_core::settings::Account;
-use postrider_store::{GivenAnswer, Remembered, Store};
+use postrider_store::{GivenAnswer, Remembered};
 use rustc_hash::FxHashMap;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::messages::Created;
 use crate::settings_draft::SettingsDraft;
-use crate::{Directory, Engine, lost_task};
+use crate::{Engine, lost_task};
 
 /// Answers remembered at once for a main account and its subaccounts together. They are some kilobytes
 /// each; no honest client creates so many senders and services in a day.
@@ -79,43 +78,6 @@ impl Drop for Turn {
             }
         }
     }
-}
-
-/// How many answers the store has, for each main account and its subaccounts together.
-pub(crate) struct AnswerCounts(Mutex<FxHashMap<AccountNo, u64>>);
-
-impl AnswerCounts {
-    pub(crate) fn open(
-        store: &dyn Store,
-        directory: &Directory,
-    ) -> Result<Self, postrider_store::StoreError> {
-        let mut counts = FxHashMap::default();
-        for (account, count) in store.answers().counts()? {
-            *counts.entry(main_of(directory, account)).or_default() += count;
-        }
-        Ok(Self(Mutex::new(counts)))
-    }
-
-    fn of(&self, main: AccountNo) -> u64 {
-        self.0.lock().get(&main).copied().unwrap_or(0)
-    }
-
-    fn one_more(&self, main: AccountNo) {
-        *self.0.lock().entry(main).or_default() += 1;
-    }
-
-    fn one_less(&self, main: AccountNo) {
-        if let Entry::Occupied(mut count) = self.0.lock().entry(main) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
-    }
-}
-
-fn main_of(directory: &Directory, account: AccountNo) -> AccountNo {
-    directory.main_account_no(account).unwrap_or(account)
 }
 
 /// What was created with a key.
@@ -217,8 +179,7 @@ impl Engine {
 
     /// How many answers are remembered for the account's main account.
     fn answers_of(&self, account: &Account) -> u64 {
-        let main = main_of(self.directory(), account.no);
-        self.shared.answers.of(main)
+        self.shared.answers.of(self.directory(), account.no)
     }
 
     /// What is remembered under this key.
@@ -280,16 +241,9 @@ impl Engine {
                 return Ok(());
             }
             for account in gone {
-                let main = main_of(self.directory(), account);
-                self.shared.answers.one_less(main);
+                self.shared.answers.one_less(self.directory(), account);
             }
         }
-    }
-
-    /// Counts an answer that was written.
-    pub(crate) fn answer_was_kept(&self, account: AccountNo) {
-        let main = main_of(self.directory(), account);
-        self.shared.answers.one_more(main);
     }
 }
 
@@ -338,6 +292,7 @@ mod tests {
     use postrider_core::message::SenderNo;
     use postrider_core::pacing::PaceSettings;
     use postrider_core::select::SenderKind;
+    use postrider_store::Store;
     use postrider_store::memory::MemoryStore;
 
     use super::*;

@@ -7,6 +7,7 @@
 
 pub mod accept;
 mod alerts;
+mod answer_counts;
 mod auth_tokens;
 pub mod caps;
 mod carriers;
@@ -96,7 +97,7 @@ struct Shared {
     /// See [`settings_lock::SettingsLock`].
     settings_lock: Arc<tokio::sync::Mutex<()>>,
     turns: Arc<idempotency::Turns>,
-    answers: idempotency::AnswerCounts,
+    answers: answer_counts::AnswerCounts,
     readiness: Readiness,
     webhooks: webhooks::Handle,
 }

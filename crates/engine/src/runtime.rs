@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::accept::Acceptor;
 use crate::alerts::{Alerts, Details};
+use crate::answer_counts::AnswerCounts;
 use crate::caps::Caps;
 use crate::carriers::Carriers;
 use crate::committer::Committer;
@@ -30,7 +31,6 @@ use crate::dispatch::{
     CarrierPolicy, Dispatch, DispatchLimits, Effect, Failure, Input, Reconfigured, callback_job,
     find_receipted,
 };
-use crate::idempotency::AnswerCounts;
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
@@ -246,7 +246,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
 
     let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
     let caps = Caps::open(setup.caps, &*store, &directory, clock.now_ms())?;
-    let answers = AnswerCounts::open(&*store, &directory)?;
+    let answers = AnswerCounts::open(store.answers(), &directory)?;
     let acceptor = Arc::new(Acceptor {
         clock: clock.clone(),
         ids,

@@ -84,7 +84,7 @@ impl Engine {
         };
         let changes = self.write(commit).await?;
         if let Some(account) = answered {
-            self.answer_was_kept(account);
+            self.shared.answers.one_more(self.directory(), account);
         }
         if changes.is_empty() {
             return Ok(());

@@ -1,14 +1,14 @@
 //! A sorted map that is copied in no time: a copy shares what neither side has changed since.
 //!
 //! Its entries are in chunks, in order. A write copies the list of chunks and the one chunk that it
-//! changes if another map has them too, and nothing else. So the directory of a draft costs what the
-//! draft changes, however many senders there are.
+//! changes if another map has them too, and nothing else. So the directory of a draft costs little
+//! more than what the draft changes, however many senders there are.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-/// Entries of a chunk at most. With ten thousand entries a write to a copy clones two hundred pointers
-/// and some tens of entries.
+/// Entries of a chunk at most. With ten thousand entries a write to a copy clones some hundred pointers
+/// and some ten entries.
 const CHUNK_MAX: usize = 64;
 
 #[derive(Clone)]
