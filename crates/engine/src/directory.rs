@@ -64,7 +64,7 @@ struct Tables {
     /// By service, then by position.
     members: SharedMap<ServiceSid, SharedMap<u64, Arc<PoolMember>>>,
     /// Which service a pooled sender (by its SID in text) belongs to, and where in it.
-    membership: SharedMap<String, (ServiceSid, u64)>,
+    membership: SharedMap<Arc<str>, (ServiceSid, u64)>,
     pools: SharedMap<ServiceSid, Arc<Pool>>,
     registered: registrations::Table,
 }
@@ -519,7 +519,7 @@ impl Tables {
         }
         let (service, position) = (member.service, member.position);
         self.membership
-            .insert(member.sender.to_string(), (service, position));
+            .insert(member.sender.to_string().into(), (service, position));
         self.members.update(service, |members| {
             members.insert(position, Arc::new(member));
         });

@@ -7,17 +7,23 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-/// Entries of a chunk at most. With ten thousand entries a write to a copy clones some hundred pointers
-/// and some ten entries.
+/// Entries of a chunk at most. With ten thousand entries a write to a copy clones some hundred keys
+/// and pointers, and some ten entries.
 const CHUNK_MAX: usize = 64;
 
 #[derive(Clone)]
 pub(super) struct SharedMap<K, V> {
-    /// None is empty.
-    chunks: Arc<Vec<Arc<Chunk<K, V>>>>,
+    chunks: Arc<Vec<Chunk<K, V>>>,
 }
 
-type Chunk<K, V> = Vec<(K, V)>;
+#[derive(Clone)]
+struct Chunk<K, V> {
+    /// Not above the first of them. Here, so that a look-up opens one chunk only. Whatever is below the
+    /// first chunk's belongs there too.
+    from: K,
+    /// Never empty.
+    entries: Arc<Vec<(K, V)>>,
+}
 
 impl<K, V> Default for SharedMap<K, V> {
     fn default() -> Self {
@@ -32,8 +38,8 @@ impl<K: Ord, V> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (chunk, at) = self.place(key);
-        let (_, value) = &self.chunks.get(chunk)?[at.ok()?];
+        let (no, at) = self.place(key);
+        let (_, value) = &self.chunks.get(no)?.entries[at.ok()?];
         Some(value)
     }
 
@@ -50,12 +56,12 @@ impl<K: Ord, V> SharedMap<K, V> {
 
     /// In the order of their keys.
     pub(super) fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
-        let entries = self.chunks.iter().flat_map(|chunk| chunk.iter());
+        let entries = self.chunks.iter().flat_map(|chunk| chunk.entries.iter());
         entries.map(|(_, value)| value)
     }
 
     pub(super) fn last_key(&self) -> Option<&K> {
-        let (key, _) = self.chunks.last()?.last()?;
+        let (key, _) = self.chunks.last()?.entries.last()?;
         Some(key)
     }
 
@@ -66,12 +72,13 @@ impl<K: Ord, V> SharedMap<K, V> {
     {
         let after = self
             .chunks
-            .partition_point(|chunk| chunk[0].0.borrow() <= key);
-        let chunk = after.saturating_sub(1);
-        let at = self.chunks.get(chunk).map_or(Err(0), |chunk| {
-            chunk.binary_search_by(|(known, _)| known.borrow().cmp(key))
+            .partition_point(|chunk| chunk.from.borrow() <= key);
+        let no = after.saturating_sub(1);
+        let at = self.chunks.get(no).map_or(Err(0), |chunk| {
+            let entries = &chunk.entries;
+            entries.binary_search_by(|(known, _)| known.borrow().cmp(key))
         });
-        (chunk, at)
+        (no, at)
     }
 }
 
@@ -81,17 +88,24 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         let (no, at) = self.place(&key);
         let chunks = Arc::make_mut(&mut self.chunks);
         let Some(chunk) = chunks.get_mut(no) else {
-            chunks.push(Arc::new(vec![(key, value)]));
+            chunks.push(Chunk {
+                from: key.clone(),
+                entries: Arc::new(vec![(key, value)]),
+            });
             return None;
         };
-        let chunk = Arc::make_mut(chunk);
+        let entries = Arc::make_mut(&mut chunk.entries);
         match at {
-            Ok(at) => return Some(std::mem::replace(&mut chunk[at].1, value)),
-            Err(at) => chunk.insert(at, (key, value)),
+            Ok(at) => return Some(std::mem::replace(&mut entries[at].1, value)),
+            Err(at) => entries.insert(at, (key, value)),
         }
-        if chunk.len() > CHUNK_MAX {
-            let rest = chunk.split_off(CHUNK_MAX / 2);
-            chunks.insert(no + 1, Arc::new(rest));
+        if entries.len() > CHUNK_MAX {
+            let rest = entries.split_off(CHUNK_MAX / 2);
+            let rest = Chunk {
+                from: rest[0].0.clone(),
+                entries: Arc::new(rest),
+            };
+            chunks.insert(no + 1, rest);
         }
         None
     }
@@ -103,9 +117,9 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         let (no, at) = self.place(key);
         let at = at.ok()?;
         let chunks = Arc::make_mut(&mut self.chunks);
-        let chunk = Arc::make_mut(&mut chunks[no]);
-        let (_, value) = chunk.remove(at);
-        if chunk.is_empty() {
+        let entries = Arc::make_mut(&mut chunks[no].entries);
+        let (_, value) = entries.remove(at);
+        if entries.is_empty() {
             chunks.remove(no);
         }
         Some(value)
@@ -118,7 +132,8 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         let (no, at) = self.place(key);
         let at = at.ok()?;
         let chunks = Arc::make_mut(&mut self.chunks);
-        Some(&mut Arc::make_mut(&mut chunks[no])[at].1)
+        let entries = Arc::make_mut(&mut chunks[no].entries);
+        Some(&mut entries[at].1)
     }
 
     /// Changes what the key has, or else puts in the default, changed.
@@ -172,8 +187,8 @@ mod tests {
             assert_eq!(map.get(&key), model.get(&key));
             assert_eq!(map.contains_key(&key), model.contains_key(&key));
         }
-        let sizes = map.chunks.iter().map(|chunk| chunk.len());
-        assert!(sizes.clone().all(|size| (1..=CHUNK_MAX).contains(&size)));
+        let mut sizes = map.chunks.iter().map(|chunk| chunk.entries.len());
+        assert!(sizes.all(|size| (1..=CHUNK_MAX).contains(&size)));
     }
 
     proptest! {
@@ -224,7 +239,7 @@ mod tests {
         copy.insert(5_000, 0);
         copy.insert(10_000, 0);
         let pairs = map.chunks.iter().zip(copy.chunks.iter());
-        let differ = pairs.filter(|(one, other)| !Arc::ptr_eq(one, other));
+        let differ = pairs.filter(|(one, other)| !Arc::ptr_eq(&one.entries, &other.entries));
         assert_eq!(differ.count(), 2);
         assert_eq!(map.get(&5_000), Some(&5_000));
         assert_eq!(map.get(&10_000), None);
