@@ -33,6 +33,10 @@ class Postrider:
         self._listen = "127.0.0.1:0"
         self._config = self.directory / "postrider.toml"
         self._log = self.directory / "postrider.log"
+        self.configure(config)
+
+    def configure(self, config: str):
+        """Writes the configuration, for the next start or reload."""
         # A top-level key or a section given by the caller must not appear twice, so ours are few.
         self._config.write_text(
             f'[store]\nurl = "sqlite://{self.directory / "data"}"\n\n'
@@ -105,6 +109,11 @@ class Postrider:
     def log_tail(self, lines=40) -> str:
         text = self._log.read_text(errors="replace") if self._log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def log_count(self, text: str) -> int:
+        """How many lines of the log have this text in them."""
+        log = self._log.read_text(errors="replace") if self._log.exists() else ""
+        return sum(text in line for line in log.splitlines())
 
     def extension(self, path: str, account=None, **form):
         """POSTs a form to `/x/v1/PATH` as `account` (default: the main one); returns the JSON."""

@@ -256,7 +256,7 @@ error_codes! {
         "Sending to the country of the 'To' number is disabled for this account.";
     21451 InvalidAreaCode 400 error page "Invalid area code"
         "The area code is not one of the North American Numbering Plan. Give three digits, the first of them 2 to 9.";
-    21452 NoNumbersInAreaCode 400 error - "No numbers in this area code"
+    21452 NoNumbersInAreaCode 400 error page "No numbers in this area code"
         "The inventory holds no unassigned number in this area code.";
 
     // Creating a message.
@@ -302,18 +302,18 @@ error_codes! {
         "The 'ValidityPeriod' must be a whole number of seconds from 1 to 36000.";
     21626 InvalidStatusCallbackEvent 400 error - "Invalid StatusCallbackEvent"
         "The 'StatusCallbackEvent' names no event.";
-    21627 InvalidMaxPrice 400 error - "Invalid MaxPrice"
-        "The 'MaxPrice' is not a number.";
+    21627 InvalidMaxPrice 400 error page "Invalid MaxPrice"
+        "The 'MaxPrice' must be a number, 0 or more.";
     21635 ToIsLandline 400 error page "'To' is a landline"
         "The 'To' number is a landline and cannot receive messages. Give a mobile number.";
     21654 MissingContentSid 400 error - "ContentSid is missing"
         "This request needs a 'ContentSid'.";
-    21655 InvalidContentSid 400 error - "Invalid ContentSid"
+    21655 InvalidContentSid 400 error page "Invalid ContentSid"
         "The 'ContentSid' names no template of this account.";
     21656 InvalidContentVariables 400 error - "Invalid ContentVariables"
         "The 'ContentVariables' must be one JSON object with a text for each variable of the template.";
     21657 InvalidSenderId 400 error page "Invalid sender ID"
-        "An alphanumeric sender ID has 1 to 11 characters (letters, digits, space, '+', '-', '_', '&') and at least one letter.";
+        "An alphanumeric sender ID has 1 to 11 characters (letters, digits, space, '+', '-', '_', '&'), at least one letter, and no space first or last.";
     21658 ParameterTooLong 400 error page "Parameter too long"
         "A parameter is longer than allowed. Shorten it.";
     21659 FromNotOurs 400 error page "'From' is not a sender of this server"
@@ -438,9 +438,9 @@ error_codes! {
         "Today's message limit at this carrier is reached.";
     30028 InvalidApiVersion 400 error - "Invalid API version"
         "The API version is unknown.";
-    30029 InvalidContentRetention 400 error - "Invalid ContentRetention"
+    30029 InvalidContentRetention 400 error page "Invalid ContentRetention"
         "The 'ContentRetention' must be retain or discard.";
-    30030 InvalidAddressRetention 400 error - "Invalid AddressRetention"
+    30030 InvalidAddressRetention 400 error page "Invalid AddressRetention"
         "The 'AddressRetention' must be retain or obfuscate.";
     30031 InvalidMaxRate 400 error - "Invalid MaxRate"
         "The 'MaxRate' is not usable.";
@@ -460,7 +460,7 @@ error_codes! {
         "The message was stopped because it carries a one-time password.";
     30039 MessageLoopFiltered - warning - "Message loop stopped"
         "Two systems seem to answer each other; the message was stopped.";
-    30040 SenderIdNotRegistered - error page "Sender ID not registered"
+    30040 SenderIdNotRegistered 400 error page "Sender ID not registered"
         "The destination refuses sender IDs that are not registered. Register this one.";
     30041 UnregisteredToUnitedKingdom - error - "Unregistered sender to the United Kingdom"
         "Messages from this number to the United Kingdom need a registration.";
@@ -486,7 +486,7 @@ error_codes! {
         "A short link is unknown or has expired. The visitor was sent to the fallback URL.";
     30105 LinkNotFound - warning - "Short link not found"
         "A short link is unknown or has expired, and the domain has no fallback URL.";
-    30106 AccountWithoutDomain 400 error - "Account has no link domain"
+    30106 AccountWithoutDomain 400 error page "Account has no link domain"
         "No link domain is set up for this account.";
     30107 DomainWithoutCertificate 400 error - "Domain has no certificate"
         "No certificate with its private key was uploaded for this domain.";
@@ -584,7 +584,7 @@ error_codes! {
         "The content of the message has no form on this channel.";
     63007 ChannelSenderNotFound 400 error page "No channel sender with this 'From'"
         "This account has no channel sender with the 'From' address.";
-    63008 ChannelMisconfigured - error - "Channel misconfigured"
+    63008 ChannelMisconfigured - error page "Channel misconfigured"
         "The channel is not set up correctly on this server.";
     63009 ChannelServerError - error - "Channel provider error"
         "The channel's provider answered with a server error; its words are in the channel status message.";
@@ -663,83 +663,4 @@ error_codes! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_ascend_and_survive_the_round_trip() {
-        assert!(ErrorCode::ALL.is_sorted_by(|a, b| a < b && a.code() < b.code()));
-        for &error in ErrorCode::ALL {
-            assert_eq!(ErrorCode::try_from(error.code()), Ok(error));
-            assert_eq!(error.to_string(), error.code().to_string());
-        }
-        assert_eq!(ErrorCode::try_from(21_625), Err(UnknownErrorCode(21_625)));
-    }
-
-    #[test]
-    fn a_code_that_answers_a_request_has_an_error_status() {
-        for &error in ErrorCode::ALL {
-            assert!((400..600).contains(&error.http_status()), "{error}");
-        }
-        assert_eq!(ErrorCode::Unauthorized.http_status(), 401);
-        assert_eq!(ErrorCode::SenderQueueFull.http_status(), 429);
-        assert_eq!(ErrorCode::NotCancelable.http_status(), 409);
-        assert_eq!(ErrorCode::ValidityPeriodExpired.synchronous_status(), None);
-    }
-
-    #[test]
-    fn titles_are_headings_and_messages_are_sentences() {
-        for &error in ErrorCode::ALL {
-            assert!(!error.title().ends_with('.'), "{error}: {}", error.title());
-            assert!(
-                error.message().ends_with('.'),
-                "{error}: {}",
-                error.message()
-            );
-            assert!(error.title().len() <= 60, "{error}: {}", error.title());
-        }
-    }
-
-    #[test]
-    fn warnings_are_those_after_which_the_work_went_on() {
-        assert_eq!(
-            ErrorCode::PreregistrationWanted.alert_level(),
-            AlertLevel::Warning
-        );
-        assert_eq!(
-            ErrorCode::TwimlSchemaWarning.alert_level(),
-            AlertLevel::Warning
-        );
-        assert_eq!(ErrorCode::WebhookFailed.alert_level(), AlertLevel::Error);
-    }
-
-    #[test]
-    fn every_page_belongs_to_a_code_and_every_promised_page_is_there() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
-        let mut pages: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        pages.sort();
-        let promised: Vec<_> = ErrorCode::ALL
-            .iter()
-            .filter(|error| error.is_documented())
-            .map(|error| format!("{error}.md"))
-            .collect();
-        assert_eq!(pages, promised);
-
-        for error in ErrorCode::ALL.iter().filter(|error| error.is_documented()) {
-            let page = std::fs::read_to_string(format!("{folder}/{error}.md")).unwrap();
-            let heading = format!("# {error}: {}", error.title());
-            assert_eq!(page.lines().next(), Some(heading.as_str()));
-            if page.contains("answer to a request") {
-                let status = format!("with HTTP {}", error.http_status());
-                assert!(page.contains(&status), "{error}.md: {status}");
-            }
-            assert!(
-                page.contains("\n## Check\n") && page.contains("\n## Settings\n"),
-                "{error}.md"
-            );
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@
 //! come in as arguments; what must happen next goes out as values. The modules are listed in the
 //! order in which a message meets them.
 
+mod serde_as_text;
+
 pub mod clock;
 pub mod sid;
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::serde_as_text;
 
 /// A mobile network: mobile country code and mobile network code (ITU-T E.212).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,21 +126,13 @@ impl FromStr for NetworkPattern {
     }
 }
 
-impl Serialize for NetworkPattern {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for NetworkPattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
+serde_as_text! {
+    NetworkPattern = str::parse;
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize as _;
     use serde::de::IntoDeserializer as _;
     use serde::de::value::{Error as ValueError, StrDeserializer};
 

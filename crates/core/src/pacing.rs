@@ -255,7 +255,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sender_rate::Reach;
+    use crate::sender_rate::Zone;
 
     fn pace(per_second: f64) -> Pace {
         Pace::new(Rate::per_second(per_second))
@@ -383,7 +383,7 @@ mod tests {
     fn kinds_have_their_documented_rates() {
         let rate = |settings: &PaceSettings, kind, country: &str| {
             let rate = settings.rate(kind, Country::parse(country));
-            [Reach::UsCa, Reach::Elsewhere].map(|reach| rate.to(reach).0 / 1_000_000)
+            [Zone::UsCa, Zone::Elsewhere].map(|zone| rate.to(zone).0 / 1_000_000)
         };
         let default = PaceSettings::default();
         assert_eq!(rate(&default, SenderKind::LongCode, "US"), [1, 1]);

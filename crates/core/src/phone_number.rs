@@ -10,13 +10,11 @@
 //! E.164: <https://www.itu.int/rec/T-REC-E.164>; `To` formats and the error codes:
 //! <https://www.twilio.com/docs/messaging/api/message-resource>.
 
-use std::borrow::Cow;
 use std::fmt;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::country::Country;
 use crate::nanp::{AreaCode, Assignment};
+use crate::serde_as_text;
 
 mod plan;
 #[cfg(test)]
@@ -206,20 +204,15 @@ impl fmt::Display for PhoneNumber {
     }
 }
 
-/// As `+` and digits, which people can read and every JSON parser keeps exact.
-impl Serialize for PhoneNumber {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+// As `+` and digits, which people can read and every JSON parser keeps exact.
+serde_as_text! {
+    PhoneNumber = stored;
 }
 
 /// Does not ask the numbering plan: what was accepted once must stay readable when the plan changes.
-impl<'de> Deserialize<'de> for PhoneNumber {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        text.strip_prefix('+')
-            .and_then(|digits| digits.parse().ok())
-            .and_then(Self::from_digits)
-            .ok_or_else(|| serde::de::Error::custom("expected '+' and 7 to 15 digits"))
-    }
+fn stored(text: &str) -> Result<PhoneNumber, &'static str> {
+    text.strip_prefix('+')
+        .and_then(|digits| digits.parse().ok())
+        .and_then(PhoneNumber::from_digits)
+        .ok_or("expected '+' and 7 to 15 digits")
 }

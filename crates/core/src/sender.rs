@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::phone_number::PhoneNumber;
+use crate::serde_as_text;
 
 /// How a sender appears on the wire and in `From`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,8 +29,11 @@ impl SenderAddress {
     /// Reads the form that [`Display`](fmt::Display) writes: `+14155550101`, `55501`, `ACME` or
     /// `whatsapp:+14155550101`.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.starts_with('+') {
-            return PhoneNumber::parse(text).ok().map(Self::Number);
+        // An alpha sender may begin with a plus sign too, and has a letter.
+        if text.starts_with('+')
+            && let Ok(number) = PhoneNumber::parse(text)
+        {
+            return Some(Self::Number(number));
         }
         if let Some(number) = text.strip_prefix(WHATSAPP_PREFIX) {
             return PhoneNumber::parse(number).ok().map(Self::WhatsApp);
@@ -75,7 +77,8 @@ impl fmt::Display for ShortCode {
     }
 }
 
-/// 1 to 11 ASCII letters, digits, space and `+ - _ &`, with at least one letter (api.md 8.3).
+/// 1 to 11 ASCII letters, digits, space and `+ - _ &`, with at least one letter (api.md 8.3). A space
+/// is neither first nor last (ours: a handset would not show it, so that two senders looked alike).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlphaSenderId(Box<str>);
 
@@ -85,6 +88,7 @@ impl AlphaSenderId {
             |b: u8| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'+' | b'-' | b'_' | b'&');
         let is_alpha = (1..=11).contains(&text.len())
             && text.bytes().all(is_allowed)
+            && text.trim_ascii().len() == text.len()
             && text.bytes().any(|b| b.is_ascii_alphabetic());
         is_alpha.then(|| Self(text.into()))
     }
@@ -100,28 +104,10 @@ impl fmt::Display for AlphaSenderId {
     }
 }
 
-/// Text types whose stored form is what they print.
-macro_rules! serde_as_text {
-    ($($name:ident: $what:literal;)*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("not ", $what)))
-            }
-        }
-    )*};
-}
-
 serde_as_text! {
-    SenderAddress: "a sender's address";
-    ShortCode: "a short code";
-    AlphaSenderId: "an alphanumeric sender id";
+    SenderAddress = |text| SenderAddress::parse(text).ok_or("not a sender's address");
+    ShortCode = |text| ShortCode::parse(text).ok_or("not a short code");
+    AlphaSenderId = |text| AlphaSenderId::parse(text).ok_or("not an alphanumeric sender id");
 }
 
 #[cfg(test)]
@@ -139,10 +125,51 @@ mod tests {
             ("whatsapp:", false),
             ("WhatsApp:+14155550101", false),
             ("rcs:agent", false),
+            ("+ACME", true),
+            ("+1A", true),
+            ("+1", false),
+            ("A & B-C_D", true),
+            (" ACME", false),
+            ("ACME ", false),
         ] {
             let address = SenderAddress::parse(text);
             let written = address.map(|address| address.to_string());
             assert_eq!(written.as_deref(), is_address.then_some(text), "{text}");
+        }
+    }
+
+    /// What is stored of a sender is its text, which must be read again.
+    #[test]
+    fn an_alpha_sender_is_nothing_else() {
+        for text in [
+            "ACME",
+            "+ACME",
+            "+1415555A",
+            "1A",
+            "A1",
+            "A B",
+            "4155550101A",
+            "&A",
+            "-A",
+        ] {
+            let id = AlphaSenderId::parse(text).map(SenderAddress::Alpha);
+            assert!(id.is_some(), "{text}");
+            assert_eq!(SenderAddress::parse(text), id, "{text}");
+        }
+        for text in [
+            "",
+            "123",
+            "+12",
+            " A",
+            "A ",
+            " ",
+            "ABCDEFGHIJKL",
+            "Ä",
+            "A\tB",
+            "A.B",
+            "\nA",
+        ] {
+            assert_eq!(AlphaSenderId::parse(text), None, "{text:?}");
         }
     }
 

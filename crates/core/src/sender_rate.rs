@@ -11,12 +11,12 @@ use crate::phone_number::PhoneNumber;
 
 /// Where a message goes, as far as rates tell countries apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Zone {
     UsCa,
     Elsewhere,
 }
 
-impl Reach {
+impl Zone {
     pub fn of(to: PhoneNumber) -> Self {
         match to.country() {
             Some(Country::US | Country::CA) => Self::UsCa,
@@ -71,11 +71,11 @@ pub struct Queued {
 
 impl Queued {
     #[must_use]
-    pub fn plus(mut self, segments: u16, reach: Reach) -> Self {
+    pub fn plus(mut self, segments: u16, zone: Zone) -> Self {
         let segments = u64::from(segments);
-        match reach {
-            Reach::UsCa => self.us_ca += segments,
-            Reach::Elsewhere => self.elsewhere += segments,
+        match zone {
+            Zone::UsCa => self.us_ca += segments,
+            Zone::Elsewhere => self.elsewhere += segments,
         }
         self
     }
@@ -96,10 +96,10 @@ impl SenderRate {
         Self { us_ca, elsewhere }
     }
 
-    pub fn to(self, reach: Reach) -> Rate {
-        match reach {
-            Reach::UsCa => self.us_ca,
-            Reach::Elsewhere => self.elsewhere,
+    pub fn to(self, zone: Zone) -> Rate {
+        match zone {
+            Zone::UsCa => self.us_ca,
+            Zone::Elsewhere => self.elsewhere,
         }
     }
 
@@ -117,8 +117,8 @@ impl SenderRate {
     }
 
     /// What a message takes of the bucket; nothing where there is no limit.
-    pub fn cost(self, segments: u16, reach: Reach) -> Cost {
-        Cost::at(self.bucket(), self.to(reach), segments)
+    pub fn cost(self, segments: u16, zone: Zone) -> Cost {
+        Cost::at(self.bucket(), self.to(zone), segments)
     }
 
     /// How long a queue takes to drain, rounded up.
@@ -135,17 +135,17 @@ mod tests {
 
     #[test]
     fn only_the_us_and_canada_are_near() {
-        for (to, reach) in [
-            ("+14155550101", Reach::UsCa),
-            ("+16045550101", Reach::UsCa),
-            ("whatsapp:+14155550101", Reach::UsCa),
+        for (to, zone) in [
+            ("+14155550101", Zone::UsCa),
+            ("+16045550101", Zone::UsCa),
+            ("whatsapp:+14155550101", Zone::UsCa),
             // Jamaica and Puerto Rico share the +1.
-            ("+18765550101", Reach::Elsewhere),
-            ("+17875550101", Reach::Elsewhere),
-            ("+447911123456", Reach::Elsewhere),
-            ("", Reach::Elsewhere),
+            ("+18765550101", Zone::Elsewhere),
+            ("+17875550101", Zone::Elsewhere),
+            ("+447911123456", Zone::Elsewhere),
+            ("", Zone::Elsewhere),
         ] {
-            assert_eq!(Reach::of_text(to), reach, "{to}");
+            assert_eq!(Zone::of_text(to), zone, "{to}");
         }
     }
 
@@ -165,8 +165,8 @@ mod tests {
             let rate = SenderRate::new(Rate::per_second(us_ca), Rate::per_second(elsewhere));
             let shown = format!("{us_ca} and {elsewhere}");
             assert_eq!(rate.bucket(), Rate::per_second(bucket), "{shown}");
-            assert_eq!(rate.cost(2, Reach::UsCa), Cost(near), "{shown}");
-            assert_eq!(rate.cost(2, Reach::Elsewhere), Cost(far), "{shown}");
+            assert_eq!(rate.cost(2, Zone::UsCa), Cost(near), "{shown}");
+            assert_eq!(rate.cost(2, Zone::Elsewhere), Cost(far), "{shown}");
         }
     }
 
@@ -176,10 +176,10 @@ mod tests {
         let mut pace = Pace::new(rate.bucket());
         let (mut now_ms, mut queued) = (0, Queued::default());
         // A second's worth may leave at once: this is it.
-        assert_eq!(pace.take_cost(0, rate.cost(3, Reach::UsCa)), Ok(()));
-        for reach in [Reach::Elsewhere, Reach::UsCa, Reach::UsCa, Reach::Elsewhere] {
-            queued = queued.plus(1, reach);
-            while let Err(later_ms) = pace.take_cost(now_ms, rate.cost(1, reach)) {
+        assert_eq!(pace.take_cost(0, rate.cost(3, Zone::UsCa)), Ok(()));
+        for zone in [Zone::Elsewhere, Zone::UsCa, Zone::UsCa, Zone::Elsewhere] {
+            queued = queued.plus(1, zone);
+            while let Err(later_ms) = pace.take_cost(now_ms, rate.cost(1, zone)) {
                 now_ms = later_ms;
             }
         }

@@ -4,6 +4,7 @@
 //! one JSON row per document, so a new field with a default needs no migration.
 
 mod channel_sender;
+mod sender_status;
 mod us_a2p;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ pub use self::channel_sender::{
     ChannelConfiguration, ChannelProfile, ChannelSender, ChannelSenderRecord, ChannelWebhooks,
     Labeled,
 };
+pub use self::sender_status::SenderStatus;
 pub use self::us_a2p::{Brand, BrandStatus, Campaign, CampaignStatus};
 
 use crate::clock::Millis;
@@ -210,6 +212,8 @@ pub struct IncomingNumber {
     pub sender: SenderNo,
     pub number: PhoneNumber,
     pub friendly_name: String,
+    #[serde(default, skip_serializing_if = "SenderStatus::is_active")]
+    pub status: SenderStatus,
     pub capabilities: Capabilities,
     pub webhooks: SenderWebhooks,
     /// Apart, because no message reads it.
@@ -230,6 +234,8 @@ pub struct ShortCodeEntry {
     pub code: ShortCode,
     pub country: Country,
     pub friendly_name: String,
+    #[serde(default, skip_serializing_if = "SenderStatus::is_active")]
+    pub status: SenderStatus,
     pub capabilities: Capabilities,
     pub webhooks: SenderWebhooks,
     #[serde(default)]

@@ -9,9 +9,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::clock::Millis;
+use crate::serde_as_text;
 
 /// Bits of the sequence within one millisecond.
 pub const SEQUENCE_BITS: u32 = 20;
@@ -81,7 +80,12 @@ impl Id {
         at_ms.clamp(0, (1 << MS_BITS) - 1) << SEQUENCE_BITS
     }
 
-    fn parse_hex(digits: &str) -> Option<Self> {
+    /// Reads what follows a SID's prefix. Callers may write letters and digits in either case.
+    fn parse_behind(prefix: &str, text: &str) -> Option<Self> {
+        let (given, digits) = text.split_at_checked(prefix.len())?;
+        if !given.eq_ignore_ascii_case(prefix) {
+            return None;
+        }
         let is_hex = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
         is_hex
             .then(|| u128::from_str_radix(digits, 16).ok().map(Self))
@@ -122,8 +126,7 @@ macro_rules! sids {
             type Err = InvalidSid;
 
             fn from_str(text: &str) -> Result<Self, InvalidSid> {
-                text.strip_prefix($prefix)
-                    .and_then(Id::parse_hex)
+                Id::parse_behind($prefix, text)
                     .map(Self)
                     .ok_or(InvalidSid { prefix: $prefix })
             }
@@ -141,17 +144,8 @@ macro_rules! sids {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
+        serde_as_text! {
+            $name = str::parse;
         }
     )*};
 }
@@ -207,7 +201,7 @@ impl FromStr for MessageSid {
 
     fn from_str(text: &str) -> Result<Self, InvalidSid> {
         for kind in [MessageKind::Sms, MessageKind::Mms] {
-            if let Some(id) = text.strip_prefix(kind.prefix()).and_then(Id::parse_hex) {
+            if let Some(id) = Id::parse_behind(kind.prefix(), text) {
                 return Ok(Self { id, kind });
             }
         }
@@ -260,19 +254,29 @@ mod tests {
     }
 
     #[test]
-    fn sids_accept_either_case_and_print_lower_case() {
-        let sid: AccountSid = "AC0123456789ABCDEF0123456789abcdef".parse().unwrap();
-        assert_eq!(sid.to_string(), "AC0123456789abcdef0123456789abcdef");
-        assert!(
-            "MG0123456789ABCDEF0123456789abcdef"
-                .parse::<AccountSid>()
-                .is_err()
-        );
-        assert!(
-            "AC+123456789ABCDEF0123456789abcdef"
-                .parse::<AccountSid>()
-                .is_err()
-        );
+    fn sids_accept_either_case_and_print_lower_case_digits() {
+        for text in [
+            "AC0123456789ABCDEF0123456789abcdef",
+            "AC0123456789abcdef0123456789abcdef",
+            "ac0123456789abcdef0123456789abcdef",
+            "aC0123456789ABCDEF0123456789ABCDEF",
+        ] {
+            let sid: AccountSid = text.parse().unwrap();
+            assert_eq!(sid.to_string(), "AC0123456789abcdef0123456789abcdef");
+        }
+        for text in [
+            "MG0123456789abcdef0123456789abcdef",
+            "AC+123456789abcdef0123456789abcdef",
+            "AC0123456789abcdef0123456789abcde",
+            "AC0123456789abcdef0123456789abcdef0",
+            "A",
+            "ÄC0123456789abcdef0123456789abcdef",
+            "",
+        ] {
+            assert!(text.parse::<AccountSid>().is_err(), "{text}");
+        }
+        let sid: MessageSid = "mm0123456789ABCDEF0123456789abcdef".parse().unwrap();
+        assert_eq!(sid.to_string(), "MM0123456789abcdef0123456789abcdef");
     }
 
     #[test]

@@ -6,9 +6,10 @@
 
 mod channel_senders;
 mod registrations;
-mod shared_map;
+mod shared;
 mod us_a2p;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -20,16 +21,17 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{Pool, PoolSender};
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, ApiKey, Brand, Campaign, ChannelSender, Document, DocumentKey, IncomingNumber,
-    PoolMember, PoolSenderSid, Sender, Service, ShortCodeEntry,
+    Account, ApiKey, Brand, Campaign, ChannelSender, Document, IncomingNumber, PoolMember,
+    PoolSenderSid, Sender, Service, ShortCodeEntry,
 };
 use postrider_core::sid::{
     AccountSid, BrandSid, CampaignSid, ChannelSenderSid, KeySid, PhoneNumberSid, ServiceSid,
     ShortCodeSid,
 };
 use postrider_store::DocumentChange;
+use rustc_hash::FxHashMap;
 
-use self::shared_map::SharedMap;
+use self::shared::Shared;
 use crate::pool;
 use crate::secrets::Vault;
 
@@ -39,34 +41,39 @@ pub struct Directory {
     vault: Arc<Vault>,
 }
 
-/// Lists are shown in the order of SIDs (of creation).
+/// A table that is shown in the order of its keys: of SIDs, the order of creation.
+type Listed<K, V> = Shared<BTreeMap<K, V>>;
+
+/// A table for look-ups only.
+type LookedUp<K, V> = Shared<FxHashMap<K, V>>;
+
 #[derive(Clone, Default)]
 struct Tables {
-    accounts: SharedMap<AccountSid, Arc<Account>>,
-    account_by_no: SharedMap<AccountNo, AccountSid>,
+    accounts: Listed<AccountSid, Arc<Account>>,
+    account_by_no: LookedUp<AccountNo, AccountSid>,
     /// Auth tokens in the clear, for signing webhooks. Never logged, never listed.
-    tokens: SharedMap<AccountSid, Arc<str>>,
-    keys: SharedMap<KeySid, Arc<ApiKey>>,
-    senders: SharedMap<SenderNo, Arc<Sender>>,
-    sender_by_address: SharedMap<(AccountSid, SenderAddress, Option<Country>), SenderNo>,
-    alpha_senders: SharedMap<AccountSid, usize>,
-    numbers: SharedMap<PhoneNumberSid, Arc<IncomingNumber>>,
-    number_by_digits: SharedMap<PhoneNumber, PhoneNumberSid>,
-    short_codes: SharedMap<ShortCodeSid, Arc<ShortCodeEntry>>,
+    tokens: LookedUp<AccountSid, Arc<str>>,
+    keys: Listed<KeySid, Arc<ApiKey>>,
+    senders: Listed<SenderNo, Arc<Sender>>,
+    sender_by_address: LookedUp<(AccountSid, SenderAddress, Option<Country>), SenderNo>,
+    alpha_senders: LookedUp<AccountSid, usize>,
+    numbers: Listed<PhoneNumberSid, Arc<IncomingNumber>>,
+    number_by_digits: LookedUp<PhoneNumber, PhoneNumberSid>,
+    short_codes: Listed<ShortCodeSid, Arc<ShortCodeEntry>>,
     /// Of short codes that do not reach all networks of their country.
-    served_networks: SharedMap<(SenderNo, Country), Arc<[NetworkPattern]>>,
-    channel_senders: SharedMap<ChannelSenderSid, Arc<ChannelSender>>,
-    channel_sender_by_number: SharedMap<PhoneNumber, ChannelSenderSid>,
-    brands: SharedMap<BrandSid, Arc<Brand>>,
-    campaigns: SharedMap<CampaignSid, Arc<Campaign>>,
-    campaign_by_service: SharedMap<ServiceSid, CampaignSid>,
-    services: SharedMap<ServiceSid, Arc<Service>>,
+    served_networks: LookedUp<(SenderNo, Country), Arc<[NetworkPattern]>>,
+    channel_senders: Listed<ChannelSenderSid, Arc<ChannelSender>>,
+    channel_sender_by_number: LookedUp<PhoneNumber, ChannelSenderSid>,
+    brands: Listed<BrandSid, Arc<Brand>>,
+    campaigns: Listed<CampaignSid, Arc<Campaign>>,
+    campaign_by_service: LookedUp<ServiceSid, CampaignSid>,
+    services: Listed<ServiceSid, Arc<Service>>,
     /// By service, then by position.
-    members: SharedMap<ServiceSid, SharedMap<u64, Arc<PoolMember>>>,
+    members: Listed<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
     /// Which service a pooled sender (by its SID in text) belongs to, and where in it.
-    membership: SharedMap<Arc<str>, (ServiceSid, u64)>,
-    pools: SharedMap<ServiceSid, Arc<Pool>>,
-    registered: registrations::Table,
+    membership: LookedUp<String, (ServiceSid, u64)>,
+    pools: LookedUp<ServiceSid, Arc<Pool>>,
+    registered: Shared<registrations::Table>,
 }
 
 impl Directory {
@@ -90,7 +97,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The same settings, to be changed by themselves. Cheap, see [`SharedMap`].
+    /// The same settings, to be changed by themselves. What is not changed is shared.
     pub(crate) fn copy(&self) -> Self {
         Self {
             tables: RwLock::new(self.tables.read().clone()),
@@ -103,7 +110,7 @@ impl Directory {
         for change in changes {
             match change {
                 DocumentChange::Put(document) => self.put(document)?,
-                DocumentChange::Delete(key) => self.tables.write().delete(&key),
+                DocumentChange::Delete(key) => self.tables.write().delete(key.kind, &key.key),
             }
         }
         Ok(())
@@ -399,13 +406,25 @@ impl Directory {
     /// The smallest account number not yet taken.
     pub(crate) fn next_account_no(&self) -> AccountNo {
         let tables = self.tables.read();
-        AccountNo(tables.account_by_no.last_key().map_or(1, |no| no.0 + 1))
+        AccountNo(
+            tables
+                .account_by_no
+                .keys()
+                .map(|no| no.0)
+                .max()
+                .map_or(1, |no| no + 1),
+        )
     }
 
     /// The smallest sender number not yet taken.
     pub(crate) fn next_sender_no(&self) -> SenderNo {
         let tables = self.tables.read();
-        SenderNo(tables.senders.last_key().map_or(1, |no| no.0 + 1))
+        SenderNo(
+            tables
+                .senders
+                .last_key_value()
+                .map_or(1, |(no, _)| no.0 + 1),
+        )
     }
 }
 
@@ -424,8 +443,7 @@ impl Tables {
                 let key = (sender.account, sender.address.clone(), sender.country);
                 let known = self.sender_by_address.insert(key, sender.no);
                 if is_alpha && known.is_none() {
-                    self.alpha_senders
-                        .update(sender.account, |count| *count += 1);
+                    *self.alpha_senders.entry(sender.account).or_default() += 1;
                 }
                 self.senders.insert(sender.no, Arc::new(sender));
             }
@@ -456,6 +474,7 @@ impl Tables {
                 let sid = sender.sid;
                 self.channel_sender_by_number.insert(sender.number, sid);
                 self.channel_senders.insert(sid, Arc::new(sender));
+                self.refresh_member(&sid.to_string());
             }
             Document::Brand(brand) => {
                 self.brands.insert(brand.sid, Arc::new(brand));
@@ -468,8 +487,8 @@ impl Tables {
         }
     }
 
-    fn delete(&mut self, DocumentKey { kind, key }: &DocumentKey) {
-        match *kind {
+    fn delete(&mut self, kind: &str, key: &str) {
+        match kind {
             "account" => drop(key.parse().map(|sid: AccountSid| {
                 self.tokens.remove(&sid);
                 if let Some(account) = self.accounts.remove(&sid) {
@@ -514,15 +533,15 @@ impl Tables {
 
     fn put_member(&mut self, member: PoolMember) {
         if let Some(sender) = self.pool_sender(&member) {
-            self.pools
-                .update(member.service, |pool| Arc::make_mut(pool).insert(sender));
+            let pool = self.pools.entry(member.service).or_default();
+            Arc::make_mut(pool).insert(sender);
         }
-        let (service, position) = (member.service, member.position);
         self.membership
-            .insert(member.sender.to_string().into(), (service, position));
-        self.members.update(service, |members| {
-            members.insert(position, Arc::new(member));
-        });
+            .insert(member.sender.to_string(), (member.service, member.position));
+        self.members
+            .entry(member.service)
+            .or_default()
+            .insert(member.position, Arc::new(member));
     }
 
     fn delete_member(&mut self, sender: &str) {
@@ -551,7 +570,7 @@ impl Tables {
         }
     }
 
-    /// A pooled number or short code was changed: the pool must see it.
+    /// A pooled sender was changed: the pool must see it.
     fn refresh_member(&mut self, sender: &str) {
         let Some((service, position)) = self.membership.get(sender) else {
             return;
@@ -564,11 +583,9 @@ impl Tables {
         if let Some(member) = member
             && let Some(sender) = self.pool_sender(&member)
         {
-            self.pools.update(member.service, |pool| {
-                let pool = Arc::make_mut(pool);
-                pool.remove(sender.no);
-                pool.insert(sender);
-            });
+            let pool = Arc::make_mut(self.pools.entry(member.service).or_default());
+            pool.remove(sender.no);
+            pool.insert(sender);
         }
     }
 

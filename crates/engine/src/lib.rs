@@ -2,7 +2,7 @@
 //!
 //! The core decides, the engine commits what was decided and then performs it. In the order in which
 //! a message meets them: [`accept`] turns a request into a message, [`committer`] makes it durable,
-//! [`dispatch`] owns it from then on, [`webhooks`] tell the customer. [`runtime`] is the shell of
+//! [`dispatch`] owns it from then on, [`webhooks`] tell the customer. [`runtime`] starts the
 //! tasks and channels; [`Engine`] is what callers hold. See `ARCHITECTURE.md` for the whole walk.
 
 pub mod accept;
@@ -13,8 +13,11 @@ pub mod caps;
 mod carriers;
 mod change_log;
 pub mod committer;
+pub mod coverage;
 pub mod directory;
 pub mod dispatch;
+#[cfg(test)]
+mod histories;
 pub mod idempotency;
 pub mod ids;
 mod in_hand;
@@ -27,11 +30,12 @@ pub mod networks;
 mod outbox;
 pub mod pace;
 mod pool;
+mod preregistration;
 mod rankings;
-pub mod reach;
+mod reach;
+mod readiness;
 pub mod receive;
 mod refill;
-mod registered_senders;
 pub mod runtime;
 pub mod schedule;
 mod scheduled;
@@ -39,6 +43,7 @@ pub mod secrets;
 pub mod settings;
 mod settings_draft;
 mod settings_lock;
+mod shell;
 mod sticky;
 mod store_access;
 mod store_watch;
@@ -57,20 +62,21 @@ pub use accept::Acceptor;
 pub use alerts::{Alerts, Details};
 pub use caps::Caps;
 pub use committer::Committer;
+pub use coverage::Coverage;
 pub use directory::Directory;
 pub use idempotency::{Begun, Once};
 pub use in_hand::{InHand, Place};
 pub use limits::Limits;
 pub use messages::Created;
 pub use metrics::Metrics;
-pub use reach::{Coverage, EngineReach};
-pub use registered_senders::Compliance;
+pub use preregistration::Compliance;
+pub use reach::EngineReach;
 pub use settings::{NewPoolEntry, PoolWarning};
 pub use sticky::Sticky;
 
 use dispatch::Input;
 use ids::IdGenerator;
-use runtime::Readiness;
+use readiness::Readiness;
 
 /// The engine, as its callers see it. Clones are the same engine.
 #[derive(Clone)]

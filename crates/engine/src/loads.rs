@@ -6,7 +6,7 @@
 
 use parking_lot::Mutex;
 use postrider_core::message::SenderNo;
-use postrider_core::sender_rate::{Queued, Reach, SenderRate};
+use postrider_core::sender_rate::{Queued, SenderRate, Zone};
 use postrider_core::text::SEGMENTS_MAX;
 
 use crate::change_log::ChangeLog;
@@ -96,12 +96,12 @@ impl LoadTable {
     }
 
     /// Takes a place in the sender's queue.
-    pub fn reserve(&mut self, sender: SenderNo, segments: u16, reach: Reach) {
+    pub fn reserve(&mut self, sender: SenderNo, segments: u16, zone: Zone) {
         self.uses += 1;
         let uses = self.uses;
         let load = self.get_mut(sender);
         load.queued_segments += i64::from(segments);
-        if reach == Reach::Elsewhere {
+        if zone == Zone::Elsewhere {
             load.queued_elsewhere += i64::from(segments);
         }
         load.last_used = uses;
@@ -109,12 +109,12 @@ impl LoadTable {
     }
 
     /// Gives the place back: with a carrier, failed, or never committed.
-    pub fn release(&mut self, sender: SenderNo, segments: u16, reach: Reach) {
+    pub fn release(&mut self, sender: SenderNo, segments: u16, zone: Zone) {
         let load = self.get_mut(sender);
         load.queued_segments -= i64::from(segments);
         if load.queued_segments <= 0 {
             load.queued_elsewhere = 0;
-        } else if reach == Reach::Elsewhere {
+        } else if zone == Zone::Elsewhere {
             load.queued_elsewhere = (load.queued_elsewhere - i64::from(segments)).max(0);
         }
         self.changes.note(sender);
@@ -137,17 +137,17 @@ impl Load {
     }
 
     /// Whether `segments` more do not fit the queue (ten hours of the sender's rate).
-    pub fn is_full(&self, segments: u16, reach: Reach) -> bool {
-        let queued = self.queued().plus(segments, reach);
+    pub fn is_full(&self, segments: u16, zone: Zone) -> bool {
+        let queued = self.queued().plus(segments, zone);
         self.rate
             .is_some_and(|rate| rate.drain_ms(queued) > QUEUE_MS)
     }
 
     /// Whether there is a message that might not fit.
     pub fn is_nearly_full(&self) -> bool {
-        [Reach::UsCa, Reach::Elsewhere]
+        [Zone::UsCa, Zone::Elsewhere]
             .into_iter()
-            .any(|reach| self.is_full(SEGMENTS_MAX, reach))
+            .any(|zone| self.is_full(SEGMENTS_MAX, zone))
     }
 
     /// How long the queue takes to drain, in milliseconds.
@@ -169,9 +169,9 @@ mod tests {
         let sender = SenderNo(3);
         let mut table = LoadTable::default();
         // Two of the five that were left go, one more comes.
-        table.release(sender, 2, Reach::Elsewhere);
+        table.release(sender, 2, Zone::Elsewhere);
         assert_eq!(table.get(sender).queued_segments(), 0);
-        table.reserve(sender, 1, Reach::Elsewhere);
+        table.reserve(sender, 1, Zone::Elsewhere);
         table.take_over(sender, 5);
         assert_eq!(table.get(sender).queued_segments(), 4);
         assert_eq!(table.queued_segments(), 4);
@@ -185,24 +185,24 @@ mod tests {
         table.rate(sender, || tolls);
         // Ten hours at three a second, but one a second elsewhere.
         for _ in 0..35_999 {
-            table.reserve(sender, 1, Reach::Elsewhere);
+            table.reserve(sender, 1, Zone::Elsewhere);
         }
         let load = table.get(sender);
         assert_eq!(load.drain_ms(), 35_999_000);
-        assert!(!load.is_full(1, Reach::Elsewhere));
-        assert!(load.is_full(2, Reach::Elsewhere));
-        assert!(!load.is_full(3, Reach::UsCa));
-        assert!(load.is_full(4, Reach::UsCa));
+        assert!(!load.is_full(1, Zone::Elsewhere));
+        assert!(load.is_full(2, Zone::Elsewhere));
+        assert!(!load.is_full(3, Zone::UsCa));
+        assert!(load.is_full(4, Zone::UsCa));
         for _ in 0..35_999 {
-            table.release(sender, 1, Reach::Elsewhere);
+            table.release(sender, 1, Zone::Elsewhere);
         }
         assert_eq!(table.get(sender).drain_ms(), 0);
         for _ in 0..107_999 {
-            table.reserve(sender, 1, Reach::UsCa);
+            table.reserve(sender, 1, Zone::UsCa);
         }
         let load = table.get(sender);
-        assert!(!load.is_full(1, Reach::UsCa));
-        assert!(load.is_full(1, Reach::Elsewhere));
+        assert!(!load.is_full(1, Zone::UsCa));
+        assert!(load.is_full(1, Zone::Elsewhere));
     }
 
     /// What a former process left counts as near until it goes.
@@ -214,11 +214,11 @@ mod tests {
             SenderRate::new(Rate::per_second(3.0), Rate::per_second(1.0))
         });
         table.take_over(sender, 3);
-        table.reserve(sender, 6, Reach::Elsewhere);
-        table.release(sender, 3, Reach::Elsewhere);
-        table.reserve(sender, 3, Reach::UsCa);
+        table.reserve(sender, 6, Zone::Elsewhere);
+        table.release(sender, 3, Zone::Elsewhere);
+        table.reserve(sender, 3, Zone::UsCa);
         assert_eq!(table.get(sender).queued_segments(), 9);
-        table.release(sender, 6, Reach::Elsewhere);
+        table.release(sender, 6, Zone::Elsewhere);
         assert_eq!(table.get(sender).drain_ms(), 1_000);
     }
 }

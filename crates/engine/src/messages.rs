@@ -277,7 +277,11 @@ impl Engine {
             at_ms: self.now_ms(),
             callbacks_due,
         };
-        match self.commit(self.place_of_no(account)?, change).await? {
+        let place = self.place_of_no(account)?;
+        let canceling = scheduled.canceling().await;
+        let applied = self.commit(place, change).await?;
+        drop(canceling);
+        match applied {
             Applied::Yes => scheduled.left(account),
             Applied::Stale => {
                 let text = format!(

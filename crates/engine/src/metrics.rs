@@ -388,7 +388,7 @@ mod tests {
 
     use postrider_core::create::CreateMessage;
     use postrider_core::phone_number::PhoneNumber;
-    use postrider_core::sender_rate::Reach;
+    use postrider_core::sender_rate::Zone;
     use prometheus_client::encoding::text::encode;
 
     use super::*;
@@ -453,7 +453,7 @@ mod tests {
         engine.create_message(&account, request).await.unwrap();
         let loads = &engine.shared.acceptor.loads;
         let held = loads.with(|table| {
-            table.reserve(sender, 7, Reach::UsCa);
+            table.reserve(sender, 7, Zone::UsCa);
             table.queued_segments()
         });
         engine.measure();

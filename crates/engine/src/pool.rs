@@ -7,18 +7,24 @@ use postrider_core::sender::AlphaSenderId;
 use postrider_core::settings::{ChannelSender, IncomingNumber, ShortCodeEntry};
 
 pub(crate) fn of_number(number: &IncomingNumber, position: u64) -> PoolSender {
-    PoolSender::number(number.sender, number.number, number.capabilities, position)
+    PoolSender {
+        is_usable: number.status.is_usable(),
+        ..PoolSender::number(number.sender, number.number, number.capabilities, position)
+    }
 }
 
 pub(crate) fn of_short_code(code: &ShortCodeEntry, position: u64) -> PoolSender {
     let address = code.code.clone();
-    PoolSender::short_code(
-        code.sender,
-        address,
-        code.country,
-        code.capabilities,
-        position,
-    )
+    PoolSender {
+        is_usable: code.status.is_usable(),
+        ..PoolSender::short_code(
+            code.sender,
+            address,
+            code.country,
+            code.capabilities,
+            position,
+        )
+    }
 }
 
 pub(crate) fn of_alpha(
@@ -31,5 +37,8 @@ pub(crate) fn of_alpha(
 }
 
 pub(crate) fn of_channel_sender(sender: &ChannelSender, position: u64) -> PoolSender {
-    PoolSender::whatsapp(sender.sender, sender.number, position)
+    PoolSender {
+        is_usable: sender.status.is_usable(),
+        ..PoolSender::whatsapp(sender.sender, sender.number, position)
+    }
 }

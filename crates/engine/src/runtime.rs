@@ -1,48 +1,43 @@
-//! The shell: tasks and channels around the values that decide.
+//! Start and stop: the tasks and channels around the values that decide.
 //!
-//! One task owns [`Dispatch`]; it takes what happened in batches, and performs the effects. One
-//! thread commits. Reads of the store run on the blocking pool, a few at a time. Nothing in here
-//! decides anything.
+//! One task owns [`Dispatch`] (`shell.rs`), one thread commits, others look after what goes on beside
+//! the messages. Nothing in here decides anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-use postrider_carriers::{Carrier, CarrierNo, EventBatch, Health};
+use postrider_carriers::{Carrier, CarrierNo, EventBatch};
 use postrider_core::cap::CapRule;
 use postrider_core::clock::Clock;
 use postrider_core::message::Message;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
-use postrider_store::{CountDepths, Cursor, MessageFilter, Store};
-use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, oneshot, watch};
+use postrider_store::{CountDepths, Store};
+use tokio::sync::{Notify, OnceCell, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::Coverage;
 use crate::accept::Acceptor;
-use crate::alerts::{Alerts, Details};
+use crate::alerts::Alerts;
 use crate::answer_counts::AnswerCounts;
 use crate::caps::Caps;
 use crate::carriers::Carriers;
 use crate::committer::Committer;
 use crate::directory::Directory;
-use crate::dispatch::{
-    CarrierPolicy, Dispatch, DispatchLimits, Effect, Failure, Input, Reconfigured, callback_job,
-    find_receipted,
-};
+use crate::dispatch::{CarrierPolicy, Dispatch, DispatchLimits, callback_job};
 use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
-use crate::metrics::{CarrierLabel, Metrics};
-use crate::reach::Coverage;
-use crate::registered_senders::Compliance;
+use crate::metrics::Metrics;
+use crate::preregistration::Compliance;
+use crate::readiness::Readiness;
 use crate::secrets::Vault;
+use crate::shell::Shell;
 use crate::supervisor::Supervisor;
 use crate::webhooks;
-use crate::{
-    Engine, Shared, Sticky, alerts, outbox, receive, refill, schedule, sticky, store_watch,
-};
+use crate::{Engine, Shared, Sticky, alerts, outbox, refill, schedule, sticky, store_watch};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -96,37 +91,6 @@ pub struct Running {
     committer: std::thread::JoinHandle<()>,
 }
 
-/// Whether the engine can do its work, for `/readyz`.
-#[derive(Default)]
-pub struct Readiness {
-    carriers: Mutex<BTreeMap<CarrierNo, (Arc<str>, Health)>>,
-}
-
-impl Readiness {
-    /// Name and health of every carrier.
-    pub fn carriers(&self) -> Vec<(Arc<str>, Health)> {
-        self.carriers.lock().values().cloned().collect()
-    }
-
-    /// The carriers' names; a carrier that has not spoken yet is its number.
-    fn names(&self, carriers: &[u16]) -> Vec<String> {
-        let known = self.carriers.lock();
-        let name = |&no: &u16| match known.get(&CarrierNo(no)) {
-            Some((name, _)) => name.to_string(),
-            None => no.to_string(),
-        };
-        carriers.iter().map(name).collect()
-    }
-
-    /// At least one carrier has a link and does not refuse us as such.
-    pub fn has_carrier(&self) -> bool {
-        self.carriers
-            .lock()
-            .values()
-            .any(|(_, health)| health.links_bound > 0 && health.config_fault.is_none())
-    }
-}
-
 /// What kept an engine from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -137,10 +101,6 @@ pub enum StartError {
     #[error("the webhook client can't be made: {0}")]
     Webhooks(String),
 }
-
-/// What a carrier that is retired may take for its last answers. An SMSC that answers at all does so
-/// within seconds.
-const RETIREMENT: Duration = Duration::from_secs(10);
 
 /// How long each part of a shutdown may take after the carriers' grace: their unbinding (an SMSC has
 /// 5 seconds to answer), webhooks under way, what they report, the last commits.
@@ -157,15 +117,6 @@ pub const SHUT_DOWN: Duration = UNBINDING
 
 /// Inputs of dispatch that wait to be taken.
 const INBOX: usize = 1_024;
-
-/// Inputs, and about as many events of carriers, that are taken at one time.
-const ROUND: usize = 1_024;
-
-/// Reads of the store at once.
-const READS: usize = 4;
-
-/// Inbound messages on their way to the store at once.
-const INBOUND: usize = 4_096;
 
 /// Starts an engine. Must be called within a tokio runtime.
 pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
@@ -259,7 +210,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         coverage: ArcSwap::from_pointee(setup.coverage),
         sticky,
         alerts,
-        compliance: setup.compliance,
+        compliance: ArcSwap::from_pointee(setup.compliance),
         caps,
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
@@ -282,12 +233,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         }),
         draft: None,
     };
-    let shell = Shell {
-        engine: engine.clone(),
-        carriers,
-        reads: Arc::new(Semaphore::new(READS)),
-        inbound: Arc::new(Semaphore::new(INBOUND)),
-    };
+    let shell = Shell::new(engine.clone(), carriers);
     let dispatch = shell.run(dispatch, inbox, reconfigurations, stopping);
     let dispatch = supervisor.spawn("dispatch", dispatch);
     let outbox = outbox::run(engine.clone(), reports, overflowed.clone(), wishes_to);
@@ -362,6 +308,11 @@ impl Engine {
         self.shared.acceptor.coverage.store(Arc::new(coverage));
     }
 
+    /// Replaces what the operator wants of senders, from the next message on.
+    pub fn comply(&self, compliance: Compliance) {
+        self.shared.acceptor.compliance.store(Arc::new(compliance));
+    }
+
     /// Replaces routes, carriers and paces without touching what is in flight; returns once they are in
     /// force. An engine that is stopping stays as it is.
     pub async fn reconfigure(&self, reconfiguration: Reconfiguration) {
@@ -381,321 +332,6 @@ impl Engine {
             .filter_map(|status| callback_job(self.directory(), message, status, now_ms))
             .collect();
         self.shared.webhooks.offer(jobs);
-    }
-}
-
-/// The task around [`Dispatch`].
-struct Shell {
-    engine: Engine,
-    carriers: Carriers,
-    reads: Arc<Semaphore>,
-    inbound: Arc<Semaphore>,
-}
-
-/// The longest sleep, so that a clock that was set forward is noticed.
-const SLEEP_MAX: Duration = Duration::from_secs(1);
-
-impl Shell {
-    async fn run(
-        mut self,
-        mut dispatch: Dispatch,
-        mut inbox: mpsc::Receiver<Input>,
-        mut reconfigurations: mpsc::Receiver<Reconfigure>,
-        mut stopping: watch::Receiver<Option<Duration>>,
-    ) {
-        let clock = self.engine.clock().clone();
-        let mut inputs = Vec::new();
-        let mut batches = Vec::new();
-        let mut effects = Vec::new();
-        let mut has_carriers = true;
-        let mut is_stopping = false;
-        loop {
-            let now_ms = clock.now_ms();
-            dispatch.poll(now_ms, &mut effects);
-            for effect in effects.drain(..) {
-                self.perform(effect);
-            }
-            if is_stopping && !has_carriers && dispatch.is_quiet() {
-                return self.last_words(dispatch, inbox).await;
-            }
-            let sleep = dispatch.next_deadline().map_or(SLEEP_MAX, |at| {
-                Duration::from_millis(u64::try_from(at - clock.now_ms()).unwrap_or(0))
-                    .min(SLEEP_MAX)
-            });
-            tokio::select! {
-                biased;
-                count = inbox.recv_many(&mut inputs, 256) => if count == 0 { return },
-                batch = self.carriers.recv(), if has_carriers && dispatch.takes_events() => {
-                    has_carriers = batch.is_some();
-                    batches.extend(batch);
-                }
-                _ = stopping.changed(), if !is_stopping => {
-                    is_stopping = true;
-                    inputs.push(Input::Stop);
-                    let grace = stopping.borrow_and_update().unwrap_or_default();
-                    self.carriers.shut_down(grace);
-                }
-                Some(reconfigure) = reconfigurations.recv(), if !is_stopping => {
-                    self.reconfigure(reconfigure, &mut dispatch, &mut effects);
-                    has_carriers = true;
-                }
-                () = tokio::time::sleep(sleep) => inputs.push(Input::Timer),
-            }
-            // Whatever else has come meanwhile is taken in the same round: fewer, larger commits.
-            while inputs.len() < ROUND
-                && let Ok(input) = inbox.try_recv()
-            {
-                inputs.push(input);
-            }
-            if dispatch.takes_events() {
-                self.carriers.take(&mut batches, ROUND);
-            }
-            let now_ms = clock.now_ms();
-            for input in inputs.drain(..) {
-                dispatch.handle(input, now_ms, &mut effects);
-            }
-            for batch in batches.drain(..) {
-                dispatch.handle(Input::Carrier(batch), now_ms, &mut effects);
-            }
-        }
-    }
-
-    /// Takes what was sent until now: the webhooks go on for a while, and a callback of theirs that is
-    /// done must not be made again. Whoever sends later is refused, and knows.
-    async fn last_words(&self, mut dispatch: Dispatch, mut inbox: mpsc::Receiver<Input>) {
-        inbox.close();
-        let now_ms = self.engine.now_ms();
-        let mut effects = Vec::new();
-        while let Some(input) = inbox.recv().await {
-            dispatch.handle(input, now_ms, &mut effects);
-        }
-        // Quiet until now, it has room for a commit. Nothing that waits for its answer matters to the
-        // next process.
-        dispatch.poll(now_ms, &mut effects);
-        for effect in effects {
-            self.perform(effect);
-        }
-    }
-
-    /// The new carriers get their numbers before anything they say is heard, and the API takes
-    /// messages by the new routes only when dispatch knows them.
-    fn reconfigure(
-        &mut self,
-        (reconfiguration, in_force): Reconfigure,
-        dispatch: &mut Dispatch,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Reconfiguration {
-            routes,
-            carriers,
-            retired,
-            started,
-            events,
-            paces,
-        } = reconfiguration;
-        let new = carriers.len().saturating_sub(started.len());
-        let names = carriers.iter().skip(new).map(|policy| policy.name.clone());
-        self.carriers.add(names.zip(started), events);
-        let routes = Arc::new(routes);
-        let paces = Arc::new(paces);
-        let reconfigured = Reconfigured {
-            routes: routes.clone(),
-            carriers,
-            retired,
-            paces: paces.clone(),
-        };
-        let now_ms = self.engine.now_ms();
-        dispatch.handle(Input::Reconfigured(reconfigured), now_ms, effects);
-        let acceptor = &self.engine.shared.acceptor;
-        acceptor.routes.store(routes);
-        acceptor.paces.store(paces);
-        acceptor.loads.forget_rates();
-        let _ = in_force.send(());
-    }
-
-    fn perform(&self, effect: Effect) {
-        match effect {
-            Effect::Commit { commit, changes } => {
-                self.engine.shared.committer.commit_many(commit, changes);
-            }
-            Effect::Submit { carrier, batch } => {
-                self.carriers.get(carrier).submit(batch);
-            }
-            Effect::Acknowledge { carrier, tokens } => {
-                self.carriers.get(carrier).acknowledge(tokens);
-            }
-            Effect::Decline { carrier, tokens } => self.carriers.get(carrier).decline(tokens),
-            Effect::Refill {
-                load,
-                sender,
-                after,
-                limit,
-            } => self.read(load, move |store| {
-                store
-                    .queued(sender, after, limit)
-                    .map(|messages| Input::Refilled { load, messages })
-            }),
-            Effect::Expiring {
-                load,
-                before_ms,
-                after,
-                limit,
-            } => self.read(load, move |store| {
-                store
-                    .expiring(before_ms, after, limit)
-                    .map(|messages| Input::Expiring { load, messages })
-            }),
-            Effect::Unshelved {
-                load,
-                sender,
-                after,
-                limit,
-            } => self.read(load, move |store| {
-                store
-                    .unshelved(sender, after, limit)
-                    .map(|ids| Input::Unshelved { load, ids })
-            }),
-            Effect::Find {
-                load,
-                keys,
-                first,
-                to,
-                since_ms,
-            } => self.read(load, move |store| {
-                let found = find_receipted(store, &keys, first, to.as_deref(), since_ms)?;
-                Ok(Input::Found { load, found })
-            }),
-            Effect::Others {
-                load,
-                account,
-                to,
-                limit,
-            } => self.read(load, move |store| {
-                let filter = MessageFilter {
-                    account: Some(account),
-                    to: Some(to),
-                    ..MessageFilter::default()
-                };
-                let messages = store.list(&filter, Cursor::Start, limit)?;
-                Ok(Input::Others { load, messages })
-            }),
-            Effect::CallBack(jobs) => self.engine.shared.webhooks.offer(jobs),
-            Effect::Alert(failures) => {
-                for failure in &failures {
-                    self.alert(failure);
-                }
-            }
-            Effect::Inbound {
-                carrier,
-                inbound,
-                ack,
-            } => {
-                let carrier = self.carriers.get(carrier).clone();
-                // Beyond what we can take at once the carrier is asked to come again.
-                let Ok(place) = self.inbound.clone().try_acquire_owned() else {
-                    return carrier.decline(vec![ack]);
-                };
-                let engine = self.engine.clone();
-                tokio::spawn(async move {
-                    let _place = place;
-                    if receive::store(&engine, &inbound).await {
-                        carrier.acknowledge(vec![ack]);
-                    } else {
-                        carrier.decline(vec![ack]);
-                    }
-                });
-            }
-            Effect::Retire(carrier) => self.retire(carrier),
-            Effect::Health { carrier, health } => self.note_health(carrier, health),
-        }
-    }
-
-    /// Reads the store on the blocking pool and tells dispatch, also of a failure (which is in the
-    /// log then): it reads again later.
-    fn read(
-        &self,
-        load: u64,
-        read: impl FnOnce(&dyn Store) -> postrider_store::Result<Input> + Send + 'static,
-    ) {
-        let engine = self.engine.clone();
-        let reads = self.reads.clone();
-        tokio::spawn(async move {
-            let Ok(_permit) = reads.acquire().await else {
-                return;
-            };
-            let store = engine.shared.store.clone();
-            let answer = engine.read(move || read(&*store)).await;
-            let input = answer.unwrap_or(Input::ReadFailed { load });
-            let _ = engine.shared.dispatch.send(input).await;
-        });
-    }
-
-    /// Tells the customer of a message that failed after its request was answered.
-    fn alert(&self, failure: &Failure) {
-        let scope = failure.service.map(|service| service.to_string());
-        let scope = scope.as_deref().unwrap_or_default();
-        let alerts = self.engine.alerting();
-        alerts.raise(failure.account, failure.code, scope, || Details {
-            level: Some(failure.level),
-            resource: Some(failure.message.to_string().into()),
-            service: failure.service,
-            ..Details::default()
-        });
-    }
-
-    /// The carrier is no news any more. A successor of the same name speaks up after this.
-    fn retire(&self, carrier: CarrierNo) {
-        self.carriers.get(carrier).shut_down(RETIREMENT);
-        let metrics = self.engine.metrics();
-        let label = CarrierLabel {
-            carrier: self.carriers.name(carrier).to_string(),
-        };
-        for gauges in [
-            &metrics.carrier_links_bound,
-            &metrics.carrier_links_configured,
-            &metrics.carrier_throttled,
-            &metrics.carrier_config_fault,
-        ] {
-            gauges.remove(&label);
-        }
-        self.engine
-            .shared
-            .readiness
-            .carriers
-            .lock()
-            .remove(&carrier);
-    }
-
-    fn note_health(&self, carrier: CarrierNo, health: Health) {
-        let name = self.carriers.name(carrier).clone();
-        let metrics = self.engine.metrics();
-        let label = CarrierLabel {
-            carrier: name.to_string(),
-        };
-        metrics
-            .carrier_links_bound
-            .get_or_create(&label)
-            .set(health.links_bound.into());
-        metrics
-            .carrier_links_configured
-            .get_or_create(&label)
-            .set(health.links_configured.into());
-        metrics
-            .carrier_throttled
-            .get_or_create(&label)
-            .set(health.is_throttled.into());
-        metrics
-            .carrier_config_fault
-            .get_or_create(&label)
-            .set(health.config_fault.is_some().into());
-        let links_stuck = health.links_stuck;
-        let mut carriers = self.engine.shared.readiness.carriers.lock();
-        let known = carriers.insert(carrier, (name, health));
-        let known = known.map_or(0, |(_, health)| health.links_stuck);
-        metrics
-            .carrier_links_stuck
-            .get_or_create(&label)
-            .inc_by(links_stuck.saturating_sub(known));
     }
 }
 
@@ -729,50 +365,11 @@ async fn forget_old(engine: Engine) {
 
 #[cfg(test)]
 mod tests {
-    use postrider_carriers::Event;
-    use postrider_core::message::{Status, StatusSet};
-    use postrider_core::sid::Id;
-    use postrider_core::testing::message;
-    use postrider_store::Change;
+    use postrider_carriers::{CarrierNo, Event, Health};
     use postrider_store::memory::MemoryStore;
 
     use super::*;
-    use crate::testing::{START_MS, engine, engine_with};
-
-    #[tokio::test]
-    async fn callbacks_that_are_done_as_dispatch_ends_are_written() {
-        let test = engine();
-        let shared = &test.engine.shared;
-        let sent = StatusSet::of(Status::Sent);
-        let mut message = message(Id::new(START_MS, 0, 0));
-        message.status = Status::Sent;
-        message.callbacks_due = sent;
-        let done = Input::CallbacksDone(vec![(message.sid.id, sent)]);
-        let insert = Change::Insert(Box::new(message));
-        shared.store.commit(&[insert]).unwrap();
-        let shell = Shell {
-            engine: test.engine.clone(),
-            carriers: Carriers::new(),
-            reads: Arc::new(Semaphore::new(READS)),
-            inbound: Arc::new(Semaphore::new(INBOUND)),
-        };
-        let dispatch = Dispatch::new(
-            shared.acceptor.directory.clone(),
-            Arc::default(),
-            Arc::default(),
-            DispatchLimits::default(),
-            Arc::default(),
-            Arc::default(),
-            Vec::new(),
-        );
-        let (inputs, inbox) = mpsc::channel(1);
-        inputs.send(done).await.unwrap();
-        shell.last_words(dispatch, inbox).await;
-        inputs.send(Input::Timer).await.unwrap_err();
-        let store = shared.store.clone();
-        test.running.shut_down(Duration::from_secs(5)).await;
-        assert_eq!(store.callbacks_due(None, 1).unwrap(), []);
-    }
+    use crate::testing::engine_with;
 
     #[tokio::test]
     async fn an_engine_without_dispatch_has_failed() {

@@ -10,18 +10,26 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use postrider_core::fault::Fault;
 use postrider_core::message::{AccountNo, Message, Status};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::Engine;
 
-/// The counts of all accounts.
+/// The counts of all accounts, and who may take messages away.
 #[derive(Debug)]
-pub(crate) struct Scheduled(Mutex<BTreeMap<AccountNo, u32>>);
+pub(crate) struct Scheduled {
+    counts: Mutex<BTreeMap<AccountNo, u32>>,
+    /// Written while messages are released, read by each that is canceled.
+    leaving: RwLock<()>,
+}
 
 impl Scheduled {
     fn new(counts: Vec<(AccountNo, u64)>) -> Self {
         let counts = counts.into_iter();
         let counts = counts.map(|(no, count)| (no, u32::try_from(count).unwrap_or(u32::MAX)));
-        Self(Mutex::new(counts.collect()))
+        Self {
+            counts: Mutex::new(counts.collect()),
+            leaving: RwLock::new(()),
+        }
     }
 
     /// Lets `prepare` decide, by the account's count, whether there is one message more, and counts it.
@@ -31,7 +39,7 @@ impl Scheduled {
         account: AccountNo,
         prepare: impl FnOnce(u32) -> Result<Message, Fault>,
     ) -> Result<Message, Fault> {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         let count = counts.entry(account).or_default();
         let message = prepare(*count)?;
         if message.status == Status::Scheduled {
@@ -42,13 +50,24 @@ impl Scheduled {
 
     /// One of the account's messages was released or canceled.
     pub(crate) fn left(&self, account: AccountNo) {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         let count = counts.entry(account).or_default();
         debug_assert!(
             *count > 0,
             "more messages left the schedule than were in it"
         );
         *count = count.saturating_sub(1);
+    }
+
+    /// Held from the read of what is due until it is durable that it was released: none of it is
+    /// canceled in between.
+    pub(crate) async fn releasing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.leaving.write().await
+    }
+
+    /// Held by a cancel until it is durable. It waits for one page at most.
+    pub(crate) async fn canceling(&self) -> RwLockReadGuard<'_, ()> {
+        self.leaving.read().await
     }
 }
 
@@ -129,7 +148,7 @@ mod tests {
             test.engine.shared.schedule_changed.notify_one();
             tokio::time::sleep(Duration::from_millis(1)).await;
             let scheduled = test.engine.scheduled().await.unwrap();
-            if scheduled.0.lock()[&account] == expected {
+            if scheduled.counts.lock()[&account] == expected {
                 return;
             }
         }

@@ -1,6 +1,9 @@
 //! Engines for tests: over the memory store, on a clock that stands still, with a carrier that
 //! takes everything and receipts it at once.
 
+#[cfg(test)]
+pub(crate) mod authority;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ use std::path::Path;
 use postrider_core::cap::CapRule;
 use postrider_core::country::Country;
 use postrider_core::pacing::PaceSettings;
-use postrider_engine::reach::{Countries, Mms};
+use postrider_engine::coverage::{Countries, Mms};
 use postrider_engine::{Compliance, Limits, networks, webhooks};
 use serde::Deserialize;
 

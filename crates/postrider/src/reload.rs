@@ -1,6 +1,5 @@
-//! SIGHUP: carriers, routes, paces, and what is known of networks and countries become those of the
-//! configuration, and no message is lost or refused
-//! over it. All of it or nothing.
+//! SIGHUP: carriers, routes, paces, what is known of networks and countries, and what senders must comply
+//! with become those of the configuration, and no message is lost or refused over it. All of it or nothing.
 //!
 //! A carrier whose connection is configured as before goes on under its number, with the policies that
 //! are written now. What is new or changed starts under a new number, and what it replaces is retired:
@@ -64,6 +63,7 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
     };
     postrider.engine.reconfigure(reconfiguration).await;
     postrider.engine.cover(coverage);
+    postrider.engine.comply(wanted.compliance);
     let was_retired = |index: usize| postrider.places.get(index).is_some_and(|p| p.is_retired);
     let names = |is_meant: &dyn Fn(usize, &Place) -> bool| {
         let meant = places.iter().enumerate();
@@ -147,7 +147,7 @@ fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
         pace: _,
         caps,
         limits,
-        compliance,
+        compliance: _,
     } = wanted;
     let sections = [
         ("server", started.server != *server),
@@ -156,7 +156,6 @@ fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
         ("links", started.links != *links),
         ("limits", started.limits != *limits),
         ("caps", started.caps != *caps),
-        ("compliance", started.compliance != *compliance),
     ];
     let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
     changed.map(|(section, _)| section).collect()

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -161,23 +162,19 @@ impl App {
     where
         B: Body<Data = Bytes>,
     {
-        let Some(product) = arrived.arrival.product else {
-            return Err(Refusal::not_found());
-        };
-        if product == Product::Api && head.method == http::Method::OPTIONS {
+        if arrived.arrival.product == Some(Product::Api) && head.method == http::Method::OPTIONS {
             return Ok(preflight());
         }
+        let mut body = pin!(body);
+        let admitted = self.admit(head, body.as_mut(), arrived).await;
+        let Admitted {
+            product,
+            method,
+            caller,
+            _place,
+            body,
+        } = admitted.map_err(|refusal| form::without_body(refusal, &head.headers, body))?;
         let path = arrived.arrival.path.as_slice();
-        let method = Method::new(&head.method);
-        let directory = self.engine.directory();
-        let caller = Caller::authenticate(directory, &head.headers, method.access())?;
-        // Before the body: one that comes slowly counts as long as it takes.
-        let _place = self.place_of(&caller)?;
-        let body = match method {
-            Method::Post => form::read_body(&head.headers, body, body_type(product, path)).await?,
-            // Some SDKs send an empty form with these.
-            Method::Get | Method::Delete | Method::Other => Bytes::new(),
-        };
         let key = match method {
             Method::Post => idempotency::key(&head.headers)?,
             Method::Get | Method::Delete | Method::Other => None,
@@ -200,6 +197,37 @@ impl App {
         }
     }
 
+    /// Whether the request is looked at, and its body.
+    async fn admit<B>(
+        &self,
+        head: &Parts,
+        body: Pin<&mut B>,
+        arrived: &Arrived<'_>,
+    ) -> Result<Admitted, Refusal>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let product = arrived.arrival.product.ok_or_else(Refusal::not_found)?;
+        let method = Method::new(&head.method);
+        let directory = self.engine.directory();
+        let caller = Caller::authenticate(directory, &head.headers, method.access())?;
+        // Before the body: one that comes slowly counts as long as it takes.
+        let place = self.place_of(&caller)?;
+        let body_type = body_type(product, &arrived.arrival.path);
+        let body = match method {
+            Method::Post => form::read_body(&head.headers, body, body_type).await?,
+            // Some SDKs send an empty form with these.
+            Method::Get | Method::Delete | Method::Other => Bytes::new(),
+        };
+        Ok(Admitted {
+            product,
+            method,
+            caller,
+            _place: place,
+            body,
+        })
+    }
+
     /// A place among the requests that the caller's account has in hand.
     fn place_of(&self, caller: &Caller) -> Result<Option<Place>, Refusal> {
         let max = self.engine.limits().concurrent_requests;
@@ -216,6 +244,15 @@ impl App {
         }
         Ok(place)
     }
+}
+
+/// A request that is answered, and not merely refused.
+struct Admitted {
+    product: Product,
+    method: Method,
+    caller: Caller,
+    _place: Option<Place>,
+    body: Bytes,
 }
 
 /// What the request's head says before anything else is looked at.

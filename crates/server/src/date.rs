@@ -1,13 +1,15 @@
 //! Dates on the wire: RFC 2822 in the 2010 API, ISO 8601 in the newer ones, whole seconds in both.
 //!
 //! Whole seconds on purpose: the Python SDK reads nothing finer and hands a fractional time back as
-//! a plain string. Input is read in either form, with any offset, and as a bare date.
+//! a plain string. Input is read in either form, with any offset, and as a bare date, to the calendar's
+//! last day: that is how some write "for ever". A [`Timestamp`] ends a day earlier.
 
 use std::fmt;
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::{Offset, TimeZone};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::fmt::{rfc2822, temporal};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use postrider_core::clock::Millis;
 use serde::{Serialize, Serializer};
 
@@ -73,11 +75,19 @@ impl Serialize for Iso8601 {
     }
 }
 
-/// UTC, as a calendar and a clock show it. An instant out of the calendar's range (a corrupt row)
-/// shows as the epoch.
+/// UTC, as a calendar and a clock show it. An instant out of the calendar's range shows as its end.
 fn civil(at_ms: Millis) -> DateTime {
-    let timestamp = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    Offset::UTC.to_datetime(timestamp)
+    match Timestamp::from_millisecond(at_ms) {
+        Ok(timestamp) => Offset::UTC.to_datetime(timestamp),
+        Err(_) => EPOCH.saturating_add(SignedDuration::from_millis(at_ms)),
+    }
+}
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// The instant at which clocks of UTC show this.
+fn utc_ms(at: DateTime) -> Option<Millis> {
+    Millis::try_from(at.duration_since(EPOCH).as_millis()).ok()
 }
 
 /// A date or time that a caller gave, as the span of time it names: a day or a second.
@@ -101,12 +111,8 @@ impl Span {
         if let Some(day) = day(text) {
             return Some(day);
         }
-        let at = text
-            .parse::<Timestamp>()
-            .ok()
-            .or_else(|| utc(&text.parse::<DateTime>().ok()?))
-            .or_else(|| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp()))?;
-        let start_ms = at.as_millisecond().div_euclid(SECOND_MS) * SECOND_MS;
+        let at_ms = iso8601_ms(text).or_else(|| rfc2822_ms(text))?;
+        let start_ms = at_ms.div_euclid(SECOND_MS) * SECOND_MS;
         Some(Self {
             start_ms,
             end_ms: start_ms + SECOND_MS,
@@ -132,15 +138,32 @@ fn day(text: &str) -> Option<Span> {
         return None;
     }
     let date: Date = text.parse().ok()?;
-    let start_ms = utc(&date.at(0, 0, 0, 0))?.as_millisecond();
+    let start_ms = utc_ms(date.at(0, 0, 0, 0))?;
     Some(Span {
         start_ms,
         end_ms: start_ms + DAY_MS,
     })
 }
 
-fn utc(at: &DateTime) -> Option<Timestamp> {
-    TimeZone::UTC.to_timestamp(*at).ok()
+/// Without an offset, UTC is meant. The name of a time zone alone is not looked up.
+fn iso8601_ms(text: &str) -> Option<Millis> {
+    let pieces = temporal::Pieces::parse(text).ok()?;
+    let local = pieces
+        .date()
+        .to_datetime(pieces.time().unwrap_or(Time::MIN));
+    let ahead_s = match pieces.to_numeric_offset() {
+        Some(offset) => offset.seconds(),
+        None if pieces.time_zone_annotation().is_some() => return None,
+        None => 0,
+    };
+    Some(utc_ms(local)? - Millis::from(ahead_s) * SECOND_MS)
+}
+
+fn rfc2822_ms(text: &str) -> Option<Millis> {
+    let read = |text: &str| Some(rfc2822::parse(text).ok()?.timestamp().as_millisecond());
+    // The calendar repeats, weekdays and all, after 400 years.
+    let earlier = || read(&text.replacen(" 9999 ", " 9599 ", 1));
+    read(text).or_else(|| Some(earlier()? + 146_097 * DAY_MS))
 }
 
 #[cfg(test)]
@@ -150,6 +173,9 @@ mod tests {
     /// Tue, 24 Nov 2026 09:05:00 UTC, and a fraction that never shows.
     const AT_MS: Millis = 1_795_511_100_529;
 
+    /// 9999-12-31.
+    const LAST_DAY_MS: Millis = 253_402_214_400_000;
+
     #[test]
     fn dates_have_whole_seconds() {
         assert_eq!(
@@ -158,7 +184,13 @@ mod tests {
         );
         assert_eq!(Iso8601(AT_MS).to_string(), "2026-11-24T09:05:00Z");
         assert_eq!(Rfc2822(0).to_string(), "Thu, 01 Jan 1970 00:00:00 +0000");
-        assert_eq!(Iso8601(Millis::MAX).to_string(), "1970-01-01T00:00:00Z");
+        for (at_ms, shown) in [
+            (LAST_DAY_MS, "9999-12-31T00:00:00Z"),
+            (LAST_DAY_MS + DAY_MS, "9999-12-31T23:59:59Z"),
+            (Millis::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Iso8601(at_ms).to_string(), shown);
+        }
     }
 
     #[test]
@@ -196,6 +228,32 @@ mod tests {
     }
 
     #[test]
+    fn the_calendar_is_read_to_its_end() {
+        let last_day = Span {
+            start_ms: LAST_DAY_MS,
+            end_ms: LAST_DAY_MS + DAY_MS,
+        };
+        let last_second = Span {
+            start_ms: LAST_DAY_MS + DAY_MS - SECOND_MS,
+            end_ms: LAST_DAY_MS + DAY_MS,
+        };
+        for (text, expected) in [
+            ("9999-12-31", last_day),
+            ("9999-12-31T23:59:59Z", last_second),
+            ("9999-12-31T23:59:59", last_second),
+            ("9999-12-31T22:59:59-01:00", last_second),
+            ("9999-12-31T23:59:59.999Z", last_second),
+            ("Fri, 31 Dec 9999 23:59:59 +0000", last_second),
+        ] {
+            assert_eq!(Span::parse(text), Some(expected), "{text}");
+        }
+        // An offset may lead beyond either end.
+        assert!(Span::parse("9999-12-31T23:59:59-23:00").is_some());
+        assert!(Span::parse("0000-01-01").is_some());
+        assert!(Span::parse("-009999-01-01T00:00:00+23:00").is_some());
+    }
+
+    #[test]
     fn anything_else_is_no_date() {
         for text in [
             "",
@@ -204,6 +262,9 @@ mod tests {
             "2026-11-24T25:00:00Z",
             "24/11/2026",
             "1795511100",
+            "10000-01-01",
+            "2026-11-24T09:05:00[Europe/Rome]",
+            "Mon, 31 Dec 9999 23:59:59 +0000",
         ] {
             assert_eq!(Span::parse(text), None, "{text}");
         }

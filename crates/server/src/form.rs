@@ -5,11 +5,13 @@
 //! but empty clears it; the readers here keep the two apart.
 
 use std::borrow::Cow;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use postrider_core::error_code::ErrorCode;
@@ -90,6 +92,34 @@ where
         return Err(wanted.other());
     }
     Ok(body)
+}
+
+/// A request is refused before its body was read. What is left of one that is not all there yet would
+/// be taken for the next request, so the connection ends, and the client is told.
+pub(crate) fn without_body<B>(refusal: Refusal, headers: &HeaderMap, body: Pin<&mut B>) -> Refusal
+where
+    B: Body<Data = Bytes>,
+{
+    // Asking for the body would call in one that a client has offered to keep back.
+    if headers.contains_key(EXPECT) || !is_at_hand(body) {
+        refusal.last()
+    } else {
+        refusal
+    }
+}
+
+/// Whether all of a body has come; then it is gone.
+fn is_at_hand<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut octets = 0;
+    while octets <= MAX_BODY_OCTETS {
+        match body.as_mut().poll_frame(&mut context) {
+            Poll::Ready(None) => return true,
+            Poll::Ready(Some(Ok(frame))) => octets += frame.data_ref().map_or(0, Bytes::len),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => return false,
+        }
+    }
+    false
 }
 
 /// Gathers a body. Nearly all come in one frame, which is then the result without a copy.

@@ -83,7 +83,7 @@ impl Product {
                 | "ParticipantConversations",
                 ..,
             ] => Some(Self::Conversations),
-            ["v1", "Services", sid, ..] if sid.starts_with("IS") => Some(Self::Conversations),
+            ["v1", "Services", sid, ..] if is_of_conversations(sid) => Some(Self::Conversations),
             [
                 "v1",
                 "AuthTokens" | "Consents" | "Contacts" | "Messaging",
@@ -93,6 +93,12 @@ impl Product {
             _ => None,
         }
     }
+}
+
+/// Whether this is the SID of a conversation service, in either case as every SID may be.
+fn is_of_conversations(sid: &str) -> bool {
+    sid.get(..2)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("IS"))
 }
 
 /// How a request arrived: its product, and what is left of its path.
@@ -299,6 +305,13 @@ mod tests {
                 Some(Conversations),
                 None,
                 "v1/Services/IS00/Users",
+            ),
+            (
+                "localhost",
+                "/v1/Services/is00/Users",
+                Some(Conversations),
+                None,
+                "v1/Services/is00/Users",
             ),
             (
                 "localhost",

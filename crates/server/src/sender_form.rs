@@ -1,4 +1,4 @@
-//! The parameters that numbers and short codes share (their webhooks, capabilities and pace), and
+//! The parameters that numbers and short codes share (their webhooks, capabilities, status and pace), and
 //! those of numbers for calls.
 //!
 //! Everything is read before anything is changed, so a bad parameter changes nothing.
@@ -6,8 +6,8 @@
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::settings::{
-    Capabilities, HttpMethod, IncomingNumber, SenderWebhooks, ShortCodeEntry, VoiceReceiveMode,
-    VoiceSettings,
+    Capabilities, HttpMethod, IncomingNumber, SenderStatus, SenderWebhooks, ShortCodeEntry,
+    VoiceReceiveMode, VoiceSettings,
 };
 use postrider_core::sid::ApplicationSid;
 
@@ -25,6 +25,7 @@ pub(crate) struct SenderForm {
     status_callback: Change<String>,
     status_callback_method: Change<HttpMethod>,
     // Extensions: a number is the operator's own, so what it can do is for the operator to say.
+    status: Option<SenderStatus>,
     sms_enabled: Change<bool>,
     mms_enabled: Change<bool>,
     voice_enabled: Change<bool>,
@@ -45,6 +46,7 @@ impl SenderForm {
             sms_fallback_method: form.method("SmsFallbackMethod")?,
             status_callback: form.status_callback()?,
             status_callback_method: form.method("StatusCallbackMethod")?,
+            status: form.text("Status").map(read_status).transpose()?,
             sms_enabled: form.switch("SmsEnabled")?,
             mms_enabled: form.switch("MmsEnabled")?,
             voice_enabled: form.switch("VoiceEnabled")?,
@@ -52,9 +54,17 @@ impl SenderForm {
         })
     }
 
+    /// As [`SenderForm::read`], of a sender that is there. A status is no setting: an empty one must not
+    /// revive it.
+    pub(crate) fn read_update(form: &Form<'_>) -> Result<Self, Refusal> {
+        form.get("Status").map(read_status).transpose()?;
+        Self::read(form)
+    }
+
     pub(crate) fn apply_to_number(self, number: &mut IncomingNumber) {
         self.apply(
             (&mut number.friendly_name, number.number.to_string()),
+            &mut number.status,
             &mut number.capabilities,
             &mut number.webhooks,
             &mut number.pace,
@@ -64,6 +74,7 @@ impl SenderForm {
     pub(crate) fn apply_to_short_code(self, code: &mut ShortCodeEntry) {
         self.apply(
             (&mut code.friendly_name, code.code.to_string()),
+            &mut code.status,
             &mut code.capabilities,
             &mut code.webhooks,
             &mut code.pace,
@@ -73,6 +84,7 @@ impl SenderForm {
     fn apply(
         self,
         (friendly_name, default_name): (&mut String, String),
+        status: &mut SenderStatus,
         capabilities: &mut Capabilities,
         webhooks: &mut SenderWebhooks,
         pace: &mut Option<f64>,
@@ -80,6 +92,9 @@ impl SenderForm {
         let method = HttpMethod::default();
         let able = Capabilities::default();
         self.friendly_name.apply_or(friendly_name, default_name);
+        if let Some(given) = self.status {
+            *status = given;
+        }
         self.sms_enabled.apply_or(&mut capabilities.sms, able.sms);
         self.mms_enabled.apply_or(&mut capabilities.mms, able.mms);
         self.voice_enabled
@@ -95,6 +110,20 @@ impl SenderForm {
         self.pace.apply(pace);
     }
 }
+
+/// Also `in-use`, which is how Twilio's resource shows a number that is active.
+fn read_status(word: &str) -> Result<SenderStatus, Refusal> {
+    if word == IN_USE {
+        return Ok(SenderStatus::Active);
+    }
+    SenderStatus::parse(word).ok_or_else(|| {
+        let text = "'Status' must be active, suspended, porting or pending";
+        Fault::because(ErrorCode::InvalidParameter, text).into()
+    })
+}
+
+/// The `status` of a number that is active.
+pub(crate) const IN_USE: &str = "in-use";
 
 /// What a request sets of a number's calls.
 #[derive(Debug)]

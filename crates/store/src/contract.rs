@@ -371,11 +371,17 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Message>>;
 
-    /// Scheduled messages due before the given instant, by their time.
-    fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>>;
+    /// Scheduled messages due before the given instant, by their time and then by id, after the given
+    /// one.
+    fn scheduled(
+        &self,
+        before_ms: Millis,
+        after: Option<(Millis, Id)>,
+        limit: usize,
+    ) -> Result<Vec<Message>>;
 
-    /// When the next scheduled message is due.
-    fn next_scheduled(&self) -> Result<Option<Millis>>;
+    /// When the next message is due of those that are not due before the given instant.
+    fn next_scheduled(&self, from_ms: Millis) -> Result<Option<Millis>>;
 
     /// How many messages of each account wait for their scheduled time, by account; those that have
     /// none are left out. Counts index entries: for once, not for every request.

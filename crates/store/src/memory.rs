@@ -315,20 +315,25 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Message>> {
         let records = self.records()?;
-        let from = from.map_or((i64::MIN, i64::MIN), |(at_ms, id)| (at_ms, after(Some(id))));
-        let rows = records.deadlines.range(from..);
-        let rows = rows.take_while(|(deadline_ms, _)| *deadline_ms < before_ms);
-        Ok(records.load(rows.map(|(_, row)| *row), limit))
+        let rows = by_time(&records.deadlines, before_ms, from);
+        Ok(records.load(rows, limit))
     }
 
-    fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
+    fn scheduled(
+        &self,
+        before_ms: Millis,
+        from: Option<(Millis, Id)>,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
         let records = self.records()?;
-        let rows = records.scheduled.range(..(before_ms, i64::MIN));
-        Ok(records.load(rows.map(|(_, row)| *row), limit))
+        let rows = by_time(&records.scheduled, before_ms, from);
+        Ok(records.load(rows, limit))
     }
 
-    fn next_scheduled(&self) -> Result<Option<Millis>> {
-        Ok(self.records()?.scheduled.first().map(|(at_ms, _)| *at_ms))
+    fn next_scheduled(&self, from_ms: Millis) -> Result<Option<Millis>> {
+        let records = self.records()?;
+        let mut later = records.scheduled.range((from_ms, i64::MIN)..);
+        Ok(later.next().map(|(at_ms, _)| *at_ms))
     }
 
     fn scheduled_counts(&self) -> Result<Vec<(AccountNo, u64)>> {
@@ -411,6 +416,18 @@ impl Store for MemoryStore {
 /// The first row key after an id; the very first without one.
 fn after(id: Option<Id>) -> i64 {
     id.map_or(i64::MIN, |id| id.key() + 1)
+}
+
+/// Rows whose time is before an instant, after the given one.
+fn by_time(
+    rows: &BTreeSet<(Millis, i64)>,
+    before_ms: Millis,
+    from: Option<(Millis, Id)>,
+) -> impl Iterator<Item = i64> {
+    let from = from.map_or((i64::MIN, i64::MIN), |(at_ms, id)| (at_ms, after(Some(id))));
+    let rows = rows.range(from..);
+    let rows = rows.take_while(move |(at_ms, _)| *at_ms < before_ms);
+    rows.map(|(_, row)| *row)
 }
 
 fn matches(filter: &MessageFilter, message: &Message) -> bool {

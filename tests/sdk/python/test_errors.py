@@ -31,6 +31,7 @@ REFUSED_WITH_FROM = [
     ("a body of 1,601 characters", dict(body="a" * 1601), 21617, 400),
     ("no validity", dict(validity_period=0), 21624, 400),
     ("more than ten hours of validity", dict(validity_period=36001), 21624, 400),
+    ("a price below nothing", dict(max_price=-0.01), 21627, 400),
     ("a callback that is not a URL", dict(status_callback="nowhere"), 21609, 400),
     ("a callback host with an underscore", dict(status_callback="http://a_b.com/"), 21609, 400),
     ("a schedule without a service", dict(schedule_type="fixed", send_at=from_now(hours=1)), 35118, 400),
@@ -91,7 +92,7 @@ def test_a_sender_is_once_in_one_pool(account, refused):
     refused(21712, 409, other.phone_numbers.create, phone_number_sid=number.sid)
 
 
-@pytest.mark.parametrize("sender", ["", "a name too long", "123456", "ACME!", "ÄCME"])
+@pytest.mark.parametrize("sender", ["", "a name too long", "123456", "ACME!", "ÄCME", " ACME"])
 def test_an_alpha_sender_has_letters_and_eleven_characters_at_most(account, refused, sender):
     refused((21708, 21709), 400, account.service().alpha_senders.create, alpha_sender=sender)
 

@@ -1,6 +1,7 @@
 """Which alpha senders are registered where, and which messages are warned of for want of it: 30018."""
 
 import pytest
+from twilio.base.exceptions import TwilioRestException
 
 from harness.numbers import uk_number
 from harness.postrider import Postrider
@@ -134,10 +135,13 @@ def test_an_operator_may_have_such_messages_fail(tmp_path):
         look = client.messages(sent.sid).fetch
         return eventually(look, lambda it: it.status in ("failed", "delivered"), what="an end")
 
-    # A service that does not ask for an alert is not held back either.
-    assert settled().status == "delivered"
+    # Whether the service asks for an alert makes no difference.
+    assert (settled().status, settled().error_code) == ("failed", 30040)
     server.extension(f"Services/{service.sid}", SenderIdPreregAlert="true")
     assert (settled().status, settled().error_code) == ("failed", 30040)
+    with pytest.raises(TwilioRestException) as raised:
+        client.messages.create(to=EMIRATES, from_="ACME", body="hello")
+    assert (raised.value.code, raised.value.status) == (30040, 400)
     registered = {"Sender": "ACME", "IsoCountryCode": "AE"}
     server.extension("RegisteredSenders", **registered)
     assert (settled().status, settled().error_code) == ("delivered", None)

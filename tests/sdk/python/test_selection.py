@@ -199,6 +199,7 @@ def test_toll_free_numbers_are_us_numbers_without_an_area_code(account):
     service.phone_numbers.create(phone_number_sid=second.sid)
     (warning,) = account.ours("POST", "DryRun", To=us_number_in("415"), **question)["warnings"]
     assert warning["code"] is None and "2 toll-free numbers" in warning["message"]
+    assert account.ours("GET", f"Services/{service.sid}")["warnings"] == [warning]
     account.sent(service, us_number_in("415"))  # and goes out all the same
 
 

@@ -148,3 +148,38 @@ def test_the_service_chooses_the_sender_that_fits_the_recipient(account):
             to=recipient, messaging_service_sid=service.sid, body="hello"
         )
         assert account.settled(message).from_ == expected.phone_number
+
+
+def test_a_number_that_is_suspended_is_passed_over_and_refused(account, refused):
+    first, second = account.number(), account.number()
+    service = account.service(first, second)
+    account.enabled(first, Status="suspended")
+    numbers = account.client.incoming_phone_numbers
+    assert numbers(first.sid).fetch().status == "suspended"
+    recipient = us_number()
+    assert account.sent(service, recipient).from_ == second.phone_number
+    refused(
+        21606,
+        400,
+        account.client.messages.create,
+        to=us_number(),
+        from_=first.phone_number,
+        body="hello",
+    )
+
+    account.enabled(second, Status="porting")
+    assert account.sent(service, recipient, status="failed").error_code == 21703
+
+    account.enabled(first, Status="active")
+    assert numbers(first.sid).fetch().status == "in-use"
+    assert account.sent(service, recipient).from_ == first.phone_number
+
+
+def test_a_short_code_may_wait_for_its_registration(account):
+    number, code = account.number(), account.short_code(Status="pending")
+    service = account.service(number)
+    service.short_codes.create(short_code_sid=code.sid)
+    assert account.sent(service).from_ == number.phone_number
+    registered = account.ours("POST", f"ShortCodes/{code.sid}", Status="active")
+    assert registered["status"] == "active"
+    assert account.sent(service).from_ == code.short_code

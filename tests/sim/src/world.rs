@@ -353,7 +353,7 @@ impl World {
         };
         for scheduled in process
             .store
-            .scheduled(now_ms + 1, 10)
+            .scheduled(now_ms + 1, None, 10)
             .expect("the store reads")
         {
             let is_waiting = process
@@ -367,7 +367,7 @@ impl World {
         }
         let has_scheduled = process
             .store
-            .next_scheduled()
+            .next_scheduled(0)
             .expect("the store reads")
             .is_some();
         // The last requests may still be on their way to their commit.

@@ -209,7 +209,7 @@ impl Decision {
             Rule::PoolOrder => format!("it is the first in the pool of {} alike", contenders()),
             Rule::NotNamed => "the request names another sender".to_owned(),
             Rule::OtherChannel => "it belongs to another channel than the recipient".to_owned(),
-            Rule::NotUsable => "it is suspended or not registered yet".to_owned(),
+            Rule::NotUsable => "it is suspended, being ported or not registered yet".to_owned(),
             Rule::ShortCodeOfOtherCountry => {
                 format!("a short code of another country cannot reach {country}")
             }

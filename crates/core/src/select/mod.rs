@@ -12,6 +12,8 @@ mod groups;
 mod pool;
 mod procedure;
 mod ranking;
+#[cfg(any(test, feature = "testing"))]
+pub mod reference;
 mod rule;
 mod scaler;
 mod stored;
@@ -87,10 +89,12 @@ fn choose_among_others(
     others.remove(own);
     let mut decision = choose(&others, facts, loads, reach);
     // Its rule comes after all others.
-    decision.removed.push(Removed {
-        sender: own,
-        rule: Rule::OwnNumber,
-    });
+    let rule = Rule::OwnNumber;
+    if facts.detail == Detail::Compact && decision.removed.len() >= fate::LISTED_MAX {
+        decision.unlisted.push((rule, 1));
+    } else {
+        decision.removed.push(Removed { sender: own, rule });
+    }
     decision
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SenderStatus;
 use crate::clock::Millis;
 use crate::message::SenderNo;
 use crate::phone_number::PhoneNumber;
@@ -15,6 +16,8 @@ pub struct ChannelSender {
     pub account: AccountSid,
     pub sender: SenderNo,
     pub number: PhoneNumber,
+    #[serde(default, skip_serializing_if = "SenderStatus::is_active")]
+    pub status: SenderStatus,
     /// Apart, because no message reads it.
     #[serde(default)]
     pub record: Box<ChannelSenderRecord>,

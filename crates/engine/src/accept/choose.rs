@@ -16,7 +16,7 @@ use postrider_core::select::{
     Ranking, Recipient, Scaled, Settings, Standing, StickyAction, select,
 };
 use postrider_core::sender::SenderAddress;
-use postrider_core::sender_rate::Reach;
+use postrider_core::sender_rate::Zone;
 use postrider_core::settings::Service;
 use postrider_core::sid::{AccountSid, ServiceSid};
 use postrider_store::StickyKey;
@@ -69,7 +69,7 @@ impl Acceptor {
                 if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
                     && let Ok((_, sender)) = &chosen.outcome
                 {
-                    table.reserve(*sender, segments, Reach::of(draft.to.number));
+                    table.reserve(*sender, segments, Zone::of(draft.to.number));
                     let used = draft.use_of(*sender, segments);
                     self.caps.count(&self.directory, &self.alerts, used, now_ms);
                 }
@@ -119,8 +119,8 @@ impl Acceptor {
             .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
         self.know_rate(table, sender);
-        let reach = Reach::of(draft.to.number);
-        if table.get(sender).is_full(segments, reach) {
+        let zone = Zone::of(draft.to.number);
+        if table.get(sender).is_full(segments, zone) {
             return Err(ErrorCode::SenderQueueFull.into());
         }
         let used = draft.use_of(sender, segments);
@@ -174,6 +174,7 @@ impl Acceptor {
             ..Recipient::of(draft.to.number, draft.to.channel)
         };
         let coverage = self.coverage.load();
+        let refuses = self.compliance.load().refuse_unregistered_alpha;
         let reach = EngineReach {
             directory: &self.directory,
             coverage: &coverage,
@@ -186,7 +187,9 @@ impl Acceptor {
             has_media: draft.has_media,
             settings: Settings {
                 // A question is always answered with the warning.
-                preregistration_alert: service.preregistration_alert || purpose == Purpose::Asking,
+                preregistration_alert: service.preregistration_alert
+                    || refuses
+                    || purpose == Purpose::Asking,
                 ..Settings::from(service)
             },
             mapping: former.map(sticky::mapping),
@@ -211,7 +214,7 @@ impl Acceptor {
         };
         let mut decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
-        let outcome = self.outcome_of(&decision, &pool, service, draft, segments, table);
+        let outcome = self.outcome_of(&decision, &pool, refuses, draft, segments, table);
         // A message that fails all the same teaches its recipient nothing.
         let is_over = outcome.is_ok() || decision.chosen().is_none();
         if !is_over {
@@ -242,7 +245,7 @@ impl Acceptor {
         &self,
         decision: &Decision,
         pool: &Pool,
-        service: &Service,
+        refuses_unregistered: bool,
         draft: &Draft<'_>,
         segments: u16,
         table: &mut LoadTable,
@@ -252,10 +255,7 @@ impl Acceptor {
             Outcome::None { error } => return Err(error),
         };
         let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
-        if decision.warning == Some(ErrorCode::PreregistrationWanted)
-            && service.preregistration_alert
-            && self.compliance.refuse_unregistered_alpha
-        {
+        if refuses_unregistered && decision.warning == Some(ErrorCode::PreregistrationWanted) {
             return Err(ErrorCode::SenderIdNotRegistered);
         }
         if draft.has_media
@@ -268,8 +268,8 @@ impl Acceptor {
             return Err(ErrorCode::NoRoute);
         }
         self.know_rate(table, sender);
-        let reach = Reach::of(draft.to.number);
-        if table.get(sender).is_full(segments, reach) {
+        let zone = Zone::of(draft.to.number);
+        if table.get(sender).is_full(segments, zone) {
             return Err(ErrorCode::QueueOverflow);
         }
         Ok((entry.address.clone(), sender))
@@ -322,7 +322,7 @@ impl Loads for PoolLoads<'_, '_> {
             queued_segments: load.queued_segments(),
             drain_ms: load.drain_ms(),
             last_used: load.last_used,
-            is_full: load.is_full(self.segments, Reach::of(self.to)),
+            is_full: load.is_full(self.segments, Zone::of(self.to)),
             is_capped: acceptor.caps.is_over(
                 &acceptor.directory,
                 Use {

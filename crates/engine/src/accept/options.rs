@@ -42,8 +42,10 @@ pub(super) fn read(request: &CreateMessage, channel: Channel) -> Result<MessageO
             )
         })
     });
-    if let Some(price) = request.max_price.as_deref()
-        && price.parse::<f64>().is_err()
+    if request
+        .max_price
+        .as_deref()
+        .is_some_and(|text| !is_price(text))
     {
         return Err(ErrorCode::InvalidMaxPrice.into());
     }
@@ -57,6 +59,11 @@ pub(super) fn read(request: &CreateMessage, channel: Channel) -> Result<MessageO
         persistent_actions: read_persistent_actions(request, channel)?,
         ..MessageOptions::default()
     })
+}
+
+fn is_price(text: &str) -> bool {
+    text.parse::<f64>()
+        .is_ok_and(|price| price.is_finite() && price >= 0.0)
 }
 
 fn read_persistent_actions(
@@ -91,6 +98,22 @@ fn is_place(action: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_price_is_no_less_than_nothing() {
+        for (text, expected) in [
+            ("0", true),
+            ("0.05", true),
+            ("1e-2", true),
+            ("-0.01", false),
+            ("-1", false),
+            ("NaN", false),
+            ("inf", false),
+            ("5 cents", false),
+        ] {
+            assert_eq!(is_price(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_place_is_two_angles_and_perhaps_a_label() {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use postrider_core::create::CreateMessage;
+use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::Message;
 use postrider_core::select::{Decision, Pool};
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::Account;
 use postrider_core::sid::{Id, MessageSid};
-use postrider_core::validity::ValidityPeriod;
 
 use super::choose::Purpose;
 use super::{Acceptor, Draft, kind_of};
@@ -23,6 +23,8 @@ pub struct Preview {
     /// The service's choice, with every candidate; `None` when the request names a sender and no
     /// service.
     pub decision: Option<Decision>,
+    /// What there is to say of a message that goes on all the same.
+    pub warning: Option<ErrorCode>,
     /// The senders that were chosen from.
     pub pool: Arc<Pool>,
     /// What was told of the recipient's network; `None` where nobody was asked.
@@ -48,11 +50,7 @@ impl Acceptor {
             ..self.read(account, request)?
         };
         let service = draft.service.as_deref();
-        let validity = ValidityPeriod::resolve(
-            request.validity_period.as_deref(),
-            service.map(|service| service.validity_period_s),
-            self.limits.max_validity_period,
-        )?;
+        let validity = self.validity(request, &draft)?;
         self.send_at(request, &draft, 0, now_ms)?;
         let sid = MessageSid {
             id: Id::MIN,
@@ -62,12 +60,21 @@ impl Acceptor {
         let (message, decision) =
             self.draw_up(sid, &draft, Purpose::Asking, deadline_ms, now_ms)?;
         let from = message.from.as_deref().and_then(SenderAddress::parse);
+        let is_unregistered = match (&from, draft.to.number.country()) {
+            (Some(SenderAddress::Alpha(id)), Some(country)) if service.is_none() => {
+                self.is_unregistered(account, id, country)
+            }
+            _ => false,
+        };
+        let of_decision = decision.as_ref().and_then(|decision| decision.warning);
+        let warning = of_decision.or(is_unregistered.then_some(ErrorCode::PreregistrationWanted));
         let routes = self.routes.load();
         let carriers = from.map(|from| routes.find(&from, draft.to.number).to_vec());
         let pool = service.and_then(|service| self.directory.service_and_pool(service.sid));
         Ok(Preview {
             message,
             decision,
+            warning,
             network,
             pool: pool.map(|(_, pool)| pool).unwrap_or_default(),
             carriers: carriers.unwrap_or_default(),

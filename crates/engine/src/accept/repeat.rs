@@ -11,7 +11,8 @@ use postrider_core::settings::Account;
 use postrider_core::sid::{MessageSid, ServiceSid};
 use postrider_core::text::Segmentation;
 
-use super::{Draft, blank, compose, options, read_from, read_to, segmentation, sender_parameters};
+use super::read::{read_from, read_to, sender_parameters};
+use super::{Draft, blank, compose, options, segmentation};
 
 /// The message as [`super::Acceptor::prepare`] made it, as far as the answer to its creation shows.
 pub(crate) fn first(

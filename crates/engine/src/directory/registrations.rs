@@ -1,5 +1,6 @@
 //! Registered alpha senders, by SID for lists and by what they are looked up by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use postrider_core::clock::Millis;
@@ -8,14 +9,14 @@ use postrider_core::message::SenderNo;
 use postrider_core::sender::{AlphaSenderId, SenderAddress};
 use postrider_core::settings::RegisteredSender;
 use postrider_core::sid::{AccountSid, RegisteredSenderSid};
+use rustc_hash::FxHashMap;
 
 use super::Directory;
-use super::shared_map::SharedMap;
 
 #[derive(Clone, Default)]
 pub(super) struct Table {
-    by_sid: SharedMap<RegisteredSenderSid, Arc<RegisteredSender>>,
-    by_sender: SharedMap<Key, RegisteredSenderSid>,
+    by_sid: BTreeMap<RegisteredSenderSid, Arc<RegisteredSender>>,
+    by_sender: FxHashMap<Key, RegisteredSenderSid>,
 }
 
 type Key = (AccountSid, AlphaSenderId, Country);

@@ -10,7 +10,7 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::{Routes, kind_of};
 use postrider_core::select::SenderKind;
 use postrider_core::sender::{SenderAddress, number_of};
-use postrider_core::sender_rate::{Cost, Reach, SenderRate};
+use postrider_core::sender_rate::{Cost, SenderRate, Zone};
 use postrider_core::sid::{Id, MessageKind, ServiceSid};
 use rustc_hash::FxHashMap;
 
@@ -183,12 +183,12 @@ impl SenderPace {
             }
         }
         // Most senders have one rate, and then nobody needs to know.
-        let reach = if self.rate.is_the_same_everywhere() {
-            Reach::UsCa
+        let zone = if self.rate.is_the_same_everywhere() {
+            Zone::UsCa
         } else {
-            Reach::of_text(&message.to)
+            Zone::of_text(&message.to)
         };
-        Cost::at(self.bucket, self.rate.to(reach), places)
+        Cost::at(self.bucket, self.rate.to(zone), places)
     }
 }
 

@@ -9,7 +9,7 @@ use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::lifecycle::{self, Event, State, Step};
 use postrider_core::message::{Message, Status, StatusSet};
 use postrider_core::sender::{SenderAddress, number_of};
-use postrider_core::sender_rate::Reach;
+use postrider_core::sender_rate::Zone;
 use postrider_core::sid::Id;
 use postrider_store::{Change, Submitted, SubmittedKey, Update};
 use smallvec::SmallVec;
@@ -458,12 +458,12 @@ impl Dispatch {
         let sender = message.sender;
         let segments = message.num_segments;
         let is_leaving = was_waiting && is_with_carrier;
-        let reach = is_leaving.then(|| Reach::of_text(&message.to));
+        let zone = is_leaving.then(|| Zone::of_text(&message.to));
         self.save(id, Change::Update(update));
-        if let Some(reach) = reach {
+        if let Some(zone) = zone {
             if let Some(sender) = sender {
                 self.loads
-                    .with(|table| table.release(sender, segments, reach));
+                    .with(|table| table.release(sender, segments, zone));
             }
             self.settle(id, moved);
         } else if moved.is_final() {

@@ -17,7 +17,8 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::{Route, Routes};
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{
-    Account, AccountStatus, Capabilities, Document, IncomingNumber, Sender, SenderWebhooks,
+    Account, AccountStatus, Capabilities, Document, IncomingNumber, Sender, SenderStatus,
+    SenderWebhooks,
 };
 use postrider_core::sid::{AccountSid, Id, PhoneNumberSid};
 use postrider_core::testing;
@@ -407,6 +408,7 @@ fn number_at(per_second: f64) -> IncomingNumber {
         sender: SenderNo(1),
         number,
         friendly_name: FROM.to_owned(),
+        status: SenderStatus::default(),
         capabilities: Capabilities {
             sms: true,
             mms: false,

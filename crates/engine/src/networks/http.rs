@@ -107,58 +107,70 @@ impl HttpLookup {
     }
 }
 
-impl HttpLookup {
-    /// Whether it was asked about the number lately.
-    pub(super) fn is_remembered(&self, number: PhoneNumber) -> bool {
-        let now_ms = self.0.clock.now_ms();
-        self.0.state.lock().cache.get(number, now_ms).is_some()
+impl NetworkLookup for HttpLookup {
+    fn look_up(&self, number: PhoneNumber) -> Lookup {
+        let inner = self.0.clone();
+        let now_ms = inner.clock.now_ms();
+        let known = inner.state.lock().known(number, now_ms);
+        match known {
+            Some(answer) => Lookup::Answered(answer),
+            None => Lookup::Asking(Box::pin(inner.ask(number))),
+        }
     }
 }
 
-impl NetworkLookup for HttpLookup {
-    fn look_up(&self, number: PhoneNumber) -> Lookup {
-        let now_ms = self.0.clock.now_ms();
-        let answer = move |finding| Answer {
-            finding,
-            source: Source::Http,
-            as_of_ms: now_ms,
-        };
-        let mut state = self.0.state.lock();
-        if let Some(remembered) = state.cache.get(number, now_ms) {
-            return Lookup::Answered(Answer {
+impl State {
+    /// What can be said without asking.
+    fn known(&mut self, number: PhoneNumber, now_ms: Millis) -> Option<Answer> {
+        if let Some(remembered) = self.cache.get(number, now_ms) {
+            return Some(Answer {
                 finding: remembered.network.map_or(Finding::Unknown, Finding::Known),
                 source: Source::Cache,
                 as_of_ms: remembered.at_ms,
             });
         }
         // A clock that was set back makes no longer rest.
-        let rest_ms = state.rests_until_ms.saturating_sub(now_ms);
-        if (1..=REST_MS).contains(&rest_ms) {
-            return Lookup::Answered(answer(Finding::Failed(LookupFailure::Resting)));
-        }
-        let deadline = Instant::now() + self.0.timeout;
-        let known = state.asking.get(&number).cloned();
-        let (tell, mut asked) = if let Some(asked) = known {
-            (None, asked)
-        } else {
-            let (tell, asked) = watch::channel(None);
-            state.asking.insert(number, asked.clone());
-            (Some(tell), asked)
+        let rest_ms = self.rests_until_ms.saturating_sub(now_ms);
+        let is_resting = (1..=REST_MS).contains(&rest_ms);
+        is_resting.then_some(Answer {
+            finding: Finding::Failed(LookupFailure::Resting),
+            source: Source::Http,
+            as_of_ms: now_ms,
+        })
+    }
+}
+
+impl Inner {
+    /// Asks, or waits with those who ask already.
+    async fn ask(self: Arc<Self>, number: PhoneNumber) -> Answer {
+        let now_ms = self.clock.now_ms();
+        let deadline = Instant::now() + self.timeout;
+        let (tell, mut asked) = {
+            let mut state = self.state.lock();
+            // It may have been told since.
+            if let Some(answer) = state.known(number, now_ms) {
+                return answer;
+            }
+            if let Some(asked) = state.asking.get(&number) {
+                (None, asked.clone())
+            } else {
+                let (tell, asked) = watch::channel(None);
+                state.asking.insert(number, asked.clone());
+                (Some(tell), asked)
+            }
         };
-        // A runtime that is stopping drops the question at once, and that takes the lock.
-        drop(state);
+        // Not under the lock: a runtime that is stopping drops the question at once, and that takes it.
         if let Some(tell) = tell {
-            let question = Question {
-                lookup: self.0.clone(),
-                number,
-            };
-            tokio::spawn(question.ask(deadline, tell));
+            let lookup = self.clone();
+            tokio::spawn(Question { lookup, number }.ask(deadline, tell));
         }
-        Lookup::Asking(Box::pin(async move {
-            let told = timeout_at(deadline, asked.wait_for(Option::is_some)).await;
-            let told = told.ok().and_then(|told| *told.ok()?);
-            answer(told.unwrap_or(Finding::Failed(LookupFailure::Timeout)))
-        }))
+        let told = timeout_at(deadline, asked.wait_for(Option::is_some)).await;
+        let told = told.ok().and_then(|told| *told.ok()?);
+        Answer {
+            finding: told.unwrap_or(Finding::Failed(LookupFailure::Timeout)),
+            source: Source::Http,
+            as_of_ms: now_ms,
+        }
     }
 }
 

@@ -31,11 +31,15 @@ pub trait NetworkLookup: Send + Sync {
     fn look_up(&self, number: PhoneNumber) -> Lookup;
 }
 
-/// What a lookup says: at once, or when somebody has answered. The wait has an end of its own.
+/// What a lookup says: at once, or when somebody has answered.
 pub enum Lookup {
     Answered(Answer),
-    Asking(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    Asking(Asking),
 }
+
+/// An answer that somebody has to be asked for, which begins when it is first waited for. The wait has
+/// an end of its own.
+pub type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What is known of a number's network, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +134,7 @@ pub struct Networks {
     config: Config,
     ca_file: Option<PathBuf>,
     table: Option<Arc<Table>>,
-    http: Option<Arc<HttpLookup>>,
+    http: Option<HttpLookup>,
     metrics: Arc<Metrics>,
 }
 
@@ -158,7 +162,7 @@ impl Networks {
         let http = match (&config.lookup_url, kept.and_then(|kept| kept.http.clone())) {
             (None, _) => None,
             (Some(_), Some(kept)) => Some(kept),
-            (Some(url), None) => Some(Arc::new(HttpLookup::new(url, config, wiring)?)),
+            (Some(url), None) => Some(HttpLookup::new(url, config, wiring)?),
         };
         Ok(Some(Self {
             config: config.clone(),
@@ -174,50 +178,55 @@ impl Networks {
         self.table.as_ref().map(|table| table.len())
     }
 
-    /// How many numbers may well be looked up at a time.
+    /// How many numbers may well be asked about at a time: more would wait for each other, and the last
+    /// ones for too long.
     pub(crate) fn concurrency(&self) -> usize {
         self.config.concurrency.get() as usize
     }
 
-    /// Whether nobody would wait for [`Networks::find`].
-    pub(crate) fn is_at_hand(&self, number: PhoneNumber) -> bool {
-        let Some(http) = &self.http else {
-            return true;
-        };
-        let told = self.table.as_ref().map(|table| table.look_up(number));
-        let is_told = matches!(told, Some(Lookup::Answered(answer)) if answer.network().is_some());
-        is_told || http.is_remembered(number)
-    }
-
     /// The first answer that names a network, else the last one.
     pub async fn find(&self, number: PhoneNumber) -> Option<Answer> {
-        let table = self
-            .table
-            .iter()
-            .map(|table| &**table as &dyn NetworkLookup);
-        let http = self.http.iter().map(|http| &**http as &dyn NetworkLookup);
-        let mut last = None;
-        for lookup in table.chain(http).map(|provider| provider.look_up(number)) {
-            let answer = match lookup {
-                Lookup::Answered(answer) => answer,
-                Lookup::Asking(answer) => answer.await,
-            };
-            self.count(answer);
-            if answer.network().is_some() {
-                return Some(answer);
-            }
-            last = Some(answer);
-        }
-        last
+        Some(match self.look_up(number)? {
+            Lookup::Answered(answer) => answer,
+            Lookup::Asking(answer) => answer.await,
+        })
     }
 
-    fn count(&self, answer: Answer) {
-        let label = NetworkLabel {
-            source: answer.source.as_str(),
-            result: answer.finding.as_str(),
+    /// The same for who has something else to do meanwhile.
+    pub(crate) fn look_up(&self, number: PhoneNumber) -> Option<Lookup> {
+        let told = self.table.as_ref().map(|table| table.tell(number));
+        let is_told = told.is_some_and(|told| told.network().is_some());
+        let metrics = self.metrics.clone();
+        let Some(http) = self.http.as_ref().filter(|_| !is_told) else {
+            let told = told?;
+            count(&metrics, told);
+            return Some(Lookup::Answered(told));
         };
-        self.metrics.network_lookups.get_or_create(&label).inc();
+        let count_all = move |answer| {
+            for answer in told.into_iter().chain([answer]) {
+                count(&metrics, answer);
+            }
+        };
+        Some(match http.look_up(number) {
+            Lookup::Answered(answer) => {
+                count_all(answer);
+                Lookup::Answered(answer)
+            }
+            Lookup::Asking(answer) => Lookup::Asking(Box::pin(async move {
+                let answer = answer.await;
+                count_all(answer);
+                answer
+            })),
+        })
     }
+}
+
+fn count(metrics: &Metrics, answer: Answer) {
+    let label = NetworkLabel {
+        source: answer.source.as_str(),
+        result: answer.finding.as_str(),
+    };
+    metrics.network_lookups.get_or_create(&label).inc();
 }
 
 impl std::fmt::Debug for Networks {
@@ -229,5 +238,7 @@ impl std::fmt::Debug for Networks {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -142,11 +142,17 @@ impl Table {
 
 impl NetworkLookup for Table {
     fn look_up(&self, number: PhoneNumber) -> Lookup {
-        Lookup::Answered(Answer {
+        Lookup::Answered(self.tell(number))
+    }
+}
+
+impl Table {
+    pub(super) fn tell(&self, number: PhoneNumber) -> Answer {
+        Answer {
             finding: self.find(number).map_or(Finding::Unknown, Finding::Known),
             source: Source::Table,
             as_of_ms: self.read_ms,
-        })
+        }
     }
 }
 

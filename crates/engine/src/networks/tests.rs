@@ -1,121 +1,12 @@
-//! Lookups against a service on a port of its own that answers as it is told.
+//! Lookups against a service that answers as it is told.
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
 use postrider_core::clock::ManualClock;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
+use super::testing::{Script, Service, at_least_one, open};
 use super::*;
-
-/// What the service does with a question.
-#[derive(Clone)]
-enum Script {
-    /// A status and a body.
-    Answer(u16, &'static str),
-    /// Octets that are no HTTP.
-    Noise,
-    /// Closes the connection.
-    Close,
-    /// Answers nothing, ever.
-    Hang,
-}
-
-#[derive(Clone)]
-struct Service {
-    url: String,
-    script: Arc<Mutex<Script>>,
-    /// The heads of the requests.
-    seen: Arc<Mutex<Vec<String>>>,
-    at_once_max: Arc<AtomicUsize>,
-}
-
-impl Service {
-    async fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let service = Self {
-            url: format!("http://{}/hlr/{{number}}", listener.local_addr().unwrap()),
-            script: Arc::new(Mutex::new(script)),
-            seen: Arc::default(),
-            at_once_max: Arc::default(),
-        };
-        let started = service.clone();
-        tokio::spawn(async move {
-            let at_once = Arc::new(AtomicUsize::new(0));
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let (service, at_once) = (started.clone(), at_once.clone());
-                tokio::spawn(async move {
-                    let mut head = String::new();
-                    let mut octets = [0; 1024];
-                    loop {
-                        let Ok(len @ 1..) = stream.read(&mut octets).await else {
-                            return;
-                        };
-                        head.push_str(str::from_utf8(&octets[..len]).unwrap());
-                        if !head.ends_with("\r\n\r\n") {
-                            continue;
-                        }
-                        service.seen.lock().push(std::mem::take(&mut head));
-                        let now = at_once.fetch_add(1, Ordering::SeqCst) + 1;
-                        service.at_once_max.fetch_max(now, Ordering::SeqCst);
-                        let script = service.script.lock().clone();
-                        let answer = match script {
-                            Script::Answer(status, body) => format!(
-                                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
-                                body.len()
-                            ),
-                            Script::Noise => "SSH-2.0-OpenSSH\r\n\r\n".to_owned(),
-                            Script::Close => return,
-                            Script::Hang => std::future::pending().await,
-                        };
-                        // Others may come meanwhile.
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                        at_once.fetch_sub(1, Ordering::SeqCst);
-                        stream.write_all(answer.as_bytes()).await.unwrap();
-                    }
-                });
-            }
-        });
-        service
-    }
-
-    fn tell(&self, script: Script) {
-        *self.script.lock() = script;
-    }
-
-    fn asked(&self) -> usize {
-        self.seen.lock().len()
-    }
-}
-
-fn at_least_one(value: u32) -> NonZeroU32 {
-    NonZeroU32::new(value).unwrap()
-}
-
-fn config(service: &Service) -> Config {
-    Config {
-        lookup_url: Some(service.url.clone()),
-        allow_private_networks: true,
-        // Only what hangs takes so long.
-        timeout_ms: at_least_one(5_000),
-        known_for_s: 100,
-        unknown_for_s: 10,
-        ..Config::default()
-    }
-}
-
-fn open(config: &Config, clock: &Arc<ManualClock>) -> Networks {
-    let wiring = Wiring {
-        clock: clock.clone(),
-        metrics: Arc::default(),
-        ca_file: None,
-    };
-    Networks::open(config, &wiring, None).unwrap().unwrap()
-}
+use crate::testing::authority::Authority;
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(1_000_000))
@@ -132,7 +23,7 @@ fn network(text: &str) -> Finding {
 #[tokio::test]
 async fn answers_are_read_as_they_are_documented() {
     let service = Service::start(Script::Hang).await;
-    let networks = open(&config(&service), &clock());
+    let networks = open(&service.config(), &clock());
     let unknown = Finding::Unknown;
     let not_understood = Finding::Failed(LookupFailure::NotUnderstood);
     let status = |status| {
@@ -181,7 +72,7 @@ async fn answers_are_read_as_they_are_documented() {
 #[tokio::test]
 async fn a_service_that_speaks_no_http_or_too_much_is_a_failure() {
     let service = Service::start(Script::Noise).await;
-    let networks = open(&config(&service), &clock());
+    let networks = open(&service.config(), &clock());
     let large: &'static str = Box::leak(" ".repeat(70_000).into_boxed_str());
     for (last, script) in (0..).zip([Script::Noise, Script::Close, Script::Answer(200, large)]) {
         service.tell(script);
@@ -196,7 +87,7 @@ async fn the_token_is_sent() {
     let service = Service::start(Script::Answer(200, "{}")).await;
     let config = Config {
         lookup_token: Some("sesame".to_owned()),
-        ..config(&service)
+        ..service.config()
     };
     open(&config, &clock()).find(number(0)).await.unwrap();
     let head = service.seen.lock()[0].clone();
@@ -208,7 +99,7 @@ async fn the_token_is_sent() {
 async fn an_answer_is_remembered_as_long_as_it_counts() {
     let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
     let clock = clock();
-    let networks = open(&config(&service), &clock);
+    let networks = open(&service.config(), &clock);
     let ask = async |last| networks.find(number(last)).await.unwrap();
     let asked_ms = clock.now_ms();
     ask(0).await;
@@ -232,7 +123,7 @@ async fn an_answer_is_remembered_as_long_as_it_counts() {
 #[tokio::test]
 async fn many_who_ask_about_one_number_are_one_question() {
     let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
-    let networks = open(&config(&service), &clock());
+    let networks = open(&service.config(), &clock());
     let all = futures_util::future::join_all((0..20).map(|_| networks.find(number(0)))).await;
     assert!(
         all.iter()
@@ -246,7 +137,7 @@ async fn so_many_questions_and_no_more_are_asked_at_a_time() {
     let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
     let config = Config {
         concurrency: at_least_one(3),
-        ..config(&service)
+        ..service.config()
     };
     let networks = open(&config, &clock());
     let all = futures_util::future::join_all((0..20).map(|last| networks.find(number(last)))).await;
@@ -265,7 +156,7 @@ async fn who_waited_in_our_own_queue_is_no_failure_of_the_service() {
     let config = Config {
         timeout_ms: at_least_one(20),
         concurrency: at_least_one(1),
-        ..config(&service)
+        ..service.config()
     };
     let networks = open(&config, &clock());
     let all = futures_util::future::join_all((0..30).map(|last| networks.find(number(last)))).await;
@@ -287,7 +178,7 @@ async fn a_service_that_hangs_takes_its_timeout_and_is_then_left_alone_for_a_whi
     let clock = clock();
     let config = Config {
         timeout_ms: at_least_one(20),
-        ..config(&service)
+        ..service.config()
     };
     let networks = open(&config, &clock);
     for last in 0..10 {
@@ -329,7 +220,7 @@ async fn a_private_address_is_asked_only_where_that_is_allowed() {
     let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
     let config = Config {
         allow_private_networks: false,
-        ..config(&service)
+        ..service.config()
     };
     let answer = open(&config, &clock()).find(number(0)).await.unwrap();
     let refused = crate::webhooks::AttemptFailure::AddressRefused;
@@ -349,7 +240,7 @@ async fn the_table_is_asked_first_and_a_reload_keeps_what_the_lookup_told() {
     std::fs::write(&table, "14155550100,310,260\n").unwrap();
     let config = Config {
         table: Some(table.clone()),
-        ..config(&service)
+        ..service.config()
     };
     let wiring = Wiring {
         clock: clock.clone(),
@@ -375,4 +266,62 @@ async fn the_table_is_asked_first_and_a_reload_keeps_what_the_lookup_told() {
     let bad = Networks::open(&config, &wiring, Some(&first)).unwrap_err();
     assert!(bad.to_string().contains("networks.csv: line 1: "), "{bad}");
     assert!(open(&Config::default(), Some(&first)).is_none());
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_it_is_named() {
+    use crate::webhooks::AttemptFailure;
+    let authority = Authority::new();
+    let named = Some(authority.file().to_owned());
+    let known = network("310-260");
+    let untrusted = AttemptFailure::CertificateUntrusted;
+    let untrusted = Finding::Failed(LookupFailure::Request(untrusted));
+    for (ca_file, expected, asked) in [(named, known, 1), (None, untrusted, 0)] {
+        let script = Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#);
+        let acceptor = authority.acceptor("localhost", 4000);
+        let service = Service::start_tls(script, acceptor).await;
+        let wiring = Wiring {
+            clock: clock(),
+            metrics: Arc::default(),
+            ca_file,
+        };
+        let networks = Networks::open(&service.config(), &wiring, None).unwrap();
+        let answer = networks.unwrap().find(number(0)).await.unwrap();
+        assert_eq!(answer.finding, expected);
+        assert_eq!(service.asked(), asked);
+    }
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_is_refused_by_name() {
+    let config = Config {
+        lookup_url: Some("https://localhost/{number}".to_owned()),
+        ..Config::default()
+    };
+    let missing = tempfile::tempdir().unwrap().path().join("ca.pem");
+    let wiring = Wiring {
+        clock: clock(),
+        metrics: Arc::default(),
+        ca_file: Some(missing.clone()),
+    };
+    let error = Networks::open(&config, &wiring, None).unwrap_err();
+    assert!(
+        error.to_string().contains(missing.to_str().unwrap()),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_asked_before_the_answer_is_waited_for() {
+    let service = Service::start(Script::Answer(200, r#"{"mcc": 310, "mnc": 260}"#)).await;
+    let networks = open(&service.config(), &clock());
+    let questions = [(); 2].map(|()| networks.look_up(number(0)));
+    let [Some(Lookup::Asking(first)), Some(Lookup::Asking(second))] = questions else {
+        panic!("nothing is known");
+    };
+    assert_eq!(service.asked(), 0);
+    assert_eq!(first.await.source, Source::Http);
+    // What was told since is not asked again.
+    assert_eq!(second.await.source, Source::Cache);
+    assert_eq!(service.asked(), 1);
 }

@@ -7,7 +7,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
-use postrider_core::settings::{ChannelSender, ChannelSenderRecord, Document};
+use postrider_core::settings::{ChannelSender, Document, SenderStatus};
 use postrider_core::sid::{AccountSid, ChannelSenderSid};
 use postrider_store::DocumentChange;
 
@@ -19,7 +19,7 @@ impl Engine {
         &self,
         account: AccountSid,
         number: PhoneNumber,
-        change: impl FnOnce(&mut ChannelSenderRecord) + Send,
+        change: impl FnOnce(&mut ChannelSender) + Send,
     ) -> Result<Arc<ChannelSender>, Fault> {
         let lock = self.settings_lock().await;
         let directory = self.directory();
@@ -41,11 +41,12 @@ impl Engine {
             account,
             sender: self.sender_for(account, address, None, &mut changes),
             number,
+            status: SenderStatus::default(),
             record: Box::default(),
             created_ms: now_ms,
             updated_ms: now_ms,
         };
-        change(&mut sender.record);
+        change(&mut sender);
         let sid = sender.sid;
         changes.push(DocumentChange::Put(Document::ChannelSender(sender)));
         self.write_settings(lock, changes).await?;
@@ -55,11 +56,11 @@ impl Engine {
     pub async fn update_channel_sender(
         &self,
         sid: ChannelSenderSid,
-        change: impl FnOnce(&mut ChannelSenderRecord) + Send,
+        change: impl FnOnce(&mut ChannelSender) + Send,
     ) -> Result<Arc<ChannelSender>, Fault> {
         let lock = self.settings_lock().await;
         let mut sender = ChannelSender::clone(&*self.channel_sender(sid)?);
-        change(&mut sender.record);
+        change(&mut sender);
         sender.updated_ms = self.now_ms();
         let change = DocumentChange::Put(Document::ChannelSender(sender));
         self.write_settings(lock, vec![change]).await?;

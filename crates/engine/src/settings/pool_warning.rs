@@ -14,13 +14,17 @@ pub enum PoolWarning {
 }
 
 impl PoolWarning {
-    /// What there is to say of a pool when it is about this sender of it.
-    pub fn about(pool: &Pool, sender: &PoolSender) -> Option<Self> {
-        if sender.kind != SenderKind::TollFree {
-            return None;
-        }
+    /// What there is to say of a pool.
+    pub fn of(pool: &Pool) -> Option<Self> {
         let count = pool.toll_free_count();
         (count > 1).then_some(Self::SeveralTollFree { count })
+    }
+
+    /// The same, when it is about this sender of it.
+    pub fn about(pool: &Pool, sender: &PoolSender) -> Option<Self> {
+        // Asked first, because it spares a look at the whole pool.
+        let is_toll_free = sender.kind == SenderKind::TollFree;
+        is_toll_free.then(|| Self::of(pool)).flatten()
     }
 }
 
@@ -37,7 +41,8 @@ impl fmt::Display for PoolWarning {
 }
 
 impl Engine {
-    /// A sender has joined a pool: the operator is told. A customer sees the same in a dry run.
+    /// A sender has joined a pool: the operator is told. A customer sees the same
+    /// in `/x/v1/Services/{MG}` and in a dry run.
     pub(super) fn warn_of_joining(&self, member: &PoolMember) {
         if let Some(warning) = self.warning_of_joining(member) {
             let service_sid = member.service;

@@ -153,8 +153,8 @@ impl Sticky {
             };
             let action = match former.map(mapping) {
                 None => StickyAction::Write,
-                Some(known) if known.position == sender.position => StickyAction::Touch,
                 Some(known) if known.is_expired(now_ms) => StickyAction::Replace(Broken::Expired),
+                Some(known) if known.position == sender.position => StickyAction::Touch,
                 Some(known) if !is_member(pool, known) => StickyAction::Replace(Broken::LeftPool),
                 Some(_) => StickyAction::Keep,
             };

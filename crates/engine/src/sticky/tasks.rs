@@ -63,9 +63,10 @@ impl Engine {
     }
 
     /// Writes everything that is noted, so that nothing of it is made again from the messages there
-    /// are. One that is being made at this very moment, and the process be killed within the second
-    /// before its note is written, would teach its recipient nothing.
-    pub(super) async fn settle_sticky(&self) -> Result<(), Fault> {
+    /// are: something was decided that those did not know of. One that is being made at this very
+    /// moment, and the process be killed within the second before its note is written, would teach its
+    /// recipient nothing.
+    pub(crate) async fn settle_sticky(&self) -> Result<(), Fault> {
         let acceptor = self.shared.acceptor.clone();
         let reached = self.ids().next();
         self.write(move || acceptor.sticky.write_notes(reached))
@@ -163,7 +164,7 @@ impl Sticky {
 
     /// Forgets those of a page of mappings that were not used for a year, or whose sender has left.
     /// Returns the last key of a full page.
-    pub(super) fn sweep_page(
+    pub(crate) fn sweep_page(
         &self,
         after: Option<StickyKey>,
         directory: &Directory,

@@ -179,15 +179,15 @@ fn no_key_is_missing() {
     );
     assert_eq!(
         given_keys(&all["mms"]),
-        known_keys::<postrider_engine::reach::Mms>()
+        known_keys::<postrider_engine::coverage::Mms>()
     );
     assert_eq!(
         given_keys(&all["mms"]["reach"][0]),
-        known_keys::<postrider_engine::reach::MmsReach>()
+        known_keys::<postrider_engine::coverage::MmsReach>()
     );
     assert_eq!(
         given_keys(&all["countries"]["AE"]),
-        known_keys::<postrider_engine::reach::CountryOverride>()
+        known_keys::<postrider_engine::coverage::CountryOverride>()
     );
     assert_eq!(
         given_keys(&all["pace"]),

@@ -259,3 +259,19 @@ fn a_table_of_networks_is_read_again_and_a_bad_one_changes_nothing() {
     process::eventually("started", || server.has_gauges_of("far"));
     assert_eq!(server.process.stop(), 0);
 }
+
+#[test]
+fn what_senders_must_comply_with_counts_from_the_next_message_on() {
+    let server = Server::start(NEAR);
+    let dry_run = || {
+        let form = "To=%2B971500000099&From=ACME&Body=hello";
+        process::post(&server.authority, "/x/v1/DryRun", &ACCOUNT, form).0
+    };
+    assert_eq!(dry_run(), 200);
+    let strict = "[compliance]\nrefuse_unregistered_alpha = true\n";
+    server.reload(&format!("{NEAR}{strict}"));
+    process::eventually("refused", || dry_run() == 400);
+    server.reload(NEAR);
+    process::eventually("taken again", || dry_run() == 200);
+    assert_eq!(server.process.stop(), 0);
+}

@@ -1,7 +1,7 @@
 //! `/2010-04-01/Accounts/{AC}/IncomingPhoneNumbers`: the long codes and toll-free numbers that the
 //! operator owns.
 //!
-//! "Buying" a number here means registering it; creating it twice updates it. `SmsEnabled`,
+//! "Buying" a number here means registering it; creating it twice updates it. `Status`, `SmsEnabled`,
 //! `MmsEnabled`, `VoiceEnabled` and `Pace` are extensions.
 //! <https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource>
 
@@ -10,7 +10,9 @@ use std::sync::Arc;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::phone_number::{NumberKind, PhoneNumber};
-use postrider_core::settings::{Account, HttpMethod, IncomingNumber, VoiceReceiveMode};
+use postrider_core::settings::{
+    Account, HttpMethod, IncomingNumber, SenderStatus, VoiceReceiveMode,
+};
 use postrider_core::sid::{AccountSid, ApplicationSid, PhoneNumberSid};
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
-use crate::sender_form::{SenderForm, VoiceForm};
+use crate::sender_form::{IN_USE, SenderForm, VoiceForm};
 
 /// `kind` is the last part of the path `.../IncomingPhoneNumbers/TollFree` and the like.
 pub(super) async fn collection(call: &Call<'_>, account: &Account, kind: Option<&str>) -> Answer {
@@ -38,7 +40,7 @@ pub(super) async fn instance(call: &Call<'_>, account: &Account, sid: &str) -> A
         Method::Get => Ok(Reply::ok(&NumberJson::new(&number))),
         Method::Post => {
             let form = call.form()?;
-            let sender = SenderForm::read(&form)?;
+            let sender = SenderForm::read_update(&form)?;
             let voice = VoiceForm::read(&form)?;
             let change = |number: &mut IncomingNumber| {
                 sender.apply_to_number(number);
@@ -241,7 +243,10 @@ impl<'a> NumberJson<'a> {
             emergency_address_sid: (),
             emergency_address_status: "unregistered",
             bundle_sid: (),
-            status: "in-use",
+            status: match number.status {
+                SenderStatus::Active => IN_USE,
+                other => other.as_str(),
+            },
             r#type: type_of(number.number).name,
         }
     }

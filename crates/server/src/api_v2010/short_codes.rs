@@ -31,7 +31,7 @@ pub(super) async fn instance(call: &Call<'_>, account: &Account, sid: &str) -> A
         Method::Get => Ok(Reply::ok(&ShortCodeJson::new(&code))),
         Method::Post => {
             let form = call.form()?;
-            let sender = SenderForm::read(&form)?;
+            let sender = SenderForm::read_update(&form)?;
             let change = |code: &mut ShortCodeEntry| sender.apply_to_short_code(code);
             let updated = call.engine().update_short_code(code.sid, change).await?;
             Ok(Reply::ok(&ShortCodeJson::new(&updated)))

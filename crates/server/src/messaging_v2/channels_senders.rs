@@ -1,8 +1,8 @@
 //! `/v2/Channels/Senders`: WhatsApp senders.
 //!
-//! A record: no provider is asked, so there is nothing to wait for, and a sender is `ONLINE` as soon as
-//! a carrier of this server takes its messages. SDKs write every field that the caller left out as
-//! null, so null is no change; an empty text clears.
+//! A record: no provider is asked, so there is nothing to wait for, and an active sender is `ONLINE`
+//! as soon as a carrier of this server takes its messages. SDKs write every field that the caller left
+//! out as null, so null is no change; an empty text clears.
 //! <https://www.twilio.com/docs/whatsapp/api/senders>
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use postrider_core::fault::Fault;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::{SenderAddress, WHATSAPP_PREFIX};
 use postrider_core::settings::{
-    ChannelConfiguration, ChannelSender, ChannelSenderRecord, ChannelWebhooks,
+    ChannelConfiguration, ChannelSender, ChannelSenderRecord, ChannelWebhooks, SenderStatus,
 };
 use postrider_core::sid::{ApplicationSid, ChannelSenderSid};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
         Method::Post => {
             let form: SenderForm = read_json(call)?;
             form.check()?;
-            let apply = |record: &mut ChannelSenderRecord| form.apply(record);
+            let apply = |sender: &mut ChannelSender| form.apply(sender);
             let updated = call.engine().update_channel_sender(sender.sid, apply);
             let updated = updated.await?;
             Ok(Reply::accepted(&SenderJson::new(call, &updated)))
@@ -68,10 +68,10 @@ async fn create(call: &Call<'_>) -> Answer {
     let number = read_sender_id(form.sender_id.as_deref())?;
     form.check()?;
     let account = call.caller.account.sid;
-    let apply = |record: &mut ChannelSenderRecord| {
+    let apply = |sender: &mut ChannelSender| {
         // What a WhatsApp sender is verified by, unless it says otherwise.
-        record.configuration.verification_method = Some("sms".to_owned());
-        form.apply(record);
+        sender.record.configuration.verification_method = Some("sms".to_owned());
+        form.apply(sender);
     };
     let created = call
         .engine()
@@ -129,6 +129,8 @@ fn read_sender_id(given: Option<&str>) -> Result<PhoneNumber, Refusal> {
 #[derive(Debug, Default, Deserialize)]
 struct SenderForm {
     sender_id: Option<String>,
+    /// Ours: a [`SenderStatus`].
+    status: Option<String>,
     configuration: Option<ConfigurationForm>,
     webhook: Option<WebhookForm>,
     profile: Option<ProfileForm>,
@@ -157,6 +159,11 @@ struct WebhookForm {
 impl SenderForm {
     /// Everything is looked at before anything is changed.
     fn check(&self) -> Result<(), Refusal> {
+        let status = self.status.as_deref();
+        if status.is_some_and(|word| SenderStatus::parse(word).is_none()) {
+            let text = "'status' must be active, suspended, porting or pending";
+            return Err(invalid(text));
+        }
         if let Some(configuration) = &self.configuration {
             configuration.check()?;
         }
@@ -166,7 +173,11 @@ impl SenderForm {
         self.profile.as_ref().map_or(Ok(()), ProfileForm::check)
     }
 
-    fn apply(self, record: &mut ChannelSenderRecord) {
+    fn apply(self, sender: &mut ChannelSender) {
+        if let Some(status) = self.status.as_deref().and_then(SenderStatus::parse) {
+            sender.status = status;
+        }
+        let record = &mut *sender.record;
         if let Some(configuration) = self.configuration {
             configuration.apply(&mut record.configuration);
         }
@@ -332,7 +343,7 @@ struct OfflineReason {
 impl<'a> SenderJson<'a> {
     fn new(call: &Call<'_>, sender: &'a ChannelSender) -> Self {
         let address = SenderAddress::WhatsApp(sender.number);
-        let is_online = call.engine().is_carried(&address);
+        let (status, offline) = standing(sender.status, call.engine().is_carried(&address));
         let ChannelSenderRecord {
             configuration,
             webhook,
@@ -340,7 +351,7 @@ impl<'a> SenderJson<'a> {
         } = &*sender.record;
         Self {
             sid: sender.sid,
-            status: if is_online { "ONLINE" } else { "OFFLINE" },
+            status,
             sender_id: address,
             configuration: ConfigurationJson {
                 waba_id: configuration.waba_id.as_deref(),
@@ -359,19 +370,35 @@ impl<'a> SenderJson<'a> {
             },
             profile: ProfileJson::new(profile),
             properties: None,
-            offline_reasons: (!is_online).then(|| [OfflineReason::no_carrier()]),
+            offline_reasons: offline.map(|reason| [reason]),
             compliance: None,
             url: format!("{}/v2/Channels/Senders/{}", call.base, sender.sid),
         }
     }
 }
 
+/// The API's word for a sender, and why it is none that sends.
+fn standing(status: SenderStatus, is_carried: bool) -> (&'static str, Option<OfflineReason>) {
+    let unusable = |message| OfflineReason::new(ErrorCode::FromCannotReachTo, message);
+    match status {
+        SenderStatus::Active if is_carried => ("ONLINE", None),
+        SenderStatus::Active => ("OFFLINE", Some(OfflineReason::no_carrier())),
+        SenderStatus::Suspended => ("OFFLINE", Some(unusable("The sender is suspended"))),
+        SenderStatus::Porting => ("OFFLINE", Some(unusable("The sender is being ported"))),
+        SenderStatus::Pending => ("PENDING_VERIFICATION", None),
+    }
+}
+
 impl OfflineReason {
     fn no_carrier() -> Self {
-        let code = ErrorCode::ChannelMisconfigured;
+        let message = "No carrier of this server takes WhatsApp messages";
+        Self::new(ErrorCode::ChannelMisconfigured, message)
+    }
+
+    fn new(code: ErrorCode, message: &'static str) -> Self {
         Self {
             code: code.to_string(),
-            message: "No carrier of this server takes WhatsApp messages",
+            message,
             more_info: format!("https://www.twilio.com/docs/errors/{code}"),
         }
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::explain::{CandidateJson, DecisionJson};
 use super::recipient_network::{RecipientNetworkJson, supposed};
+use super::warning::WarningJson;
 use crate::api_v2010::read_create;
 use crate::call::{Call, Method};
 use crate::error::Refusal;
@@ -41,6 +42,7 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
         encoding: message.encoding.as_str(),
         num_segments: message.num_segments,
         recipient_network: preview.network.map(RecipientNetworkJson::from),
+        opt_out: None,
         route: call.engine().carrier_names(&preview.carriers),
         warnings: match message.status {
             Status::Queued => warnings(&preview),
@@ -72,6 +74,8 @@ struct DryRunJson<'a> {
     num_segments: u16,
     /// Null where nobody was asked, because it does not matter.
     recipient_network: Option<RecipientNetworkJson>,
+    /// Null, which is to say unknown: nothing records yet who opted out.
+    opt_out: Option<()>,
     /// Names of the carriers that would be asked, in their order.
     route: Vec<String>,
     warnings: Vec<WarningJson>,
@@ -80,26 +84,14 @@ struct DryRunJson<'a> {
     candidates: Vec<CandidateJson>,
 }
 
-#[derive(Serialize)]
-struct WarningJson {
-    /// Null where Twilio has none.
-    code: Option<u32>,
-    message: String,
-}
-
 /// What would be told of a message that goes on all the same.
 fn warnings(preview: &Preview) -> Vec<WarningJson> {
     let decision = preview.decision.as_ref();
-    let of_message = decision.and_then(|decision| decision.warning);
     let chosen = decision.and_then(|decision| preview.pool.get(decision.chosen()?));
     let of_pool = chosen.and_then(|sender| PoolWarning::about(&preview.pool, sender));
-    let of_message = of_message.map(|code| WarningJson {
-        code: Some(code.code()),
-        message: code.title().to_owned(),
-    });
-    let of_pool = of_pool.map(|warning| WarningJson {
-        code: None,
-        message: warning.to_string(),
-    });
-    of_message.into_iter().chain(of_pool).collect()
+    let of_message = preview.warning.map(WarningJson::from);
+    of_message
+        .into_iter()
+        .chain(of_pool.map(Into::into))
+        .collect()
 }

@@ -15,6 +15,7 @@ mod services;
 mod short_codes;
 pub(crate) mod simulator;
 mod sticky_senders;
+mod warning;
 
 pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
     match *path {

@@ -10,7 +10,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::network::NetworkPattern;
 use postrider_core::sender::ShortCode;
-use postrider_core::settings::{HttpMethod, ShortCodeEntry};
+use postrider_core::settings::{HttpMethod, SenderStatus, ShortCodeEntry};
 use postrider_core::sid::{AccountSid, ShortCodeSid};
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
         Method::Get => Ok(Reply::ok(&ShortCodeJson::new(call, &code))),
         Method::Post => {
             let form = call.form()?;
-            let sender = SenderForm::read(&form)?;
+            let sender = SenderForm::read_update(&form)?;
             let served = served_networks(&form)?;
             let change = |code: &mut ShortCodeEntry| {
                 served.apply_or(&mut code.served_networks, Vec::new());
@@ -125,6 +125,7 @@ struct ShortCodeJson<'a> {
     short_code: &'a ShortCode,
     iso_country: Country,
     friendly_name: &'a str,
+    status: SenderStatus,
     capabilities: CapabilitiesJson,
     /// Networks that it reaches; empty for all of its country.
     served_networks: &'a [NetworkPattern],
@@ -156,6 +157,7 @@ impl<'a> ShortCodeJson<'a> {
             short_code: &code.code,
             iso_country: code.country,
             friendly_name: &code.friendly_name,
+            status: code.status,
             capabilities: CapabilitiesJson {
                 sms: code.capabilities.sms,
                 mms: code.capabilities.mms,

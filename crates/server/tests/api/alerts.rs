@@ -115,6 +115,8 @@ async fn alerts_are_listed_by_level_and_date() {
         ("EndDate=2026-01-01T00:01:00Z", &[1, 0]),
         ("EndDate=2026-01-01", &[3, 2, 1, 0]),
         ("EndDate=2025-12-31", &[]),
+        ("EndDate=9999-12-31", &[3, 2, 1, 0]),
+        ("StartDate=9999-12-31", &[]),
         (
             "StartDate=2026-01-01T01:01:00%2B01:00&EndDate=2026-01-01T00:02:30Z&LogLevel=error",
             &[2],

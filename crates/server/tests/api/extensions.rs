@@ -166,6 +166,8 @@ async fn a_dry_run_goes_all_the_way_to_the_commit() {
     assert_eq!(run["is_smart_encoded"], true);
     assert_eq!(run["encoding"], "GSM-7");
     assert_eq!(run["num_segments"], 2);
+    // Always there, and unknown as long as opt-outs are not recorded.
+    assert_eq!(run.get("opt_out"), Some(&Value::Null));
     assert_eq!(run["decision"]["rule"], "us_fallback");
     assert_eq!(run["warnings"], json!([]));
     let unknown = [

@@ -32,6 +32,7 @@ mod messages;
 mod networks;
 mod registered_senders;
 mod sender_pools;
+mod sender_status;
 mod services;
 mod short_codes;
 mod us_a2p;

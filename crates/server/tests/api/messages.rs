@@ -137,12 +137,25 @@ async fn with_a_sender_the_answer_says_queued() {
 
 /// Columns: parameters, code of the refusal. `{service}` and `{number}` are there.
 const REFUSED: &[(&[(&str, &str)], u32)] = &[
+    (
+        &[
+            ("To", TO),
+            ("From", "{number}"),
+            ("Body", "Hi"),
+            ("MaxPrice", "-0.01"),
+        ],
+        21627,
+    ),
     (&[("From", "{number}"), ("Body", "Hi")], 21604),
     (&[("To", ""), ("From", "{number}"), ("Body", "Hi")], 21604),
     (&[("To", TO), ("Body", "Hi")], 21603),
     (&[("To", TO), ("From", "{number}")], 21602),
     (&[("To", TO), ("From", "{number}"), ("Body", "")], 21602),
     (&[("To", "12"), ("From", "{number}"), ("Body", "Hi")], 21211),
+    (
+        &[("To", "+447911123456"), ("From", " ACME"), ("Body", "Hi")],
+        21212,
+    ),
     (
         &[
             ("To", TO),
@@ -339,6 +352,10 @@ async fn messages_are_listed_newest_first_and_filtered() {
         ("DateSent%3C=2025-12-31T00:00:00Z", vec![]),
         ("DateSent%3E=2026-01-02T00:00:00Z", vec![&third, &second]),
         ("DateSent%3C=2025-12-31", vec![]),
+        ("DateSent%3C=9999-12-31", vec![&third, &second, &first]),
+        ("DateSent%3E=9999-12-31", vec![]),
+        ("DateSent=9999-12-31T23:59:59Z", vec![]),
+        ("DateSent%3E=0001-01-01", vec![&third, &second, &first]),
         (
             "DateSent%3E=2026-01-01&DateSent%3C=2026-01-01",
             vec![&first],

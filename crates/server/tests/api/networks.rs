@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use postrider_core::country::{Country, Support};
 use postrider_core::phone_number::PhoneNumber;
+use postrider_engine::coverage::{CountryOverride, Coverage, MmsReach};
 use postrider_engine::metrics::NetworkLabel;
 use postrider_engine::networks::{Config, Networks, Wiring};
-use postrider_engine::reach::{CountryOverride, Coverage, MmsReach};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, World, column};

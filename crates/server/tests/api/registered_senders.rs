@@ -147,22 +147,54 @@ async fn only_what_is_sent_unregistered_with_the_switch_on_is_told() {
 async fn an_operator_may_have_such_messages_fail() {
     let world = World::set_up(|setup| setup.compliance.refuse_unregistered_alpha = true).await;
     let service = service(&world).await;
-    // Without the switch nothing is asked.
-    assert_eq!(send(&world, &service, TO).await["status"], "delivered");
-    switch(&world, &service, "true").await;
-    let refused = send(&world, &service, TO).await;
-    assert_eq!(
-        (&refused["status"], &refused["error_code"]),
-        (&json!("failed"), &json!(30040))
-    );
-    let alert = alerts(&world, 1).await.remove(0);
+    let named = [("To", TO), ("From", "ACME"), ("Body", "Hi")];
+    // What the operator refuses does not depend on who wants to be told.
+    for is_on in ["false", "true"] {
+        switch(&world, &service, is_on).await;
+        let refused = send(&world, &service, TO).await;
+        assert_eq!(
+            (&refused["status"], &refused["error_code"]),
+            (&json!("failed"), &json!(30040))
+        );
+        let dry_run = world.post("/x/v1/DryRun", &form(&service, TO)).await.ok();
+        assert_eq!(dry_run["error_code"], 30040);
+        for path in [&*world.list("Messages"), "/x/v1/DryRun"] {
+            world.post(path, &named).await.refused(400, 30040);
+        }
+    }
+    let alert = alerts(&world, 2).await.remove(0);
     assert_eq!(
         (&alert["error_code"], &alert["log_level"]),
         (&json!("30040"), &json!("error"))
     );
+    // Nothing is refused where nothing need be registered.
+    assert_eq!(
+        send(&world, &service, "+447911123456").await["from"],
+        "ACME"
+    );
     let fields = [("Sender", "ACME"), ("IsoCountryCode", "AE")];
     world.post(PATH, &fields).await.created();
     assert_eq!(send(&world, &service, TO).await["status"], "delivered");
+    world.post(&world.list("Messages"), &named).await.created();
+    alerts(&world, 2).await;
+}
+
+#[tokio::test]
+async fn a_dry_run_warns_of_an_alpha_sender_without_a_service_too() {
+    let world = World::new().await;
+    for (to, codes) in [(TO, json!([30018])), ("+447911123456", json!([]))] {
+        let named = [("To", to), ("From", "ACME"), ("Body", "Hi")];
+        let dry_run = world.post("/x/v1/DryRun", &named).await.ok();
+        assert_eq!(dry_run["would_be"], "queued", "{to}");
+        let told = dry_run["warnings"].as_array().unwrap();
+        let told: Vec<_> = told.iter().map(|warning| &warning["code"]).collect();
+        assert_eq!(json!(told), codes, "{to}");
+    }
+    let fields = [("Sender", "ACME"), ("IsoCountryCode", "AE")];
+    world.post(PATH, &fields).await.created();
+    let named = [("To", TO), ("From", "ACME"), ("Body", "Hi")];
+    let dry_run = world.post("/x/v1/DryRun", &named).await.ok();
+    assert_eq!(dry_run["warnings"], json!([]));
 }
 
 #[tokio::test]
@@ -215,6 +247,9 @@ async fn registrations_are_kept_listed_and_changed() {
         .await
         .ok();
     assert_eq!(updated["valid_until"], "2027-02-01T00:00:00Z");
+    let for_ever = [("ValidUntil", "9999-12-31")];
+    let updated = world.post(&path, &for_ever).await.ok();
+    assert_eq!(updated["valid_until"], "9999-12-31T23:59:59Z");
     assert_eq!(updated["status"], "pending");
 
     for (sender, country) in [("ACME", "KE"), ("Other", "AE")] {

@@ -118,6 +118,49 @@ async fn a_path_may_end_in_json_or_not() {
     }
 }
 
+#[tokio::test]
+async fn a_sid_is_read_in_either_case_and_shown_in_one() {
+    let mut world = World::new().await;
+    let service = world.service().await;
+    let number = world.number("+14155550101").await;
+    let code = world.short_code("55501").await;
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    let fields = [("PhoneNumberSid", &*number.to_lowercase())];
+    let member = world.post(&pool, &fields).await.created();
+    assert_eq!(member["sid"], number);
+    let lower = service.to_lowercase();
+    let fields = [
+        ("To", "+14155550199"),
+        ("MessagingServiceSid", &*lower),
+        ("Body", "Hi"),
+    ];
+    let message = world.post(&world.list("Messages"), &fields).await.created();
+    assert_eq!(message["messaging_service_sid"], service);
+    let sid = message["sid"].as_str().unwrap();
+    let account = format!("/2010-04-01/Accounts/{}", world.sid);
+    let paths = [
+        (format!("{account}.json"), &*world.sid),
+        (format!("{account}/Messages/{sid}.json"), sid),
+        (
+            format!("{account}/IncomingPhoneNumbers/{number}.json"),
+            &number,
+        ),
+        (format!("/v1/Services/{service}"), &service),
+        (format!("{pool}/{number}"), &number),
+        (format!("/x/v1/ShortCodes/{code}"), &code),
+    ];
+    for (path, sid) in &paths {
+        for changed in [sid.to_lowercase(), sid.to_uppercase()] {
+            let changed = path.replace(sid, &changed);
+            assert_eq!(world.get(&changed).await.ok()["sid"], *sid, "{changed}");
+        }
+    }
+    // So may whoever asks.
+    let account = world.user.clone();
+    world.user = account.to_lowercase();
+    assert_eq!(world.get(&paths[0].0).await.ok()["sid"], account);
+}
+
 /// Not 400 with 20423: whatever can't be a SID names nothing.
 #[tokio::test]
 async fn a_malformed_sid_in_a_path_is_not_found() {

@@ -143,6 +143,8 @@ const REFUSED: &[Refused] = &[
         21709,
     ),
     ("AlphaSenders", &[("AlphaSender", "Ünicode")], 400, 21709),
+    ("AlphaSenders", &[("AlphaSender", " ACME")], 400, 21709),
+    ("AlphaSenders", &[("AlphaSender", "ACME ")], 400, 21709),
     (
         "DestinationAlphaSenders",
         &[("AlphaSender", "ACME"), ("IsoCountryCode", "Germany")],
@@ -335,23 +337,29 @@ async fn a_second_toll_free_number_is_warned_of() {
         world.post("/x/v1/DryRun", &fields).await.ok()
     };
     assert_eq!(preview("+12125550199").await["warnings"], json!([]));
+    let mut second = None;
     for number in ["+18885550106", "+14155550101"] {
         let sid = world.number(number).await;
         let fields = [("PhoneNumberSid", sid.as_str())];
         world.post(&pool, &fields).await.created();
+        second.get_or_insert(sid);
     }
+    let warnings = json!([{
+        "code": null,
+        "message": "the sender pool holds 2 toll-free numbers; carriers may block traffic that is \
+                    spread over more than one"
+    }]);
     let previewed = preview("+12125550199").await;
     assert_eq!(previewed["from"], "+18885550105");
-    assert_eq!(
-        previewed["warnings"],
-        json!([{
-            "code": null,
-            "message": "the sender pool holds 2 toll-free numbers; carriers may block traffic that is \
-                        spread over more than one"
-        }])
-    );
+    assert_eq!(previewed["warnings"], warnings);
+    let ours = format!("/x/v1/Services/{service}");
+    assert_eq!(world.get(&ours).await.ok()["warnings"], warnings);
     // Not of a message that leaves from another number.
     let previewed = preview("+14155550199").await;
     assert_eq!(previewed["from"], "+14155550101");
     assert_eq!(previewed["warnings"], json!([]));
+
+    let second = second.unwrap();
+    world.delete(&format!("{pool}/{second}")).await.gone();
+    assert_eq!(world.get(&ours).await.ok()["warnings"], json!([]));
 }

@@ -75,6 +75,33 @@ async fn a_head_that_cannot_be_read_is_refused_in_json() {
     }
 }
 
+/// Columns: what comes of a body of ten octets with the head, and whether the connection goes on.
+#[tokio::test]
+async fn who_is_refused_before_the_body_came_is_told_that_the_connection_ends() {
+    let world = World::new().await;
+    let address = serving(&world, Limits::default()).await;
+    for (head, body, goes_on) in [
+        ("content-length: 10", "To=%2B1415", true),
+        ("content-length: 10", "To=%2B", false),
+        ("content-length: 10", "", false),
+        ("content-length: 10\r\nexpect: 100-continue", "", false),
+        ("content-length: 0", "", true),
+    ] {
+        let path = world.list("Messages");
+        let form = "content-type: application/x-www-form-urlencoded";
+        let refused = format!("POST {path} HTTP/1.1\r\nhost: x\r\n{form}\r\n{head}\r\n\r\n{body}");
+        let next = "GET /healthz HTTP/1.0\r\n\r\n";
+        let next = if goes_on { next } else { "" };
+        let answers = told(address, &format!("{refused}{next}")).await;
+        assert!(
+            answers.starts_with("HTTP/1.1 401 "),
+            "{head} {body}: {answers}"
+        );
+        assert_eq!(answers.contains("connection: close"), !goes_on, "{answers}");
+        assert_eq!(answers.contains("HTTP/1.0 200"), goes_on, "{answers}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_makes_no_sense_is_refused_in_json() {
     let world = World::new().await;

@@ -254,7 +254,7 @@ fn what_waits_can_be_shelved(backend: &dyn Backend) {
 
 fn schedules(backend: &dyn Backend) {
     let store = backend.open();
-    assert_eq!(ok(store.next_scheduled()), None);
+    assert_eq!(ok(store.next_scheduled(0)), None);
     assert_eq!(ok(store.scheduled_counts()), []);
     for number in 0..20 {
         // Pairs with the same time; accounts in turn, so that neither decides the order.
@@ -264,11 +264,26 @@ fn schedules(backend: &dyn Backend) {
         insert(&*store, &[message]);
     }
     insert(&*store, &[message_with(30, |m| m.send_at_ms = Some(1))]);
-    assert_eq!(ok(store.next_scheduled()), Some(created_ms(491_u32)));
-    let due = |before, limit| numbers(&ok(store.scheduled(before, limit)));
+    let next = |from| ok(store.next_scheduled(from));
+    assert_eq!(next(0), Some(created_ms(491_u32)));
+    assert_eq!(next(created_ms(491_u32)), Some(created_ms(491_u32)));
+    assert_eq!(next(created_ms(491_u32) + 1), Some(created_ms(492_u32)));
+    assert_eq!(next(created_ms(500_u32) + 1), None);
+    let due = |before, limit| numbers(&ok(store.scheduled(before, None, limit)));
     assert_eq!(due(created_ms(492_u32), 9), [18, 19]);
     assert_eq!(due(created_ms(492_u32) + 1, 9), [18, 19, 16, 17]);
     assert_eq!(due(i64::MAX, 3), [18, 19, 16]);
+    // Rows: the number after which to go on, and before which instant; what follows.
+    for (after, before, expected) in [
+        (18, i64::MAX, &[19, 16, 17][..]),
+        (19, i64::MAX, &[16, 17, 14]),
+        (19, created_ms(492_u32) + 1, &[16, 17]),
+        (17, created_ms(492_u32) + 1, &[]),
+    ] {
+        let after = (created_ms(500 - after / 2), id(after));
+        let page = ok(store.scheduled(before, Some(after), 3));
+        assert_eq!(numbers(&page), expected);
+    }
     let counts = |odd, even| [(AccountNo(0), odd), (AccountNo(1), even)];
     assert_eq!(ok(store.scheduled_counts()), counts(10, 10));
     for number in [18, 19] {
@@ -279,7 +294,7 @@ fn schedules(backend: &dyn Backend) {
         };
         assert_eq!(apply(&*store, cancel), Applied::Yes);
     }
-    assert_eq!(ok(store.next_scheduled()), Some(created_ms(492_u32)));
+    assert_eq!(next(0), Some(created_ms(492_u32)));
     assert_eq!(ok(store.scheduled_counts()), counts(9, 9));
     let released = message_with(16, |message| message.account = AccountNo(1));
     apply(&*store, Change::Release(Box::new(released)));
@@ -323,7 +338,7 @@ fn late_work_is_seen(backend: &dyn Backend) {
             ok(store.callbacks_due(None, 9)).len(),
             ok(store.queued(SenderNo(1), None, 9)).len(),
             ok(store.expiring(i64::MAX, None, 9)).len(),
-            ok(store.scheduled(i64::MAX, 9)).len(),
+            ok(store.scheduled(i64::MAX, None, 9)).len(),
         )
     };
     assert_eq!(all(), (0, 0, 0, 1));

@@ -416,7 +416,7 @@ fn of_cancel_and_release_the_first_wins(backend: &dyn Backend) {
     assert_eq!(canceled.updated_ms, created_ms(1_u32) + 9);
     assert_eq!(canceled.callbacks_due, StatusSet::of(Status::Canceled));
     assert_eq!(ok(store.message(id(2))), Some(released(2)));
-    assert_eq!(ok(store.next_scheduled()), None);
+    assert_eq!(ok(store.next_scheduled(0)), None);
 }
 
 fn release_replaces_the_record(backend: &dyn Backend) {
@@ -425,7 +425,7 @@ fn release_replaces_the_record(backend: &dyn Backend) {
     let release = |number| Change::Release(Box::new(released(number)));
     assert_eq!(apply(&*store, release(1)), Applied::Yes);
     assert_eq!(ok(store.message(id(1))), Some(released(1)));
-    assert_eq!(numbers(&ok(store.scheduled(i64::MAX, 9))), [2]);
+    assert_eq!(numbers(&ok(store.scheduled(i64::MAX, None, 9))), [2]);
     assert_eq!(numbers(&ok(store.queued(SenderNo(4), None, 9))), [1]);
     assert_eq!(apply(&*store, release(3)), Applied::Stale);
     assert_eq!(ok(store.last_id()), Some(id(3)));

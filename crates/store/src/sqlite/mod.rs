@@ -326,12 +326,17 @@ impl Store for SqliteStore {
         work::expiring(self.shared()?, before_ms, after, limit)
     }
 
-    fn scheduled(&self, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
-        work::scheduled(self.shared()?, before_ms, limit)
+    fn scheduled(
+        &self,
+        before_ms: Millis,
+        after: Option<(Millis, Id)>,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        work::scheduled(self.shared()?, before_ms, after, limit)
     }
 
-    fn next_scheduled(&self) -> Result<Option<Millis>> {
-        work::next_scheduled(self.shared()?)
+    fn next_scheduled(&self, from_ms: Millis) -> Result<Option<Millis>> {
+        work::next_scheduled(self.shared()?, from_ms)
     }
 
     fn scheduled_counts(&self) -> Result<Vec<(AccountNo, u64)>> {

@@ -203,8 +203,8 @@ pub(super) fn expiring(
     after: Option<(Millis, Id)>,
     limit: usize,
 ) -> Result<Vec<Message>> {
-    let after = after.map_or((i64::MIN, -1), |(at_ms, id)| (at_ms, id.key()));
-    let params = (before_ms, after.0, after.1);
+    let (at_ms, key) = place(after);
+    let params = (before_ms, at_ms, key);
     let sql = expiring_sql();
     by_time(shared, Work::Deadlines, &sql, params, limit, |message| {
         message.deadline_ms
@@ -220,21 +220,25 @@ fn expiring_sql() -> String {
     )
 }
 
-pub(super) fn scheduled(shared: &Shared, before_ms: Millis, limit: usize) -> Result<Vec<Message>> {
-    by_time(
-        shared,
-        Work::Schedule,
-        &scheduled_sql(),
-        [before_ms],
-        limit,
-        |message| message.send_at_ms.unwrap_or(Millis::MAX),
-    )
+pub(super) fn scheduled(
+    shared: &Shared,
+    before_ms: Millis,
+    after: Option<(Millis, Id)>,
+    limit: usize,
+) -> Result<Vec<Message>> {
+    let (at_ms, key) = place(after);
+    let params = (before_ms, at_ms, key);
+    let sql = scheduled_sql();
+    by_time(shared, Work::Schedule, &sql, params, limit, |message| {
+        message.send_at_ms.unwrap_or(Millis::MAX)
+    })
 }
 
 fn scheduled_sql() -> String {
     format!(
         "SELECT {COLUMNS} FROM messages INDEXED BY schedule \
-         WHERE send_at_ms < ? AND status = 0 ORDER BY send_at_ms, key"
+         WHERE send_at_ms < ? AND (send_at_ms, key) > (?, ?) AND status = 0 \
+         ORDER BY send_at_ms, key"
     )
 }
 
@@ -258,16 +262,21 @@ fn by_time(
     Ok(found)
 }
 
-pub(super) fn next_scheduled(shared: &Shared) -> Result<Option<Millis>> {
+/// Where rows by time and key go on after the given one.
+fn place(after: Option<(Millis, Id)>) -> (Millis, i64) {
+    after.map_or((i64::MIN, -1), |(at_ms, id)| (at_ms, id.key()))
+}
+
+pub(super) fn next_scheduled(shared: &Shared, from_ms: Millis) -> Result<Option<Millis>> {
     let mut next = None;
     for shard in &*shared.shards.all() {
         let first: Vec<Millis> = look(shared, shard, Work::Schedule, |conn| {
             let first: Option<Millis> = conn
                 .prepare_cached(
                     "SELECT send_at_ms FROM messages INDEXED BY schedule \
-                     WHERE status = 0 AND send_at_ms IS NOT NULL ORDER BY send_at_ms LIMIT 1",
+                     WHERE status = 0 AND send_at_ms >= ? ORDER BY send_at_ms LIMIT 1",
                 )?
-                .query_row((), |row| row.get(0))
+                .query_row([from_ms], |row| row.get(0))
                 .optional()?;
             Ok(Vec::from_iter(first))
         })?;
@@ -340,7 +349,7 @@ mod tests {
             (UNSHELVED.to_owned(), 3),
             (callbacks_sql(), 1),
             (expiring_sql(), 3),
-            (scheduled_sql(), 1),
+            (scheduled_sql(), 3),
         ] {
             let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let zeros = rusqlite::params_from_iter(vec![0; parameters]);

@@ -223,14 +223,22 @@ fn everything(store: &dyn Store) -> Vec<String> {
         say(format!("{expiring:?}"));
         let expiring = store.expiring(instant, after, limit);
         say(format!("{:?}", expiring.unwrap()));
-        say(format!("{:?}", store.scheduled(instant, limit).unwrap()));
+        let scheduled = store.scheduled(instant, None, limit).unwrap();
+        let after = scheduled
+            .last()
+            .and_then(|last| Some((last.send_at_ms?, last.sid.id)));
+        say(format!("{scheduled:?}"));
+        let scheduled = store.scheduled(instant, after, limit);
+        say(format!("{:?}", scheduled.unwrap()));
         say(format!("{:?}", store.callbacks_due(None, limit).unwrap()));
         say(format!(
             "{:?}",
             store.callbacks_due(Some(middle), limit).unwrap()
         ));
     }
-    say(format!("{:?}", store.next_scheduled().unwrap()));
+    for from_ms in [0, sample::START_MS + 25_000] {
+        say(format!("{:?}", store.next_scheduled(from_ms).unwrap()));
+    }
     say(format!("{:?}", store.scheduled_counts().unwrap()));
     for carrier_id in 0..6 {
         for since_ms in [0, since] {

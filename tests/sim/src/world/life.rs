@@ -11,7 +11,7 @@ use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{self, Scheduler};
-use postrider_engine::{Alerts, Caps, Compliance, Directory, Limits, Metrics, Sticky};
+use postrider_engine::{Alerts, Caps, Directory, Limits, Metrics, Sticky};
 use postrider_store::Store as _;
 use rand::RngCore as _;
 
@@ -121,7 +121,7 @@ impl World {
             coverage: ArcSwap::default(),
             sticky,
             alerts: Arc::new(alerts),
-            compliance: Compliance::default(),
+            compliance: ArcSwap::default(),
             caps: Caps::default(),
         };
         self.process = Some(Process {

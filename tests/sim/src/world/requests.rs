@@ -113,7 +113,7 @@ impl World {
         };
         let scheduled = process
             .store
-            .scheduled(Millis::MAX, 100)
+            .scheduled(Millis::MAX, None, 100)
             .expect("the store reads");
         if !scheduled.is_empty() {
             let which = self.rng.random_range(0..scheduled.len());

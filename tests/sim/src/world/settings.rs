@@ -6,7 +6,7 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{
     Account, Capabilities, Document, IncomingNumber, PoolMember, PoolSenderSid, Sender,
-    SenderWebhooks, Service,
+    SenderStatus, SenderWebhooks, Service,
 };
 use postrider_core::sid::{AccountSid, PhoneNumberSid, ServiceSid};
 use postrider_core::testing;
@@ -47,6 +47,7 @@ impl World {
                 sender,
                 number,
                 friendly_name: number.to_string(),
+                status: SenderStatus::default(),
                 capabilities: Capabilities {
                     sms: true,
                     mms: false,

@@ -1,6 +1,5 @@
-//! Tests of selection: the worked examples, properties on random pools, and a slow obvious reference.
+//! Tests of selection: the worked examples, and properties on random pools.
 
 mod examples;
 mod properties;
-mod reference;
 mod world;

@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use proptest::sample::select as one_of;
 
 use super::super::*;
-use super::reference;
 use super::world::{self, NOW_MS, SMS, SMS_MMS, World};
 use crate::message::SenderNo;
 use crate::network::Network;
@@ -221,18 +220,19 @@ fn case(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Case> {
 
 proptest! {
     #[test]
-    fn it_agrees_with_the_slow_reference(case in case(1..14)) {
+    fn it_agrees_with_the_slow_reference(case in case_perhaps_named(1..14)) {
         let decision = case.select(Detail::Compact);
         let choice = reference::Choice {
             sender: match decision.outcome {
-                Outcome::Chosen { sender, .. } => Ok(sender),
+                Outcome::Chosen { sender, rule } => Ok((sender, rule)),
                 Outcome::None { error } => Err(error),
             },
             sticky: decision.sticky,
             is_converted: decision.is_converted_to_sms,
         };
         let facts = case.facts(Detail::Compact);
-        prop_assert_eq!(choice, reference::choose(&case.senders, &facts, &case.world));
+        let expected = reference::choose(&case.senders, &facts, &case.world, &case.world);
+        prop_assert_eq!(Ok(choice), expected);
     }
 
     #[test]
@@ -376,6 +376,32 @@ proptest! {
             prop_assert!(most - least <= 1, "{least} and {most}");
         }
     }
+}
+
+/// More senders than a compact decision names, the recipient's own number among them.
+#[test]
+fn ones_own_number_is_counted_where_there_is_no_room_for_its_name() {
+    let pool = Pool::new((0..40).map(|index| sender(index, 0, true, false)));
+    let decide = |detail| {
+        let facts = Facts {
+            recipient: Recipient::of(PhoneNumber::parse("+14155550100").unwrap(), Channel::Sms),
+            from: None,
+            has_media: false,
+            settings: Settings::default(),
+            mapping: None,
+            now_ms: NOW_MS,
+            detail,
+        };
+        select(&pool, &facts, &Idle, &PublicReach).unwrap()
+    };
+    let own = (Rule::OwnNumber, 1);
+    let compact = decide(Detail::Compact);
+    assert_eq!(compact.removed.len(), 32);
+    assert_eq!(compact.unlisted.last(), Some(&own));
+    assert_eq!(Decision::from_bytes(&compact.to_bytes()), Ok(compact));
+    let full = decide(Detail::Full);
+    assert_eq!(full.removed.len(), 39);
+    assert_eq!(full.removed.last().unwrap().rule, Rule::OwnNumber);
 }
 
 #[test]

@@ -1,63 +1,16 @@
-//! Which alpha senders an account has registered with a country's carriers, and what it means to send
-//! from one that is not.
+//! Which alpha senders an account has registered with a country's carriers.
 
 use std::sync::Arc;
 
-use postrider_core::country::{self, Country, Preregistration};
-use postrider_core::error_code::ErrorCode;
+use postrider_core::country::Country;
 use postrider_core::fault::Fault;
-use postrider_core::message::Message;
 use postrider_core::sender::AlphaSenderId;
 use postrider_core::settings::{Document, RegisteredSender, RegistrationStatus};
 use postrider_core::sid::{AccountSid, RegisteredSenderSid};
 use postrider_store::DocumentChange;
-use serde::Deserialize;
 
+use super::not_found;
 use crate::Engine;
-use crate::alerts::{Alerts, Details};
-use crate::reach::Coverage;
-
-/// What the operator wants of senders: the `[compliance]` section of the configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Compliance {
-    /// Whether a message fails instead, where the pre-registration alert would be raised.
-    pub refuse_unregistered_alpha: bool,
-}
-
-/// Warns of a message that is about to leave from a sender that should be registered.
-pub(crate) fn warn(
-    alerts: &Alerts,
-    coverage: &Coverage,
-    message: &Message,
-    country: Option<Country>,
-) {
-    let (Some(service), Some(from), Some(country)) = (message.service, &message.from, country)
-    else {
-        return;
-    };
-    let scope = format!("{service}/{from}/{country}");
-    let code = ErrorCode::PreregistrationWanted;
-    alerts.raise(message.account, code, &scope, || Details {
-        resource: Some(message.sid.to_string().into()),
-        service: Some(service),
-        text: Some(sentence(from, country, coverage.preregistration(country)).into()),
-        ..Details::default()
-    });
-}
-
-fn sentence(from: &str, country: Country, wish: Preregistration) -> String {
-    let row = country::capabilities(country);
-    let name = row.map_or("this country", |row| row.name);
-    let wish = match wish {
-        Preregistration::Required => "require registration",
-        Preregistration::Conditional => "require registration of some senders",
-        _ => "recommend registration",
-    };
-    format!(
-        "The sender {from} is not recorded as registered in {name} ({country}), where carriers {wish}"
-    )
-}
 
 impl Engine {
     /// Records a registration. The account's same sender and country again updates the record.
@@ -115,9 +68,8 @@ impl Engine {
     }
 
     fn registered_sender(&self, sid: RegisteredSenderSid) -> Result<Arc<RegisteredSender>, Fault> {
-        self.directory().registered_sender(sid).ok_or_else(|| {
-            let text = format!("The requested registered sender {sid} was not found");
-            Fault::because(ErrorCode::NotFound, text)
-        })
+        self.directory()
+            .registered_sender(sid)
+            .ok_or_else(|| not_found("registered sender", sid))
     }
 }
