@@ -4,11 +4,8 @@
 //! be read back, also after its message was redacted. `docs/api.md` has the rules.
 
 use std::fmt;
-use std::num::ParseIntError;
-use std::str::FromStr;
 
 use crate::clock::Millis;
-use crate::serde_as_text;
 
 /// For so long a key stands for the first request that carried it.
 pub const REMEMBERED_MS: Millis = 86_400_000;
@@ -41,18 +38,6 @@ macro_rules! hashes {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
             }
-        }
-
-        impl FromStr for $name {
-            type Err = ParseIntError;
-
-            fn from_str(text: &str) -> Result<Self, ParseIntError> {
-                u128::from_str_radix(text, 16).map(|bits| Self(bits.to_be_bytes()))
-            }
-        }
-
-        serde_as_text! {
-            $name = str::parse;
         }
     )*};
 }

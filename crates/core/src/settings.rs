@@ -18,7 +18,6 @@ pub use self::us_a2p::{Brand, BrandStatus, Campaign, CampaignStatus};
 
 use crate::clock::Millis;
 use crate::country::Country;
-use crate::idempotency::{Fingerprint, KeyHash};
 use crate::message::{AccountNo, SenderNo};
 use crate::network::NetworkPattern;
 use crate::phone_number::PhoneNumber;
@@ -38,7 +37,6 @@ pub enum Document {
     ShortCode(Box<ShortCodeEntry>),
     Service(Service),
     PoolMember(PoolMember),
-    Answer(GivenAnswer),
     RegisteredSender(RegisteredSender),
     ChannelSender(ChannelSender),
     Brand(Brand),
@@ -65,7 +63,6 @@ impl Document {
                 "pool_member",
                 format!("{}/{}", member.service, member.sender),
             ),
-            Self::Answer(answer) => ("answer", format!("{}/{}", answer.account, answer.key)),
             Self::RegisteredSender(registered) => ("registered_sender", registered.sid.to_string()),
             Self::ChannelSender(sender) => ("channel_sender", sender.sid.to_string()),
             Self::Brand(brand) => ("brand", brand.sid.to_string()),
@@ -363,18 +360,6 @@ impl std::fmt::Display for PoolSenderSid {
             Self::Channel(sid) => sid.fmt(f),
         }
     }
-}
-/// What a create request with an idempotency key was answered, for those who repeat it. Not a setting,
-/// but it is written with those that the request made, and as rarely.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GivenAnswer {
-    pub account: AccountSid,
-    pub key: KeyHash,
-    pub fingerprint: Fingerprint,
-    pub status: u16,
-    /// Sealed under the instance key: some answers show a secret.
-    pub body_sealed: String,
-    pub at_ms: Millis,
 }
 
 /// What an account knows of an alpha sender's registration with a country's carriers. The account has

@@ -6,6 +6,7 @@
 
 mod channel_senders;
 mod registrations;
+mod shared;
 mod us_a2p;
 
 use std::collections::BTreeMap;
@@ -14,15 +15,14 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use postrider_core::clock::Millis;
 use postrider_core::country::Country;
-use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, SenderNo};
 use postrider_core::network::NetworkPattern;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{Pool, PoolSender};
 use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{
-    Account, ApiKey, Brand, Campaign, ChannelSender, Document, DocumentKey, GivenAnswer,
-    IncomingNumber, PoolMember, PoolSenderSid, Sender, Service, ShortCodeEntry,
+    Account, ApiKey, Brand, Campaign, ChannelSender, Document, IncomingNumber, PoolMember,
+    PoolSenderSid, Sender, Service, ShortCodeEntry,
 };
 use postrider_core::sid::{
     AccountSid, BrandSid, CampaignSid, ChannelSenderSid, KeySid, PhoneNumberSid, ServiceSid,
@@ -31,45 +31,49 @@ use postrider_core::sid::{
 use postrider_store::DocumentChange;
 use rustc_hash::FxHashMap;
 
+use self::shared::Shared;
 use crate::pool;
 use crate::secrets::Vault;
 
 /// All settings. See the module.
 pub struct Directory {
     tables: RwLock<Tables>,
-    /// What requests with an idempotency key were answered.
-    answers: RwLock<BTreeMap<(AccountSid, KeyHash), Arc<GivenAnswer>>>,
     vault: Arc<Vault>,
 }
 
-/// BTreeMaps where lists are shown in the order of SIDs (of creation), hash maps for look-ups only.
+/// A table that is shown in the order of its keys: of SIDs, the order of creation.
+type Listed<K, V> = Shared<BTreeMap<K, V>>;
+
+/// A table for look-ups only.
+type LookedUp<K, V> = Shared<FxHashMap<K, V>>;
+
 #[derive(Clone, Default)]
 struct Tables {
-    accounts: BTreeMap<AccountSid, Arc<Account>>,
-    account_by_no: FxHashMap<AccountNo, AccountSid>,
+    accounts: Listed<AccountSid, Arc<Account>>,
+    account_by_no: LookedUp<AccountNo, AccountSid>,
     /// Auth tokens in the clear, for signing webhooks. Never logged, never listed.
-    tokens: FxHashMap<AccountSid, Arc<str>>,
-    keys: BTreeMap<KeySid, Arc<ApiKey>>,
-    senders: BTreeMap<SenderNo, Arc<Sender>>,
-    sender_by_address: FxHashMap<(AccountSid, SenderAddress, Option<Country>), SenderNo>,
-    alpha_senders: FxHashMap<AccountSid, usize>,
-    numbers: BTreeMap<PhoneNumberSid, Arc<IncomingNumber>>,
-    number_by_digits: FxHashMap<PhoneNumber, PhoneNumberSid>,
-    short_codes: BTreeMap<ShortCodeSid, Arc<ShortCodeEntry>>,
+    tokens: LookedUp<AccountSid, Arc<str>>,
+    keys: Listed<KeySid, Arc<ApiKey>>,
+    senders: Listed<SenderNo, Arc<Sender>>,
+    sender_by_address: LookedUp<(AccountSid, SenderAddress, Option<Country>), SenderNo>,
+    alpha_senders: LookedUp<AccountSid, usize>,
+    numbers: Listed<PhoneNumberSid, Arc<IncomingNumber>>,
+    number_by_digits: LookedUp<PhoneNumber, PhoneNumberSid>,
+    short_codes: Listed<ShortCodeSid, Arc<ShortCodeEntry>>,
     /// Of short codes that do not reach all networks of their country.
-    served_networks: FxHashMap<(SenderNo, Country), Arc<[NetworkPattern]>>,
-    channel_senders: BTreeMap<ChannelSenderSid, Arc<ChannelSender>>,
-    channel_sender_by_number: FxHashMap<PhoneNumber, ChannelSenderSid>,
-    brands: BTreeMap<BrandSid, Arc<Brand>>,
-    campaigns: BTreeMap<CampaignSid, Arc<Campaign>>,
-    campaign_by_service: FxHashMap<ServiceSid, CampaignSid>,
-    services: BTreeMap<ServiceSid, Arc<Service>>,
+    served_networks: LookedUp<(SenderNo, Country), Arc<[NetworkPattern]>>,
+    channel_senders: Listed<ChannelSenderSid, Arc<ChannelSender>>,
+    channel_sender_by_number: LookedUp<PhoneNumber, ChannelSenderSid>,
+    brands: Listed<BrandSid, Arc<Brand>>,
+    campaigns: Listed<CampaignSid, Arc<Campaign>>,
+    campaign_by_service: LookedUp<ServiceSid, CampaignSid>,
+    services: Listed<ServiceSid, Arc<Service>>,
     /// By service, then by position.
-    members: BTreeMap<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
+    members: Listed<ServiceSid, BTreeMap<u64, Arc<PoolMember>>>,
     /// Which service a pooled sender (by its SID in text) belongs to, and where in it.
-    membership: FxHashMap<String, (ServiceSid, u64)>,
-    pools: FxHashMap<ServiceSid, Arc<Pool>>,
-    registered: registrations::Table,
+    membership: LookedUp<String, (ServiceSid, u64)>,
+    pools: LookedUp<ServiceSid, Arc<Pool>>,
+    registered: Shared<registrations::Table>,
 }
 
 impl Directory {
@@ -77,7 +81,6 @@ impl Directory {
     pub fn load(documents: Vec<Document>, vault: Vault) -> Result<Self, crate::secrets::WrongKey> {
         let directory = Self {
             tables: RwLock::default(),
-            answers: RwLock::default(),
             vault: Arc::new(vault),
         };
         let mut members = Vec::new();
@@ -94,11 +97,10 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The same settings, to be changed by themselves; without the answers, which nobody asks there.
+    /// The same settings, to be changed by themselves. What is not changed is shared.
     pub(crate) fn copy(&self) -> Self {
         Self {
             tables: RwLock::new(self.tables.read().clone()),
-            answers: RwLock::default(),
             vault: self.vault.clone(),
         }
     }
@@ -108,21 +110,10 @@ impl Directory {
         for change in changes {
             match change {
                 DocumentChange::Put(document) => self.put(document)?,
-                DocumentChange::Delete(key) => self.delete(&key),
+                DocumentChange::Delete(key) => self.tables.write().delete(key.kind, &key.key),
             }
         }
         Ok(())
-    }
-
-    fn delete(&self, key: &DocumentKey) {
-        match (key.kind, key.key.split_once('/')) {
-            ("answer", Some((account, hash))) => {
-                if let (Ok(account), Ok(hash)) = (account.parse(), hash.parse()) {
-                    self.answers.write().remove(&(account, hash));
-                }
-            }
-            (kind, _) => self.tables.write().delete(kind, &key.key),
-        }
     }
 
     fn put(&self, document: Document) -> Result<(), crate::secrets::WrongKey> {
@@ -130,32 +121,8 @@ impl Directory {
             let token = self.vault.open(&account.auth_token_sealed)?;
             self.tables.write().tokens.insert(account.sid, token.into());
         }
-        if let Document::Answer(answer) = document {
-            let place = (answer.account, answer.key);
-            self.answers.write().insert(place, Arc::new(answer));
-        } else {
-            self.tables.write().put(document);
-        }
+        self.tables.write().put(document);
         Ok(())
-    }
-
-    /// What a request with this key was answered last.
-    pub(crate) fn answer(&self, account: AccountSid, key: KeyHash) -> Option<Arc<GivenAnswer>> {
-        self.answers.read().get(&(account, key)).cloned()
-    }
-
-    /// How many such answers the account has.
-    pub(crate) fn answers_of(&self, account: AccountSid) -> usize {
-        let all = (account, KeyHash([0; 16]))..=(account, KeyHash([u8::MAX; 16]));
-        self.answers.read().range(all).count()
-    }
-
-    /// Those that were given before an instant.
-    pub(crate) fn answers_before(&self, before_ms: Millis) -> Vec<DocumentKey> {
-        let answers = self.answers.read();
-        let old = answers.values().filter(|answer| answer.at_ms < before_ms);
-        old.map(|answer| Document::Answer(GivenAnswer::clone(answer)).key())
-            .collect()
     }
 
     pub fn vault(&self) -> &Vault {
@@ -502,8 +469,6 @@ impl Tables {
                 self.services.insert(service.sid, Arc::new(service));
             }
             Document::PoolMember(member) => self.put_member(member),
-            // Kept beside the tables.
-            Document::Answer(_) => {}
             Document::RegisteredSender(entry) => self.registered.put(entry),
             Document::ChannelSender(sender) => {
                 let sid = sender.sid;

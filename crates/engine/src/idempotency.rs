@@ -3,7 +3,7 @@
 //! Of two that are in flight together the second waits for its turn ([`Turn`]); what was done before is
 //! in the store. A message's request is remembered in the message's own transaction
 //! ([`Engine::create_message_once`]), any other's answer in that of the settings it made
-//! ([`Engine::begin`]). One key is for one request whatever it creates, so each looks at both.
+//! ([`Engine::begin`]). One key is for one request whatever it creates, so each looks for both.
 
 use std::sync::Arc;
 
@@ -13,9 +13,8 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable, remembered_since_ms};
 use postrider_core::message::AccountNo;
-use postrider_core::settings::{Account, Document, GivenAnswer};
-use postrider_core::sid::MessageSid;
-use postrider_store::DocumentChange;
+use postrider_core::settings::Account;
+use postrider_store::{GivenAnswer, Remembered};
 use rustc_hash::FxHashMap;
 use tokio::sync::OwnedMutexGuard;
 
@@ -23,9 +22,12 @@ use crate::messages::Created;
 use crate::settings_draft::SettingsDraft;
 use crate::{Engine, lost_task};
 
-/// Answers remembered for an account at once. They are in memory, some kilobytes each; no honest client
-/// creates so many senders and services in a day.
-const ANSWERS_MAX: usize = 50_000;
+/// Answers remembered at once for a main account and its subaccounts together. They are some kilobytes
+/// each; no honest client creates so many senders and services in a day.
+const ANSWERS_MAX: u64 = 50_000;
+
+/// So many are forgotten in one transaction, for which other writes of settings wait.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 
 /// Which requests with a key are in flight.
 #[derive(Default)]
@@ -76,6 +78,12 @@ impl Drop for Turn {
             }
         }
     }
+}
+
+/// What was created with a key.
+enum Earlier {
+    Message(Remembered),
+    Other(GivenAnswer),
 }
 
 /// What a request with a key is answered.
@@ -148,29 +156,18 @@ impl Engine {
         request: CreateMessage,
         repeatable: Repeatable,
     ) -> Result<Once<Created>, Fault> {
-        if self.answer_to(account, repeatable.key).is_some() {
-            return Err(other_request());
+        match self.earlier(account, repeatable.key).await? {
+            None => {
+                let created = self.create(account, request, Some(repeatable)).await?;
+                Ok(Once::Done(created))
+            }
+            Some(Earlier::Message(first)) => {
+                check(first.request.fingerprint, repeatable)?;
+                let created = Created::again(account, &request, first.message)?;
+                Ok(Once::Repeated(created))
+            }
+            Some(Earlier::Other(_)) => Err(other_request()),
         }
-        let Some((first, sid)) = self.remembered_message(account, repeatable.key).await? else {
-            let created = self.create(account, request, Some(repeatable)).await?;
-            return Ok(Once::Done(created));
-        };
-        check(first, repeatable)?;
-        let created = Created::again(account, &request, sid)?;
-        Ok(Once::Repeated(created))
-    }
-
-    /// The message that was made with this key, and by which request.
-    async fn remembered_message(
-        &self,
-        account: &Account,
-        key: KeyHash,
-    ) -> Result<Option<(Fingerprint, MessageSid)>, Fault> {
-        let (store, account) = (self.shared.store.clone(), account.no);
-        let since_ms = remembered_since_ms(self.now_ms());
-        let remembered = self.read(move || store.remembered(account, key, since_ms));
-        let remembered = remembered.await?;
-        Ok(remembered.map(|first| (first.request.fingerprint, first.message)))
     }
 }
 
@@ -180,32 +177,47 @@ impl Engine {
         self.shared.turns.take(account.no, key).await
     }
 
-    /// The answer that is remembered under this key.
-    fn answer_to(&self, account: &Account, key: KeyHash) -> Option<Arc<GivenAnswer>> {
+    /// How many answers are remembered for the account's main account.
+    fn answers_of(&self, account: &Account) -> u64 {
+        self.shared.answers.of(self.directory(), account.no)
+    }
+
+    /// What is remembered under this key.
+    async fn earlier(&self, account: &Account, key: KeyHash) -> Result<Option<Earlier>, Fault> {
+        // Most clients give keys to messages only, which then cost no look among the others.
+        let has_answers = self.answers_of(account) > 0;
+        let (store, account) = (self.shared.store.clone(), account.no);
         let since_ms = remembered_since_ms(self.now_ms());
-        let answer = self.directory().answer(account.sid, key);
-        answer.filter(|answer| answer.at_ms >= since_ms)
+        let earlier = self.read(move || {
+            if has_answers && let Some(answer) = store.answers().find(account, key, since_ms)? {
+                return Ok(Some(Earlier::Other(answer)));
+            }
+            let message = store.remembered(account, key, since_ms)?;
+            Ok(message.map(Earlier::Message))
+        });
+        earlier.await
     }
 
     /// Begins a request with a key, unless it was answered before.
     pub async fn begin(&self, account: &Arc<Account>, request: Repeatable) -> Result<Begun, Fault> {
         let turn = self.turn(account, request.key).await;
-        if let Some(answer) = self.answer_to(account, request.key) {
-            check(answer.fingerprint, request)?;
-            let body = self.directory().vault().open(&answer.body_sealed);
-            let body = body.map_err(|error| {
-                tracing::error!(%error, "a remembered answer can't be read");
-                Fault::new(ErrorCode::InternalError)
-            })?;
-            return Ok(Begun::Repeated(answer.status, body));
+        match self.earlier(account, request.key).await? {
+            None => {}
+            Some(Earlier::Other(first)) => {
+                check(first.request.fingerprint, request)?;
+                let body = self.directory().vault().open(&first.body_sealed);
+                let body = body.map_err(|error| {
+                    tracing::error!(%error, "a remembered answer can't be read");
+                    Fault::new(ErrorCode::InternalError)
+                })?;
+                return Ok(Begun::Repeated(first.status, body));
+            }
+            Some(Earlier::Message(_)) => return Err(other_request()),
         }
-        if let Some((first, _)) = self.remembered_message(account, request.key).await? {
-            check(first, request)?;
-        }
-        if self.directory().answers_of(account.sid) >= ANSWERS_MAX {
+        if self.answers_of(account) >= ANSWERS_MAX {
             let text = format!(
-                "This account has created {ANSWERS_MAX} resources with idempotency keys within a day, \
-                 the most that are remembered; leave the key away or try again later"
+                "This account and its subaccounts have created {ANSWERS_MAX} resources with idempotency \
+                 keys within a day, the most that are remembered; leave the key away or try again later"
             );
             return Err(Fault::because(ErrorCode::TooManyRequests, text));
         }
@@ -220,14 +232,18 @@ impl Engine {
 
     /// Drops answers that nobody can ask for any more.
     pub(crate) async fn forget_answers(&self) -> Result<(), Fault> {
-        let lock = self.settings_lock().await;
-        let since_ms = remembered_since_ms(self.now_ms());
-        let old = self.directory().answers_before(since_ms);
-        let old: Vec<_> = old.into_iter().map(DocumentChange::Delete).collect();
-        if old.is_empty() {
-            return Ok(());
+        let before_ms = remembered_since_ms(self.now_ms());
+        loop {
+            let store = self.shared.store.clone();
+            let forget = move || store.answers().forget(before_ms, FORGOTTEN_AT_ONCE);
+            let gone = self.write(forget).await?;
+            if gone.is_empty() {
+                return Ok(());
+            }
+            for account in gone {
+                self.shared.answers.one_less(self.directory(), account);
+            }
         }
-        self.write_settings(lock, old).await
     }
 }
 
@@ -250,38 +266,32 @@ impl First {
             account,
             request,
         } = self;
-        let (lock, mut changes) = draft.take();
-        if let Some((status, body)) = answer {
+        let (lock, changes) = draft.take();
+        drop(draft);
+        let answer = answer.map(|(status, body)| {
             let mut nonce = [0; 12];
             engine.ids().fill(&mut nonce);
-            changes.push(DocumentChange::Put(Document::Answer(GivenAnswer {
-                account: account.sid,
-                key: request.key,
-                fingerprint: request.fingerprint,
+            GivenAnswer {
+                account: account.no,
+                request,
                 status,
                 body_sealed: engine.directory().vault().seal(body, nonce),
                 at_ms: engine.now_ms(),
-            })));
-        }
-        if changes.is_empty() {
+            }
+        });
+        if changes.is_empty() && answer.is_none() {
             return Ok(());
         }
-        let lock = match lock {
-            Some(lock) => lock,
-            None => engine.settings_lock().await,
-        };
-        let written = tokio::spawn(async move {
-            let _turn = turn;
-            engine.write_settings(lock, changes).await
-        });
-        written
-            .await
-            .unwrap_or_else(|error| Err(lost_task::fault("a write of settings", &error)))
+        let held = (lock, turn);
+        engine.commit_settings(held, changes, answer).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use postrider_core::message::SenderNo;
+    use postrider_core::pacing::PaceSettings;
+    use postrider_core::select::SenderKind;
     use postrider_store::Store;
     use postrider_store::memory::MemoryStore;
 
@@ -317,14 +327,12 @@ mod tests {
         assert!(turns.0.lock().is_empty());
     }
 
-    /// Documents of the kind that answers are kept as.
-    fn answers(store: &MemoryStore) -> Vec<GivenAnswer> {
-        let documents = store.documents().unwrap().into_iter();
-        let answers = documents.filter_map(|document| match document {
-            Document::Answer(answer) => Some(answer),
-            _ => None,
-        });
-        answers.collect()
+    /// Carries out a request that changes nothing itself and is to be remembered.
+    async fn remember(engine: &Engine, account: &Arc<Account>, key: u8) {
+        let Begun::First(first) = engine.begin(account, request(key)).await.unwrap() else {
+            panic!("it was never answered");
+        };
+        first.finish(Some((201, "secret"))).await.unwrap();
     }
 
     #[tokio::test]
@@ -334,32 +342,55 @@ mod tests {
         let engine = &test.engine;
         let main = engine.create_main_account(None, None, "Main").await;
         let (main, _) = main.unwrap();
-        let remember = async |key| {
-            let Begun::First(first) = engine.begin(&main, request(key)).await.unwrap() else {
-                panic!("it was never answered");
-            };
-            first.finish(Some((201, "secret"))).await.unwrap();
+        let child = engine.create_account(main.sid, None).await.unwrap();
+        let kept = |account: &Account, key| {
+            let found = store.answers().find(account.no, request(key).key, 0);
+            found.unwrap()
         };
-        remember(1).await;
+        remember(engine, &main, 1).await;
+        remember(engine, &child, 1).await;
         test.clock
             .advance(postrider_core::idempotency::REMEMBERED_MS - 1);
-        remember(2).await;
-        let kept = answers(&store);
-        assert_eq!(kept.len(), 2);
-        assert!(
-            kept.iter()
-                .all(|answer| !answer.body_sealed.contains("secret"))
-        );
+        remember(engine, &main, 2).await;
+        for (account, key) in [(&main, 1), (&child, 1), (&main, 2)] {
+            let answer = kept(account, key).unwrap();
+            assert!(!answer.body_sealed.contains("secret"));
+        }
         engine.forget_answers().await.unwrap();
-        assert_eq!(answers(&store).len(), 2);
+        assert_eq!(engine.answers_of(&child), 3);
         test.clock.advance(1);
         engine.forget_answers().await.unwrap();
-        let kept = answers(&store);
-        assert_eq!(kept.len(), 1);
-        assert_eq!(kept[0].key, request(2).key);
-        assert_eq!(engine.directory().answers_of(main.sid), 1);
+        assert_eq!((kept(&main, 1), kept(&child, 1)), (None, None));
+        assert_eq!(engine.answers_of(&main), 1);
         let repeated = engine.begin(&main, request(2)).await.unwrap();
         assert!(matches!(repeated, Begun::Repeated(201, body) if body == "secret"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_alone_is_no_change_of_settings() {
+        let test = engine_over(Arc::new(MemoryStore::new()));
+        let engine = &test.engine;
+        let main = engine.create_main_account(None, None, "Main").await;
+        let (main, _) = main.unwrap();
+        let sender = SenderNo(1);
+        let rate = || PaceSettings::default().rate(SenderKind::LongCode, None);
+        let loads = &engine.shared.acceptor.loads;
+        let is_known = || {
+            let mut is_known = true;
+            let find = || {
+                is_known = false;
+                rate()
+            };
+            loads.with(|table| table.rate(sender, find));
+            is_known
+        };
+        is_known();
+        remember(engine, &main, 1).await;
+        assert!(is_known());
+        engine.forget_answers().await.unwrap();
+        assert!(is_known());
+        engine.create_service(main.sid, |_| {}).await.unwrap();
+        assert!(!is_known());
     }
 
     #[tokio::test]
@@ -384,24 +415,42 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_has_only_so_many_answers_remembered() {
-        let test = engine_over(Arc::new(MemoryStore::new()));
-        let engine = &test.engine;
-        let main = engine.create_main_account(None, None, "Main").await;
+        let store = Arc::new(MemoryStore::new());
+        let test = engine_over(store.clone());
+        let main = test.engine.create_main_account(None, None, "Main").await;
         let (main, _) = main.unwrap();
-        let answer = |index: usize| {
-            DocumentChange::Put(Document::Answer(GivenAnswer {
-                account: main.sid,
-                key: KeyHash((index as u128 + (1 << 127)).to_be_bytes()),
-                fingerprint: Fingerprint([0; 16]),
+        let child = test.engine.create_account(main.sid, None).await;
+        let child = child.unwrap();
+        for index in 0..ANSWERS_MAX - 1 {
+            let answer = GivenAnswer {
+                account: if index % 2 == 0 { main.no } else { child.no },
+                request: Repeatable {
+                    key: KeyHash((u128::from(index) + (1 << 127)).to_be_bytes()),
+                    fingerprint: Fingerprint([0; 16]),
+                },
                 status: 201,
                 body_sealed: String::new(),
-                at_ms: engine.now_ms(),
-            }))
-        };
-        let lock = engine.settings_lock().await;
-        let answers = (0..ANSWERS_MAX).map(answer).collect();
-        engine.write_settings(lock, answers).await.unwrap();
-        let refused = engine.begin(&main, request(1)).await.err().unwrap();
-        assert_eq!(refused.code, ErrorCode::TooManyRequests);
+                at_ms: test.engine.now_ms(),
+            };
+            store.commit_documents(&[], Some(&answer)).unwrap();
+        }
+        // Counted once, and then as they come and go.
+        let test = engine_over(store);
+        let engine = &test.engine;
+        remember(engine, &child, 1).await;
+        for account in [&main, &child] {
+            let refused = engine.begin(account, request(2)).await.err().unwrap();
+            assert_eq!(refused.code, ErrorCode::TooManyRequests);
+            // What is remembered is answered all the same.
+            let again = engine.begin(&child, request(1)).await.unwrap();
+            assert!(matches!(again, Begun::Repeated(201, _)));
+        }
+        let other = engine.create_main_account(None, None, "Other").await;
+        remember(engine, &other.unwrap().0, 2).await;
+        test.clock
+            .advance(postrider_core::idempotency::REMEMBERED_MS);
+        engine.forget_answers().await.unwrap();
+        remember(engine, &main, 2).await;
+        assert_eq!(engine.answers_of(&main), 1);
     }
 }

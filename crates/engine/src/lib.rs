@@ -7,6 +7,7 @@
 
 pub mod accept;
 mod alerts;
+mod answer_counts;
 mod auth_tokens;
 pub mod caps;
 mod carriers;
@@ -102,6 +103,7 @@ struct Shared {
     /// See [`settings_lock::SettingsLock`].
     settings_lock: Arc<tokio::sync::Mutex<()>>,
     turns: Arc<idempotency::Turns>,
+    answers: answer_counts::AnswerCounts,
     readiness: Readiness,
     reassembly: parking_lot::Mutex<receive::Reassembly>,
     webhooks: webhooks::Handle,

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::Coverage;
 use crate::accept::Acceptor;
 use crate::alerts::Alerts;
+use crate::answer_counts::AnswerCounts;
 use crate::caps::Caps;
 use crate::carriers::Carriers;
 use crate::committer::Committer;
@@ -199,6 +200,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let reassembly = Reassembly::open(store.parts()?, clock.now_ms());
     let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
     let caps = Caps::open(setup.caps, &*store, &directory, clock.now_ms())?;
+    let answers = AnswerCounts::open(store.answers(), &directory)?;
     let acceptor = Arc::new(Acceptor {
         clock: clock.clone(),
         ids,
@@ -228,6 +230,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             scheduled: OnceCell::new(),
             settings_lock: Arc::default(),
             turns: Arc::default(),
+            answers,
             readiness: Readiness::default(),
             reassembly: Mutex::new(reassembly),
             webhooks,

@@ -15,7 +15,7 @@ use crate::settings_lock::SettingsLock;
 
 #[derive(Default)]
 pub(crate) struct SettingsDraft {
-    /// Made when the request first wants to change something: one that does not pays for no copy.
+    /// A copy of the settings under the lock, so it is made when the request first wants to change some.
     directory: OnceLock<Directory>,
     state: Mutex<State>,
 }

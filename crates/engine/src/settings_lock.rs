@@ -7,7 +7,7 @@
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
-use postrider_store::{DocumentChange, StoreError};
+use postrider_store::{DocumentChange, GivenAnswer, StoreError};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::Engine;
@@ -50,20 +50,45 @@ impl Engine {
                 Fault::new(ErrorCode::InternalError)
             });
         }
+        self.commit_settings(lock, changes, None).await
+    }
+
+    /// Does so, together with the answer to the request that made the changes, and lets go of what is
+    /// held.
+    pub(crate) async fn commit_settings(
+        &self,
+        held: impl Send + 'static,
+        changes: Vec<DocumentChange>,
+        answer: Option<GivenAnswer>,
+    ) -> Result<(), Fault> {
         let engine = self.clone();
         let written = tokio::spawn(async move {
-            let _lock = lock;
-            engine.write_and_apply(changes).await
+            let _held = held;
+            engine.write_and_apply(changes, answer).await
         });
         written
             .await
             .unwrap_or_else(|error| Err(self.differs(&error)))
     }
 
-    async fn write_and_apply(&self, changes: Vec<DocumentChange>) -> Result<(), Fault> {
+    async fn write_and_apply(
+        &self,
+        changes: Vec<DocumentChange>,
+        answer: Option<GivenAnswer>,
+    ) -> Result<(), Fault> {
         let store = self.shared.store.clone();
-        let committed = move || store.commit_documents(&changes).map(|()| changes);
-        let changes = self.write(committed).await?;
+        let answered = answer.as_ref().map(|answer| answer.account);
+        let commit = move || {
+            store.commit_documents(&changes, answer.as_ref())?;
+            Ok(changes)
+        };
+        let changes = self.write(commit).await?;
+        if let Some(account) = answered {
+            self.shared.answers.one_more(self.directory(), account);
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
         let applied = self.directory().apply(changes);
         applied.map_err(|error| self.differs(&error))?;
         self.shared.acceptor.loads.forget_rates();

@@ -112,7 +112,7 @@ impl Accounts {
 
     fn put(&self, account: settings::Account) -> anyhow::Result<()> {
         self.store
-            .commit_documents(&[DocumentChange::Put(Document::Account(account))])?;
+            .commit_documents(&[DocumentChange::Put(Document::Account(account))], None)?;
         Ok(())
     }
 }

@@ -27,6 +27,7 @@ use postrider_core::sid::{Id, MessageSid};
 use smallvec::SmallVec;
 
 use crate::alerts::AlertStore;
+use crate::answers::{AnswerStore, GivenAnswer};
 use crate::parts::{KeptPart, Part};
 use crate::sticky::StickyStore;
 
@@ -438,8 +439,15 @@ pub trait Store: Send + Sync {
     /// All documents.
     fn documents(&self) -> Result<Vec<Document>>;
 
-    /// Writes and deletes documents, all or none, durably.
-    fn commit_documents(&self, changes: &[DocumentChange]) -> Result<()>;
+    /// Writes and deletes documents, and keeps the answer to the request that did so if it may be
+    /// repeated: all or none, durably.
+    fn commit_documents(
+        &self,
+        changes: &[DocumentChange],
+        answer: Option<&GivenAnswer>,
+    ) -> Result<()>;
+
+    fn answers(&self) -> &dyn AnswerStore;
 }
 
 /// One write to the settings.

@@ -7,6 +7,7 @@
 //! `conformance` (behind the feature `testing`).
 
 mod alerts;
+mod answers;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod contract;
@@ -18,6 +19,7 @@ mod sticky;
 mod tests;
 
 pub use alerts::*;
+pub use answers::*;
 pub use contract::*;
 pub use parts::*;
 pub use sticky::*;

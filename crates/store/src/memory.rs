@@ -7,6 +7,7 @@
 //! [`crash`]: MemoryStore::crash
 
 mod alerts;
+mod answers;
 mod parts;
 
 use std::collections::btree_map::Entry;
@@ -23,6 +24,7 @@ use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, ServiceSid};
 
 use crate::alerts::{Alert, AlertStore};
+use crate::answers::{AnswerStore, GivenAnswer};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
     RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Remembered, Result, Store, StoreError,
@@ -391,7 +393,11 @@ impl Store for MemoryStore {
         Ok(self.records()?.documents.values().cloned().collect())
     }
 
-    fn commit_documents(&self, changes: &[DocumentChange]) -> Result<()> {
+    fn commit_documents(
+        &self,
+        changes: &[DocumentChange],
+        answer: Option<&GivenAnswer>,
+    ) -> Result<()> {
         let mut records = self.records()?;
         let fault = self.take_fault();
         if matches!(fault, None | Some(Fault::Kept)) {
@@ -403,8 +409,13 @@ impl Store for MemoryStore {
                     DocumentChange::Delete(key) => records.documents.remove(key),
                 };
             }
+            records.answers.extend(answer.cloned());
         }
         fault.map_or(Ok(()), |_| Err(injected()))
+    }
+
+    fn answers(&self) -> &dyn AnswerStore {
+        self
     }
 }
 
@@ -554,6 +565,7 @@ struct Records {
     raw: VecDeque<RawReceipt>,
     raw_octets: u64,
     documents: BTreeMap<DocumentKey, Document>,
+    answers: Vec<GivenAnswer>,
     sticky: BTreeMap<StickyKey, StickySender>,
     sticky_reached: Option<Id>,
     alerts: BTreeMap<i64, Alert>,

@@ -235,19 +235,21 @@ fn documents(backend: &dyn Backend) {
     let store = backend.open();
     assert_eq!(ok(store.documents()), []);
     let put = DocumentChange::Put;
-    ok(store.commit_documents(&[put(sender(1)), put(account(2, "b")), put(account(1, "a"))]));
+    let changes = [put(sender(1)), put(account(2, "b")), put(account(1, "a"))];
+    ok(store.commit_documents(&changes, None));
     // By kind, then key.
     let all = ok(store.documents());
     assert_eq!(all, [account(1, "a"), account(2, "b"), sender(1)]);
     let delete = |document: Document| DocumentChange::Delete(document.key());
-    ok(store.commit_documents(&[
+    let changes = [
         put(account(1, "renamed")),
         delete(account(2, "b")),
         delete(sender(9)),
         put(sender(2)),
         delete(sender(2)),
-    ]));
-    ok(store.commit_documents(&[]));
+    ];
+    ok(store.commit_documents(&changes, None));
+    ok(store.commit_documents(&[], None));
     drop(store);
     let all = ok(backend.open().documents());
     assert_eq!(all, [account(1, "renamed"), sender(1)]);

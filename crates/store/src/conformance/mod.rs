@@ -6,6 +6,7 @@
 //! [`forget_before`]: crate::contract::Store::forget_before
 
 mod alerts;
+mod answers;
 mod finding;
 mod keeping;
 mod listing;
@@ -40,11 +41,12 @@ type Case = (&'static str, fn(&dyn Backend));
 /// messages), so that the cases cross their borders.
 #[expect(clippy::print_stdout, reason = "tells which case failed")]
 pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
-    let groups: [&[Case]; 8] = [
+    let groups: [&[Case]; 9] = [
         writing::CASES,
         keeping::CASES,
         finding::CASES,
         remembering::CASES,
+        answers::CASES,
         listing::CASES,
         waiting::CASES,
         sticky::CASES,

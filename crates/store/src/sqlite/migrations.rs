@@ -22,7 +22,10 @@ impl Kind {
     /// The steps in order. Never edit one that was released: add the next.
     const fn steps(self) -> &'static [&'static str] {
         match self {
-            Self::Control => &[include_str!("../../migrations/control/0001_documents.sql")],
+            Self::Control => &[
+                include_str!("../../migrations/control/0001_documents.sql"),
+                include_str!("../../migrations/control/0002_answers.sql"),
+            ],
             Self::Messages => &[
                 include_str!("../../migrations/messages/0001_messages.sql"),
                 include_str!("../../migrations/messages/0002_schedule.sql"),

@@ -7,6 +7,7 @@
 //! for everyone else.
 
 mod alerts;
+mod answers;
 mod checkpoint;
 mod connection;
 mod depths;
@@ -64,6 +65,7 @@ use self::sticky::Sticky;
 use self::work::Unreadable;
 use self::writer::{Writer, refused};
 use crate::alerts::AlertStore;
+use crate::answers::{AnswerStore, GivenAnswer};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
     Remembered, Result, Store, StoreError, SubmittedKey, TakenOver,
@@ -372,10 +374,18 @@ impl Store for SqliteStore {
 
     fn documents(&self) -> Result<Vec<Document>> {
         self.shared()?;
-        self.settings.documents().about(self.settings.path())
+        self.settings.documents()
     }
 
-    fn commit_documents(&self, changes: &[DocumentChange]) -> Result<()> {
-        self.write(|| self.settings.commit(changes).about(self.settings.path()))
+    fn commit_documents(
+        &self,
+        changes: &[DocumentChange],
+        answer: Option<&GivenAnswer>,
+    ) -> Result<()> {
+        self.write(|| self.settings.commit(changes, answer))
+    }
+
+    fn answers(&self) -> &dyn AnswerStore {
+        self
     }
 }

@@ -1,4 +1,4 @@
-//! `control.db`: the settings, one JSON document a row.
+//! `control.db`: the settings, one JSON document a row, and answers to requests that made some.
 
 use std::path::{Path, PathBuf};
 
@@ -6,58 +6,83 @@ use parking_lot::Mutex;
 use postrider_core::settings::Document;
 use rusqlite::Connection;
 
+use crate::answers::GivenAnswer;
 use crate::contract::{DocumentChange, Result, StoreError};
-use crate::sqlite::connection::{CacheKib, open_from_outside, open_writer};
+use crate::sqlite::answers;
+use crate::sqlite::connection::{CacheKib, open_from_outside, open_reader, open_writer};
 use crate::sqlite::failure::About;
 use crate::sqlite::migrations::Kind;
 
 pub(super) struct Settings {
     path: PathBuf,
-    conn: Mutex<Connection>,
+    /// So that nothing is looked up behind a flush. Dropped before the one that writes: a file's last
+    /// connection copies its log, and one that only reads can't.
+    reader: Mutex<Connection>,
+    writer: Mutex<Connection>,
 }
 
 impl Settings {
     pub(super) fn open(path: PathBuf) -> Result<Self> {
-        let conn = open_writer(&path, Kind::Control, 4096, CacheKib(2048)).about(&path)?;
+        let writer = open_writer(&path, Kind::Control, 4096, CacheKib(2048)).about(&path)?;
+        let reader = open_reader(&path, CacheKib(256)).about(&path)?;
         Ok(Self {
             path,
-            conn: Mutex::new(conn),
+            reader: Mutex::new(reader),
+            writer: Mutex::new(writer),
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Errors name the file.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        read(&self.reader.lock()).about(&self.path)
+    }
+
+    /// All that is done to the connection, or nothing. Errors name the file.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut writer = self.writer.lock();
+        let work = || {
+            let transaction = writer.transaction()?;
+            let answer = change(&transaction)?;
+            transaction.commit()?;
+            Ok::<_, StoreError>(answer)
+        };
+        work().about(&self.path)
     }
 
     pub(super) fn documents(&self) -> Result<Vec<Document>> {
-        read(&self.conn.lock())
+        self.read(documents_of)
     }
 
-    pub(super) fn commit(&self, changes: &[DocumentChange]) -> Result<()> {
-        let mut conn = self.conn.lock();
-        let transaction = conn.transaction()?;
-        for change in changes {
-            match change {
-                DocumentChange::Put(document) => {
-                    let body = serde_json::to_string(document)
-                        .map_err(|error| StoreError::Failed(format!("document: {error}")))?;
-                    let key = document.key();
-                    transaction
-                        .prepare_cached("REPLACE INTO documents VALUES (?, ?, ?)")?
-                        .execute((key.kind, key.key, body))?;
-                }
-                DocumentChange::Delete(key) => {
-                    transaction
-                        .prepare_cached("DELETE FROM documents WHERE kind = ? AND key = ?")?
-                        .execute((key.kind, &key.key))?;
-                }
-            }
-        }
-        Ok(transaction.commit()?)
+    pub(super) fn commit(
+        &self,
+        changes: &[DocumentChange],
+        answer: Option<&GivenAnswer>,
+    ) -> Result<()> {
+        self.change(|conn| {
+            changes.iter().try_for_each(|change| apply(conn, change))?;
+            answer.map_or(Ok(()), |answer| answers::insert(conn, answer))
+        })
     }
 }
 
-fn read(conn: &Connection) -> Result<Vec<Document>> {
+fn apply(conn: &Connection, change: &DocumentChange) -> Result<()> {
+    match change {
+        DocumentChange::Put(document) => {
+            let body = serde_json::to_string(document)
+                .map_err(|error| StoreError::Failed(format!("document: {error}")))?;
+            let key = document.key();
+            conn.prepare_cached("REPLACE INTO documents VALUES (?, ?, ?)")?
+                .execute((key.kind, key.key, body))?;
+        }
+        DocumentChange::Delete(key) => {
+            conn.prepare_cached("DELETE FROM documents WHERE kind = ? AND key = ?")?
+                .execute((key.kind, &key.key))?;
+        }
+    }
+    Ok(())
+}
+
+fn documents_of(conn: &Connection) -> Result<Vec<Document>> {
     let mut select =
         conn.prepare_cached("SELECT kind, key, body FROM documents ORDER BY kind, key")?;
     let mut rows = select.query(())?;
@@ -78,5 +103,5 @@ fn read(conn: &Connection) -> Result<Vec<Document>> {
 pub fn documents(dir: &Path) -> Result<Vec<Document>> {
     let path = dir.join("control.db");
     let conn = open_from_outside(&path, CacheKib(1024)).about(&path)?;
-    read(&conn).about(&path)
+    documents_of(&conn).about(&path)
 }

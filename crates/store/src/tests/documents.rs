@@ -1,7 +1,11 @@
-//! Documents that an older version wrote.
+//! Settings that an older version wrote.
 
 use postrider_core::settings::{Document, HttpMethod, VoiceSettings};
+use rusqlite::Connection;
 use serde_json::json;
+
+use super::Directory;
+use crate::contract::Store;
 
 /// What a store of the first versions holds.
 #[test]
@@ -61,4 +65,22 @@ fn documents_without_newer_fields_are_read() {
         json!(["310", "311-480"])
     );
     assert_eq!(read(written), Document::ShortCode(short_code));
+}
+
+/// Before there was a table for them.
+#[test]
+fn answers_among_the_documents_are_dropped() {
+    let directory = Directory::new();
+    drop(directory.sqlite());
+    let conn = Connection::open(directory.path().join("control.db")).unwrap();
+    conn.execute_batch(
+        r#"DROP TABLE answers;
+        INSERT INTO documents VALUES ('answer', 'AC1/1', '{"Answer": {}}');
+        PRAGMA user_version = 1;"#,
+    )
+    .unwrap();
+    drop(conn);
+    let store = directory.sqlite();
+    assert_eq!(store.documents().unwrap(), []);
+    assert_eq!(store.answers().counts().unwrap(), []);
 }

@@ -189,7 +189,7 @@ fn after_a_failed_commit_everything_is_refused() {
     assert!(matches!(store.room(), Err(StoreError::Failed(_))));
     assert!(matches!(store.documents(), Err(StoreError::Failed(_))));
     assert!(matches!(
-        store.commit_documents(&[]),
+        store.commit_documents(&[], None),
         Err(StoreError::Failed(_))
     ));
     drop((store, conn));

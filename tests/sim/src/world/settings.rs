@@ -69,7 +69,7 @@ impl World {
         let changes: Vec<_> = documents.into_iter().map(DocumentChange::Put).collect();
         self.disk
             .open()
-            .commit_documents(&changes)
+            .commit_documents(&changes, None)
             .expect("a new disk takes documents");
     }
 }
