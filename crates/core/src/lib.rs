@@ -34,5 +34,7 @@ pub mod shared_pace;
 
 pub mod lifecycle;
 
+pub mod twiml;
+
 #[cfg(feature = "testing")]
 pub mod testing;
