@@ -5,6 +5,11 @@
 
 use crate::network::Network;
 
+/// Longest body of a message, in code points as the customer wrote it.
+pub const BODY_CHARS_MAX: usize = 1_600;
+/// Most media of a message.
+pub const MEDIA_MAX: usize = 10;
+
 /// The parameters of a create request. Absent and empty are different for none of them: callers
 /// pass `None` for both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

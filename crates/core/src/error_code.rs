@@ -158,38 +158,42 @@ error_codes! {
         "A connection override in the webhook URL's fragment is not understood, so its default is used. Check 'rc', 'rp', 'ct', 'rt' and 'tt'.";
     11321 WebhookMisconfigured - error page "Webhook URL misconfigured"
         "The configured webhook URL cannot be requested. Give an absolute http or https URL with a host name.";
-    11750 TwimlTooLarge - error - "TwiML too large"
+    11750 TwimlTooLarge - error page "TwiML too large"
         "The webhook's answer is larger than 64 kB. Shorten it.";
     11751 MediaTooLarge - error - "Media too large"
         "The media of this message is larger than the channel takes. Send fewer or smaller files.";
 
     // TwiML answers to an inbound message.
-    12100 TwimlUnparseable - error - "TwiML is not XML"
+    12100 TwimlUnparseable - error page "TwiML is not XML"
         "The webhook's answer could not be parsed as XML. Check it for unescaped '&' and '<', and for output around the document.";
-    12102 TwimlWrongRoot - error - "TwiML root is not Response"
+    12102 TwimlWrongRoot - error page "TwiML root is not Response"
         "The root element of the webhook's answer must be Response.";
-    12200 TwimlSchemaWarning - warning - "TwiML does not match the schema"
+    12200 TwimlSchemaWarning - warning page "TwiML does not match the schema"
         "A verb or attribute of the webhook's answer is unknown and was skipped. Check spelling and upper and lower case.";
-    12300 ContentTypeInvalid - error - "Content type unusable"
+    12300 ContentTypeInvalid - error page "Content type unusable"
         "The webhook or media URL answered with a content type that cannot be used. Set the Content-Type header to the type of the body.";
-    14101 ReplyToInvalid - warning - "Reply has an invalid 'to'"
+    14101 ReplyToInvalid - warning page "Reply has an invalid 'to'"
         "The 'to' attribute of a Message verb cannot be sent to; the verb was skipped.";
-    14102 ReplyFromInvalid - warning - "Reply has an invalid 'from'"
+    14102 ReplyFromInvalid - warning page "Reply has an invalid 'from'"
         "The 'from' attribute of a Message verb is no sender of this account; the verb was skipped.";
-    14103 ReplyBodyInvalid - warning - "Reply has an invalid body"
+    14103 ReplyBodyInvalid - warning page "Reply has an invalid body"
         "A Message verb has no body, or one that is too long; the verb was skipped.";
-    14104 ReplyMethodInvalid - warning - "Reply has an invalid 'method'"
+    14104 ReplyMethodInvalid - warning page "Reply has an invalid 'method'"
         "The 'method' attribute of a Message verb must be GET or POST.";
-    14105 ReplyStatusCallbackInvalid - warning - "Reply has an invalid 'statusCallback'"
+    14105 ReplyStatusCallbackInvalid - warning page "Reply has an invalid 'statusCallback'"
         "The 'statusCallback' attribute of a Message verb is not a usable URL.";
+    14106 ReplyTooManyDocuments - warning page "Too many documents for one reply"
+        "The answers to this inbound message redirect further than is followed; the rest was skipped. Check for a Redirect that leads back to its own document.";
     14107 ReplyRateExceeded - error - "Too many replies to one recipient"
         "Replies to this recipient come faster than allowed and were stopped. Check for two systems that answer each other.";
     14108 ReplySenderWithoutSms - warning - "Reply sender cannot send SMS"
         "The sender of this reply cannot send SMS; the verb was skipped.";
-    14109 ReplyTooManyMessages - warning - "Too many messages in one reply"
+    14109 ReplyTooManyMessages - warning page "Too many messages in one reply"
         "The webhook's answer holds more messages than one reply may; the rest was skipped.";
-    14110 ReplyVerbInvalid - warning - "Verb not valid in a messaging reply"
+    14110 ReplyVerbInvalid - warning page "Verb not valid in a messaging reply"
         "The webhook's answer holds a verb that means nothing in a messaging reply; it was skipped.";
+    14111 ReplyToNotVerified - warning - "Reply to an unverified number"
+        "A trial account sends replies to verified numbers only; the verb was skipped.";
 
     // Every API.
     20001 InvalidParameter 400 warning page "Invalid parameter"

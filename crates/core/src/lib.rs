@@ -36,5 +36,7 @@ pub mod shared_pace;
 
 pub mod lifecycle;
 
+pub mod twiml;
+
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -84,6 +84,30 @@ impl PhoneNumber {
         }
     }
 
+    /// Reads a number as it is written in a country: with a plus sign as everywhere, without one as
+    /// people there dial it, with or without the prefix for national (0 in most of the world) or
+    /// international calls.
+    pub fn parse_in(country: Country, text: &str) -> Result<Self, PhoneNumberError> {
+        let text = text.trim();
+        if text.starts_with('+') {
+            return Self::parse(text);
+        }
+        let is_punctuation = |c: char| matches!(c, ' ' | '-' | '.' | '(' | ')' | '/');
+        if let Some(other) = text
+            .chars()
+            .find(|&c| !c.is_ascii_digit() && !is_punctuation(c))
+        {
+            return Err(PhoneNumberError::UnexpectedCharacter(other));
+        }
+        // Room for a prefix before the 15 digits of a number; no more than that is worth a look.
+        if text.len() > 2 * 15 {
+            return Err(PhoneNumberError::TooLong);
+        }
+        plan::digits_dialed_in(country, text)
+            .ok_or(PhoneNumberError::MissingCountryCode)
+            .and_then(Self::from_international)
+    }
+
     /// Trusts digits that were once parsed, or that a carrier vouches for: 7 to 15 of them, with the
     /// country code and without asking the numbering plan.
     pub fn from_digits(digits: u64) -> Option<Self> {

@@ -7,7 +7,9 @@
 
 use std::sync::LazyLock;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberType};
+use rlibphonenumber::{
+    PHONE_NUMBER_UTIL, PhoneNumberType, Region, get_national_significant_number_owned,
+};
 
 use super::NumberKind;
 use crate::country::Country;
@@ -48,6 +50,14 @@ pub(super) fn split(digits: u64) -> Option<Split> {
             plan,
         })
     })
+}
+
+/// The digits of E.164, country code first, of a number as it is dialed in a country.
+pub(super) fn digits_dialed_in(country: Country, text: &str) -> Option<u64> {
+    let region = Region::try_from(country.as_str()).ok()?;
+    let number = PHONE_NUMBER_UTIL.parse(text, Some(region)).ok()?;
+    let national = get_national_significant_number_owned(&number);
+    format!("{}{national}", number.country_code).parse().ok()
 }
 
 impl Split {

@@ -248,6 +248,42 @@ fn the_impossible_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_number_is_read_as_it_is_dialed_in_a_country() {
+    use PhoneNumberError::{MissingCountryCode, TooLong, UnexpectedCharacter};
+    for (country, text, number) in [
+        ("US", "(415) 555-0199", Ok("+14155550199")),
+        ("US", "1 415 555 0199", Ok("+14155550199")),
+        ("CA", "4165550106", Ok("+14165550106")),
+        ("US", "011447700900199", Ok("+447700900199")),
+        ("GB", "07700900199", Ok("+447700900199")),
+        ("GB", "7700900199", Ok("+447700900199")),
+        ("GB", "00 33 7 00 00 00 01", Ok("+33700000001")),
+        ("GB", "+14155550199", Ok("+14155550199")),
+        ("FR", "07.00.00.00.01", Ok("+33700000001")),
+        ("DE", "0151/10000001", Ok("+4915110000001")),
+        // The zero belongs to the number there.
+        ("IT", "06 1234 5678", Ok("+390612345678")),
+        ("AE", "0500000099", Ok("+971500000099")),
+        ("US", "ACME", Err(UnexpectedCharacter('A'))),
+        ("US", "415555+0199", Err(UnexpectedCharacter('+'))),
+        ("US", "", Err(MissingCountryCode)),
+        ("ZZ", "4155550199", Err(MissingCountryCode)),
+        ("US", "0000000000000000000000000000000", Err(TooLong)),
+    ] {
+        let country = Country::parse(country).unwrap();
+        let read = PhoneNumber::parse_in(country, text);
+        let read = read.map(|number| number.to_string());
+        assert_eq!(
+            read.as_deref(),
+            number.as_ref().copied(),
+            "{country} {text:?}"
+        );
+    }
+    let read = PhoneNumber::parse_in(Country::US, "555-0199");
+    assert!(read.is_err(), "a number without its area code: {read:?}");
+}
+
+#[test]
 fn trusted_digits_are_only_counted() {
     assert_eq!(PhoneNumber::from_digits(999_999), None);
     assert_eq!(PhoneNumber::from_digits(1_000_000_000_000_000), None);
@@ -259,6 +295,12 @@ fn trusted_digits_are_only_counted() {
 proptest! {
     #[test]
     fn what_is_parsed_reads_back(text in "[+ ]?[0-9 .()-]{0,24}") {
+        let at_home = ["US", "IT", "GB"].map(|country| {
+            PhoneNumber::parse_in(Country::parse(country).unwrap(), &text)
+        });
+        for number in at_home.into_iter().flatten() {
+            prop_assert_eq!(PhoneNumber::parse(&number.to_string()), Ok(number));
+        }
         if let Ok(number) = PhoneNumber::parse(&text) {
             prop_assert_eq!(PhoneNumber::parse(&number.to_string()), Ok(number));
             prop_assert_eq!(PhoneNumber::from_digits(number.digits()), Some(number));
@@ -268,6 +310,7 @@ proptest! {
     #[test]
     fn no_text_and_no_number_panics(text in "\\PC*", digits: u64) {
         let _ = PhoneNumber::parse(&text);
+        let _ = PhoneNumber::parse_in(Country::US, &text);
         let number = PhoneNumber(digits);
         let _ = (number.country(), number.area_code(), number.kind());
     }
