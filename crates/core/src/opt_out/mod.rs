@@ -13,8 +13,6 @@ mod defaults;
 mod keyword;
 mod language;
 mod ledger;
-#[cfg(test)]
-mod reference;
 mod revocation;
 #[cfg(test)]
 mod tests;
