@@ -154,12 +154,13 @@ pub fn decide<'a>(inbound: &Inbound<'a>) -> Option<Outcome<'a>> {
 /// The built-in keywords are for numbers. The programs behind short codes answer for themselves, as they
 /// were registered with the carriers; WhatsApp has its own way to block a sender.
 fn is_handled(inbound: &Inbound<'_>) -> bool {
-    match (inbound.sender, inbound.handling) {
-        (SenderKind::LongCode | SenderKind::TollFree, _) => true,
-        (SenderKind::ShortCode | SenderKind::WhatsApp, Handling::Advanced(_)) => true,
-        (SenderKind::ShortCode | SenderKind::WhatsApp, Handling::Default(_)) => false,
+    match inbound.sender {
+        SenderKind::LongCode | SenderKind::TollFree => true,
+        SenderKind::ShortCode | SenderKind::WhatsApp => {
+            matches!(inbound.handling, Handling::Advanced(_))
+        }
         // Nobody can write to one.
-        (SenderKind::Alpha | SenderKind::DestinationAlpha, _) => false,
+        SenderKind::Alpha | SenderKind::DestinationAlpha => false,
     }
 }
 

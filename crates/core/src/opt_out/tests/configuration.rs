@@ -77,11 +77,12 @@ pub(super) fn group(keywords: &[&str], message: &str) -> KeywordGroup {
     }
 }
 
+type Spoil = Box<dyn Fn(&mut AdvancedOptOut)>;
+
 /// Each row spoils the page's example in one way.
 #[test]
 fn a_configuration_that_cannot_be_kept_is_refused_with_the_reason() {
     let mx = Country::parse("MX").unwrap();
-    type Spoil = Box<dyn Fn(&mut AdvancedOptOut)>;
     let rows: Vec<(&str, Spoil)> = vec![
         (
             "the keyword \"Quit\" stands in STOP.ENGLISH and in HELP.SPANISH: it can have one meaning only",

@@ -118,6 +118,10 @@ impl World {
         None
     }
 
+    #[expect(
+        clippy::match_same_arms,
+        reason = "each sender's sentences stand together"
+    )]
     fn text(&mut self, to: Sender, text: &'static str) -> Option<Expected> {
         let is_out = !self.may_text(to);
         let is_home_out = self.blocked.contains(&self.home(to));
