@@ -87,6 +87,14 @@ impl AdvancedOptOut {
         }
     }
 
+    /// Whether any layer is in this language.
+    pub fn has_language(&self, language: Language) -> bool {
+        let mut countries = self.countries.values();
+        language == Language::English
+            || self.languages.contains_key(&language)
+            || countries.any(|country| country.languages.contains_key(&language))
+    }
+
     fn find_in_country<'a>(
         &'a self,
         country: &'a CountryLayer,

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::advanced::{AdvancedOptOut, CountryLayer, Layer};
 use super::defaults::reserved_keywords;
-use super::{KeywordType, Language};
+use super::{KeywordError, KeywordType, Language};
 use crate::country::Country;
 use crate::error_code::ErrorCode;
 use crate::fault::Fault;
@@ -77,6 +77,12 @@ pub enum OptOutProblem {
 impl From<OptOutProblem> for Fault {
     fn from(problem: OptOutProblem) -> Self {
         Self::because(ErrorCode::InvalidParameter, problem.to_string())
+    }
+}
+
+impl From<KeywordError> for Fault {
+    fn from(error: KeywordError) -> Self {
+        Self::because(ErrorCode::InvalidParameter, error.to_string())
     }
 }
 

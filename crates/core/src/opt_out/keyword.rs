@@ -4,7 +4,7 @@
 //! must not matter, though, since refusing an obvious opt-out is the costly error: blanks, invisible
 //! characters, punctuation and quotes around it, upper and lower case, full-width and ligature forms,
 //! composed and decomposed accents. Upper and lower case are Unicode's full case folding, which knows no
-//! locale: `ıptal` is not `iptal` (in Turkish these are two letters), and `STOP` is `stop` in Turkey, too.
+//! locale: `ıptal` is not `iptal` (in Turkish these are two letters), and `QUIT` is `quit` in Turkey, too.
 //!
 //! Every inbound text passes [`Candidate::of`], so it leaves early: a text that is longer than any
 //! keyword after its ends are stripped is never normalized.
@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const KEYWORD_LENGTH_MAX: usize = 34;
 
 /// No longer text normalizes to a keyword: NFKC shortens only by composing, and no character is composed
-/// of more than four.
+/// of more than four. (An i may lose any number of dots; nobody writes more than one.)
 const RAW_LENGTH_MAX: usize = 4 * KEYWORD_LENGTH_MAX;
 
 /// Words that are written apart and mean one keyword all the same: the FCC names "opt out" itself.
@@ -139,13 +139,23 @@ fn normalize(text: &str) -> String {
     join_apart(&single_spaced(folded.trim_matches(is_strippable))).into_owned()
 }
 
-/// Unicode's compatibility caseless form: NFKC around full, locale-free case folding.
+/// Unicode's compatibility caseless form: NFKC around full, locale-free case folding. The capital `İ`
+/// folds to an i with one more dot, which looks like any i: `İPTAL` is `iptal`.
 pub(super) fn fold(text: &str) -> String {
-    const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
     let composed = NFKC.normalize(text);
     let folded = CaseMapper::new().fold_string(&composed);
-    NFKC.normalize(&folded).into_owned()
+    if !folded.contains(DOTTED_I) {
+        return NFKC.normalize(&folded).into_owned();
+    }
+    let mut undotted = NFKC.normalize(&folded).into_owned();
+    while undotted.contains(DOTTED_I) {
+        undotted = undotted.replace(DOTTED_I, "i");
+    }
+    NFKC.normalize(&undotted).into_owned()
 }
+
+const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
+const DOTTED_I: &str = "i\u{307}";
 
 const STRIPPABLE: GeneralCategoryGroup = GeneralCategoryGroup::Punctuation
     .union(GeneralCategoryGroup::ModifierSymbol)
@@ -250,11 +260,13 @@ mod tests {
             ("Schluß", "schluss"),
             ("SCHLUSS", "schluss"),
             ("ﬁn", "fin"),
-            // Turkish: dotless ı is its own letter, and an İ is i with a dot that stays.
+            // Turkish: the dotless ı is a letter of its own, with or without a locale.
             ("ıptal", "ıptal"),
             ("IPTAL", "iptal"),
-            ("İPTAL", "i\u{307}ptal"),
+            ("İPTAL", "iptal"),
+            ("I\u{307}PTAL", "iptal"),
             ("iptal", "iptal"),
+            ("i\u{307}\u{307}\u{301}", "í"),
         ] {
             assert_eq!(normal(text).as_deref(), Some(expected), "{text:?}");
         }
@@ -278,10 +290,7 @@ mod tests {
         let decomposed = "\u{3b1}\u{313}\u{300}\u{345}".repeat(34);
         assert_eq!(normal(&decomposed), None, "folds to 68 characters");
         assert_eq!(char_count(&decomposed), RAW_LENGTH_MAX);
-        assert_eq!(
-            ComposingNormalizerBorrowed::new_nfkc().normalize(&decomposed),
-            composed
-        );
+        assert_eq!(NFKC.normalize(&decomposed), composed);
         let hangul = "\u{1112}\u{1161}\u{11ab}".repeat(34);
         assert_eq!(normal(&hangul), Some("한".repeat(34)));
         // One character, and 18 to compare.

@@ -194,6 +194,34 @@ fn what_the_limits_still_allow() {
     assert_eq!(AdvancedOptOut::default().check(), Ok(()));
 }
 
+#[test]
+fn phrases_are_looked_for_in_the_languages_that_are_set_up() {
+    let mut advanced = example();
+    let ask = |advanced: &AdvancedOptOut, text| {
+        possible_revocation(text, |language| advanced.has_language(language))
+            .map(|row| row.language)
+    };
+    for (text, language) in [
+        ("Please stop texting me", Some(Language::English)),
+        ("Quiero darme de baja ya", Some(Language::Spanish)),
+        ("Laissez-moi tranquille !", Some(Language::French)),
+        ("Bitte keine SMS mehr", None),
+    ] {
+        assert_eq!(ask(&advanced, text), language, "{text:?}");
+    }
+    let country = CountryLayer {
+        default_language: Language::German,
+        languages: BTreeMap::from([(Language::German, Layer::default())]),
+    };
+    advanced
+        .countries
+        .insert(Country::parse("AT").unwrap(), country);
+    assert_eq!(
+        ask(&advanced, "Bitte keine SMS mehr"),
+        Some(Language::German)
+    );
+}
+
 /// No check would let it through; read from a store that it got into, it still has one answer.
 #[test]
 fn in_inconsistent_data_stop_comes_before_start_before_help() {
