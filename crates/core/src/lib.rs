@@ -29,6 +29,8 @@ pub mod validity;
 
 pub mod select;
 
+pub mod opt_out;
+
 pub mod cap;
 pub mod pacing;
 pub mod route;
