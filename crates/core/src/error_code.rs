@@ -382,7 +382,7 @@ error_codes! {
         "The campaign lacks a required parameter.";
     21728 CampaignFieldLength 400 error page "Campaign field too short or too long"
         "A field of the campaign is shorter or longer than allowed.";
-    21910 ChannelsDiffer 400 error - "'To' and 'From' on different channels"
+    21910 ChannelsDiffer 400 error page "'To' and 'From' on different channels"
         "'To' and 'From' must be addresses of the same channel.";
 
     // What became of a message after it was accepted.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use postrider_core::country::{Country, Support};
-use postrider_core::create::CreateMessage;
+use postrider_core::create::{BODY_CHARS_MAX, CreateMessage, MEDIA_MAX};
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::phone_number::{NumberKind, PhoneNumber, PhoneNumberError};
@@ -270,14 +270,10 @@ pub(crate) fn read_from(text: &str) -> Result<SenderAddress, Fault> {
         .ok_or_else(invalid)
 }
 
-/// Longest body, in code points.
-const BODY_MAX: usize = 1_600;
-const MEDIA_MAX: usize = 10;
-
 fn check_content(request: &CreateMessage) -> Result<(), Fault> {
     if let Some(body) = &request.body
-        && body.len() > BODY_MAX
-        && body.chars().count() > BODY_MAX
+        && body.len() > BODY_CHARS_MAX
+        && body.chars().count() > BODY_CHARS_MAX
     {
         return Err(ErrorCode::BodyTooLong.into());
     }
