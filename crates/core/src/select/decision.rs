@@ -91,6 +91,14 @@ impl StickyAction {
             Self::Delete(_) => "delete",
         }
     }
+
+    /// Why the mapping no longer holds, where it is replaced or deleted.
+    pub fn broken(self) -> Option<Broken> {
+        match self {
+            Self::Replace(broken) | Self::Delete(broken) => Some(broken),
+            Self::Ignore | Self::Touch | Self::Keep | Self::Write => None,
+        }
+    }
 }
 
 /// Why a sticky mapping no longer holds.
@@ -104,6 +112,30 @@ pub enum Broken {
     NotCompliant,
     /// Its sender is a number of another country, and the pool now has one of the recipient's.
     Foreign,
+}
+
+impl Broken {
+    /// The stable name, as in the API and in `docs/sender-selection.md`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::LeftPool => "left_pool",
+            Self::NotCompliant => "not_compliant",
+            Self::Foreign => "foreign",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Expired => "it was not used for a year",
+            Self::LeftPool => "its sender has left the pool",
+            Self::NotCompliant => "its sender can't be used, or not for texts to this country",
+            Self::Foreign => {
+                "its sender is of another country, and there is one of the recipient's"
+            }
+        }
+    }
 }
 
 /// One line of an explanation.

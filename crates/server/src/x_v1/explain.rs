@@ -10,7 +10,7 @@ mod text;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::Message;
-use postrider_core::select::{Candidate, Decision, Outcome, Step};
+use postrider_core::select::{Broken, Candidate, Decision, Outcome, Step};
 use postrider_core::sender::SenderAddress;
 use postrider_core::sid::{MessageSid, ServiceSid};
 use postrider_engine::Directory;
@@ -118,6 +118,10 @@ pub(super) struct DecisionJson {
     warning_code: Option<u32>,
     /// What becomes of the recipient's sticky mapping.
     sticky: &'static str,
+    /// Why the mapping there was no longer holds; null where it does.
+    sticky_reason: Option<&'static str>,
+    #[serde(skip)]
+    sticky_words: Option<&'static str>,
     /// How the choice narrowed down.
     steps: Vec<StepJson>,
     /// Candidates that lost and are not listed one by one, by rule.
@@ -195,6 +199,8 @@ impl DecisionJson {
             is_converted_to_sms: decision.is_converted_to_sms,
             warning_code: decision.warning.map(ErrorCode::code),
             sticky: decision.sticky.as_str(),
+            sticky_reason: decision.sticky.broken().map(Broken::as_str),
+            sticky_words: decision.sticky.broken().map(Broken::words),
             steps: decision.path.iter().map(step).collect(),
             unlisted: decision
                 .unlisted

@@ -52,7 +52,9 @@ impl ExplanationJson<'_> {
             facts.push(format!("recipient: {}", recipient.join(", ")));
         }
         if decision.sticky != "ignore" {
-            facts.push(format!("sticky mapping: {}", decision.sticky));
+            let why = decision.sticky_words.map(|words| format!(" ({words})"));
+            let why = why.unwrap_or_default();
+            facts.push(format!("sticky mapping: {}{why}", decision.sticky));
         }
         if decision.is_converted_to_sms {
             facts.push("its media goes out as a link".into());
