@@ -9,7 +9,7 @@ mod text;
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
-use postrider_core::message::Message;
+use postrider_core::message::{Direction, Message, Status};
 use postrider_core::select::{Broken, Candidate, Decision, Outcome, Step};
 use postrider_core::sender::SenderAddress;
 use postrider_core::sid::{MessageSid, ServiceSid};
@@ -67,6 +67,7 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
         possible_duplicate: false,
         recipient_network: preview.network.map(RecipientNetworkJson::from),
         decision: Some(DecisionJson::new(decision)),
+        undecided: "",
         candidates: candidates
             .map(|candidate| CandidateJson::new(call.directory(), candidate))
             .collect(),
@@ -100,6 +101,9 @@ struct ExplanationJson<'a> {
     recipient_network: Option<RecipientNetworkJson>,
     /// Null where none was made: the request named the sender, or the message is scheduled.
     decision: Option<DecisionJson>,
+    /// Why none was made, in words.
+    #[serde(skip)]
+    undecided: &'static str,
     candidates: Vec<CandidateJson>,
 }
 
@@ -166,6 +170,12 @@ impl<'a> ExplanationJson<'a> {
             possible_duplicate: message.is_possible_duplicate,
             recipient_network: None,
             decision: decision.map(DecisionJson::new),
+            undecided: match (message.direction, message.status) {
+                (Direction::Inbound, _) => "nothing was chosen: a handset sent it",
+                (_, Status::Scheduled) => "nothing was chosen: it is not due yet",
+                (_, Status::Canceled) => "nothing was chosen: it was canceled before it was due",
+                _ => "nothing was chosen: the request named the sender",
+            },
             candidates: candidates
                 .unwrap_or_default()
                 .into_iter()

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use http::Method;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
@@ -108,6 +110,36 @@ async fn a_message_explains_its_sender() {
             .get(&format!("/x/v1/Explain/{sid}"))
             .await
             .refused(404, 20404);
+    }
+}
+
+/// Columns: what else the message says, why nothing was chosen.
+#[tokio::test]
+async fn a_message_that_nothing_was_chosen_for_says_why() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    for (more, why) in [
+        (
+            &[("From", "+14155550101")][..],
+            "the request named the sender",
+        ),
+        (
+            &[
+                ("MessagingServiceSid", &*service),
+                ("ScheduleType", "fixed"),
+                ("SendAt", "2026-01-01T10:00:00Z"),
+            ],
+            "it is not due yet",
+        ),
+    ] {
+        let fields = [&[("To", "+14155550199"), ("Body", "Hi")], more].concat();
+        let message = world.post(&world.list("Messages"), &fields).await.created();
+        let path = format!("/x/v1/Explain/{}", message["sid"].as_str().unwrap());
+        let request = world.request(Method::GET, &path);
+        let request = request.header("accept", "text/plain");
+        let answer = world.send(request.body(Bytes::new().into()).unwrap()).await;
+        let line = format!("nothing was chosen: {why}\n");
+        assert!(answer.text.contains(&line), "{}", answer.text);
     }
 }
 

@@ -33,7 +33,7 @@ impl ExplanationJson<'_> {
     fn facts(&self) -> Vec<String> {
         let mut facts = Vec::new();
         let Some(decision) = &self.decision else {
-            facts.push("nothing was chosen: the request names the sender, or it is not due".into());
+            facts.push(self.undecided.into());
             facts.extend(self.fate());
             return facts;
         };
