@@ -39,6 +39,18 @@ class Segment:
     status: int | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A deliver_sm from a handset; `octets` in hex, a header before them if `esm_class` says so."""
+
+    id: str
+    to: str
+    octets: str
+    data_coding: int
+    esm_class: int = 0
+    sender: str = "14155550199"
+
+
 class Smsc:
     """One peer process with ports of its own; it ends with us."""
 
@@ -80,6 +92,18 @@ class Smsc:
         if "to" in rule:
             rule["to"] = rule["to"].removeprefix("+")
         requests.post(f"{self._control}/rules", json=rule, timeout=5).raise_for_status()
+
+    def text(self, *texts: "Text"):
+        """Texts from handsets, to be delivered in this order until each is acknowledged."""
+        fields = [dataclasses.asdict(text) | {"system_id": "postrider"} for text in texts]
+        texts = [field | {"from": field.pop("sender"), "to": field["to"].removeprefix("+")} for field in fields]
+        requests.post(f"{self._control}/texts", json=texts, timeout=5).raise_for_status()
+
+    def acknowledged(self) -> set[str]:
+        """Ids of the texts that were taken."""
+        events = self.events()
+        taken = [it for it in events if it["event"] == "text_acknowledged" and it["status"] == 0]
+        return {event["id"] for event in taken}
 
     def events(self) -> list[dict]:
         """Everything seen so far. The line being written just now is left for the next look."""

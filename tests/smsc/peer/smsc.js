@@ -5,7 +5,7 @@
  *
  * Prints one line of JSON with its two ports on 127.0.0.1, `smpp` and `control`, and ends when its
  * stdin does. Whatever it sees is a line of JSON in FILE: bind, submit (octets in hex, nothing
- * decoded), receipt_acknowledged, close. How it behaves is told by rules, `POST /rules` on the
+ * decoded), receipt_acknowledged, text_acknowledged, close. How it behaves is told by rules, `POST /rules` on the
  * control port; the newest rule that fits a segment decides, without one it is taken and delivered:
  *
  *   to        digits of the recipient, or absent for all
@@ -17,9 +17,11 @@
  *   receipts  list of {state, err, after_ms, jitter_ms, early, id_form, dialect}; [] for none.
  *             `early` sends it before the response. `dialect` is a key of DIALECTS.
  *
- * `DELETE /rules` forgets them. Receipts go to any receiving session of the same system_id, not
- * always the one that submitted. Like a real SMSC the peer keeps a receipt until it is acknowledged:
- * one whose link dies goes out again on the next bind.
+ * `DELETE /rules` forgets them. `POST /texts` takes a list of texts from handsets, each a deliver_sm:
+ * {id, system_id, from, to, esm_class, data_coding, octets}, the octets in hex.
+ *
+ * Receipts and texts go to any receiving session of the same system_id. Like a real SMSC the peer
+ * keeps each until it is acknowledged: one whose link dies, or that is refused for now, goes out again.
  */
 "use strict";
 
@@ -126,7 +128,8 @@ function concatenation(pdu) {
   return [0, 1, 1];
 }
 
-function sendReceipt(pdu) {
+/** `pdu.what` is receipt or text. */
+function deliver(pdu) {
   const session = [...receivers].find((session) => session.systemId === pdu.system_id);
   if (!session) {
     waiting.push(pdu);
@@ -135,13 +138,15 @@ function sendReceipt(pdu) {
   session.unacknowledged.add(pdu);
   session.send(new smpp.PDU("deliver_sm", pdu), (response) => {
     session.unacknowledged.delete(pdu);
-    write("receipt_acknowledged", { session: session.number, status: response.command_status, id: pdu.id });
+    write(`${pdu.what}_acknowledged`, { session: session.number, status: response.command_status, id: pdu.id });
+    if (pdu.what === "text" && response.command_status !== 0) setTimeout(() => deliver(pdu), 100);
   });
 }
 
 function receiptFor(session, submit, id, receipt) {
   const { dialect = "standard", id_form = "hex", state = "DELIVRD", err = "000" } = receipt;
   return {
+    what: "receipt",
     id: ID_FORMS[id_form](id),
     system_id: session.systemId,
     source_addr_ton: submit.dest_addr_ton,
@@ -153,6 +158,23 @@ function receiptFor(session, submit, id, receipt) {
     esm_class: RECEIPT,
     data_coding: 0,
     ...DIALECTS[dialect](ID_FORMS[id_form](id), { state, err }),
+  };
+}
+
+function textOf({ id, system_id, from, to, esm_class, data_coding, octets }) {
+  return {
+    what: "text",
+    id,
+    system_id,
+    source_addr_ton: 1,
+    source_addr_npi: 1,
+    source_addr: from,
+    dest_addr_ton: 1,
+    dest_addr_npi: 1,
+    destination_addr: to,
+    esm_class,
+    data_coding,
+    short_message: Buffer.from(octets, "hex"),
   };
 }
 
@@ -184,7 +206,7 @@ function takeSubmit(session, submit) {
   }
   const isAccepted = rule.status === 0;
   const receipts = isAccepted && submit.registered_delivery ? rule.receipts : [];
-  const send = (receipt) => sendReceipt(receiptFor(session, submit, id, receipt));
+  const send = (receipt) => deliver(receiptFor(session, submit, id, receipt));
   receipts.filter((receipt) => receipt.early).forEach(send);
   session.send(submit.response({ command_status: rule.status, message_id: ID_FORMS[rule.id_form](id) }));
   for (const receipt of receipts.filter((receipt) => !receipt.early)) {
@@ -206,7 +228,7 @@ function bind(session, pdu, receives) {
   session.send(pdu.response({ system_id: "smsc" }));
   if (receives) {
     receivers.add(session);
-    waiting.splice(0).forEach(sendReceipt);
+    waiting.splice(0).forEach(deliver);
   }
 }
 
@@ -228,8 +250,8 @@ const smsc = smpp.createServer((session) => {
   session.on("close", () => {
     receivers.delete(session);
     write("close", { session: session.number });
-    // A receipt that nobody acknowledged was not delivered: it goes out again.
-    session.unacknowledged.forEach(sendReceipt);
+    // What nobody acknowledged was not delivered: it goes out again.
+    session.unacknowledged.forEach(deliver);
   });
 });
 
@@ -237,7 +259,8 @@ const control = http.createServer((request, response) => {
   let body = "";
   request.on("data", (piece) => (body += piece));
   request.on("end", () => {
-    if (request.method === "POST") rules.push(JSON.parse(body));
+    if (request.method === "POST" && request.url === "/texts") JSON.parse(body).map(textOf).forEach(deliver);
+    else if (request.method === "POST") rules.push(JSON.parse(body));
     else rules.length = 0;
     response.writeHead(204).end();
   });
