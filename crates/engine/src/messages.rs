@@ -196,7 +196,7 @@ impl Engine {
         if request.messaging_service.is_some() || is_number {
             return None;
         }
-        let address = SenderAddress::Alpha(AlphaSenderId::parse(from)?);
+        let address = SenderAddress::Alpha(AlphaSenderId::parse_new(from)?);
         let is_known = self.directory().sender_no(account.sid, &address).is_some();
         (!is_known).then_some(address)
     }

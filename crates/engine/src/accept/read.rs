@@ -265,7 +265,7 @@ pub(crate) fn read_from(text: &str) -> Result<SenderAddress, Fault> {
     if let Ok(number) = PhoneNumber::parse(text) {
         return Ok(SenderAddress::Number(number));
     }
-    AlphaSenderId::parse(text)
+    AlphaSenderId::parse_new(text)
         .map(SenderAddress::Alpha)
         .ok_or_else(invalid)
 }

@@ -144,5 +144,5 @@ fn read_alpha_sender(form: &Form<'_>) -> Result<AlphaSenderId, Refusal> {
     let text = form
         .text("AlphaSender")
         .ok_or(ErrorCode::MissingAlphaSender)?;
-    AlphaSenderId::parse(text).ok_or_else(|| ErrorCode::InvalidAlphaSender.into())
+    AlphaSenderId::parse_new(text).ok_or_else(|| ErrorCode::InvalidAlphaSender.into())
 }

@@ -57,7 +57,7 @@ fn find(call: &Call<'_>, sid: &str) -> Option<Arc<RegisteredSender>> {
 
 async fn create(call: &Call<'_>) -> Answer {
     let form = call.form()?;
-    let sender = AlphaSenderId::parse(form.required("Sender")?)
+    let sender = AlphaSenderId::parse_new(form.required("Sender")?)
         .ok_or_else(|| invalid("'Sender' must be an alphanumeric sender ID"))?;
     let country = read_country(form.required("IsoCountryCode")?)?;
     let changes = Changes::read(&form)?;
