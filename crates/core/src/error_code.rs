@@ -184,9 +184,9 @@ error_codes! {
         "The 'statusCallback' attribute of a Message verb is not a usable URL.";
     14106 ReplyTooManyDocuments - warning page "Too many documents for one reply"
         "The answers to this inbound message redirect further than is followed; the rest was skipped. Check for a Redirect that leads back to its own document.";
-    14107 ReplyRateExceeded - error - "Too many replies to one recipient"
+    14107 ReplyRateExceeded - error page "Too many replies to one recipient"
         "Replies to this recipient come faster than allowed and were stopped. Check for two systems that answer each other.";
-    14108 ReplySenderWithoutSms - warning - "Reply sender cannot send SMS"
+    14108 ReplySenderWithoutSms - warning page "Reply sender cannot send SMS"
         "The sender of this reply cannot send SMS; the verb was skipped.";
     14109 ReplyTooManyMessages - warning page "Too many messages in one reply"
         "The webhook's answer holds more messages than one reply may; the rest was skipped.";

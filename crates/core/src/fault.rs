@@ -26,6 +26,11 @@ impl Fault {
             text: Some(text.into()),
         }
     }
+
+    /// A sentence for the customer.
+    pub fn message(&self) -> &str {
+        self.text.as_deref().unwrap_or(self.code.message())
+    }
 }
 
 impl From<ErrorCode> for Fault {

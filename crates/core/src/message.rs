@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 use crate::error_code::ErrorCode;
 use crate::lifecycle::Segments;
+use crate::settings::HttpMethod;
 use crate::sid::{MessageSid, ServiceSid};
 use crate::text::Encoding;
 
@@ -275,6 +276,9 @@ pub struct MessageOptions {
     /// What WhatsApp shows beside the text, such as a place: `geo:37.78,-122.39|Office`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub persistent_actions: Vec<Box<str>>,
+    /// How the status callback is called, where that is not by POST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_callback_method: Option<HttpMethod>,
     /// What the customer last told of the recipient's reaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback: Option<Feedback>,

@@ -21,6 +21,7 @@ mod histories;
 pub mod idempotency;
 pub mod ids;
 mod in_hand;
+mod inbound_webhooks;
 pub mod limits;
 pub mod loads;
 mod lost_task;
@@ -35,6 +36,7 @@ mod rankings;
 mod reach;
 mod readiness;
 pub mod receive;
+mod recent;
 mod refill;
 pub mod runtime;
 pub mod schedule;
@@ -107,6 +109,7 @@ struct Shared {
     readiness: Readiness,
     reassembly: parking_lot::Mutex<receive::Reassembly>,
     webhooks: webhooks::Handle,
+    inquiries: inbound_webhooks::Inquiries,
 }
 
 impl Engine {

@@ -121,15 +121,13 @@ impl Engine {
             request.recipient_network = answer.and_then(|answer| answer.network());
         }
         let request = &request;
-        let message = if let Some(sender) = self.unknown_alpha_sender(account, request) {
-            self.introduce(account, request, sender).await?
-        } else if request.send_at.is_some() {
+        let message = if request.send_at.is_some() {
             let scheduled = self.scheduled().await?;
             scheduled.admit(account.no, |waiting| {
                 acceptor.prepare(account, request, waiting, None)
             })?
         } else {
-            acceptor.prepare(account, request, 0, None)?
+            self.prepare_now(account, request).await?
         };
         // From here to the commit nothing waits: a client that hangs up can't leave a place taken.
         let insert = Change::Insert(Box::new(message.clone()));
@@ -153,6 +151,28 @@ impl Engine {
             self.shared.schedule_changed.notify_one();
         }
         Ok(Created::new(message, request))
+    }
+
+    /// What a request becomes that asks for no later time, to be committed by the caller or abandoned.
+    pub(crate) async fn draw_up(
+        &self,
+        account: &Arc<Account>,
+        mut request: CreateMessage,
+    ) -> Result<Message, Fault> {
+        let answer = self.shared.acceptor.look_up(account, &request).await;
+        request.recipient_network = answer.and_then(|answer| answer.network());
+        self.prepare_now(account, &request).await
+    }
+
+    async fn prepare_now(
+        &self,
+        account: &Arc<Account>,
+        request: &CreateMessage,
+    ) -> Result<Message, Fault> {
+        match self.unknown_alpha_sender(account, request) {
+            Some(sender) => self.introduce(account, request, sender).await,
+            None => self.shared.acceptor.prepare(account, request, 0, None),
+        }
     }
 
     /// A place in the backlog of the committer. An account and its subaccounts have half of them, so

@@ -20,9 +20,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Engine;
 use crate::dispatch::Input;
+use crate::inbound_webhooks;
 use crate::metrics::ResultLabel;
 use crate::refill::{Overflowed, Wish};
-use crate::webhooks::Report;
+use crate::webhooks::{Event, Report};
 
 /// How long a done callback waits for another one of its message.
 const HOLD_MS: Millis = 1_000;
@@ -49,11 +50,20 @@ pub(crate) async fn run(
                 let Some(batch) = batch else { break };
                 for report in batch {
                     match report {
+                        Report::Answered(answered) => inbound_webhooks::answered(&engine, &answered),
                         Report::Finished(finished) => {
                             let result = finished.outcome.code().map_or("ok", |code| code.title());
                             let webhooks = &engine.metrics().webhooks;
                             webhooks.get_or_create(&ResultLabel { result }).inc();
-                            held.add(finished.message, finished.statuses, engine.now_ms());
+                            match (finished.event, finished.outcome.code()) {
+                                (Event::StatusCallback { message, status }, _) => {
+                                    held.add(message.id, StatusSet::of(status), engine.now_ms());
+                                }
+                                (event @ Event::Inbound { .. }, Some(code)) => {
+                                    inbound_webhooks::failed(&engine, event, finished.outcome, code);
+                                }
+                                (Event::Inbound { .. }, None) => {}
+                            }
                         }
                         Report::Overflowed { backlog } => {
                             tracing::warn!(?backlog, "webhooks wait on disk: their endpoint is slow");
@@ -188,8 +198,10 @@ mod tests {
         message.status = Status::Sent;
         message.callbacks_due = sent();
         let finished = Finished {
-            message: message.sid.id,
-            statuses: sent(),
+            event: Event::StatusCallback {
+                message: message.sid,
+                status: Status::Sent,
+            },
             outcome: Outcome::Answered { status: 200 },
         };
         let store = &test.engine.shared.store;

@@ -23,6 +23,7 @@ use self::reassembly::{Due, Joined, Taken};
 use crate::Engine;
 use crate::alerts::Details;
 use crate::directory::Directory;
+use crate::inbound_webhooks::{self, Destination};
 use crate::sticky::Sticky;
 
 /// Stores an inbound message, or a segment of one. False if it could not be made durable: the carrier
@@ -122,7 +123,7 @@ async fn store_text(
         kind: MessageKind::Sms,
     };
     let now_ms = engine.now_ms();
-    let message = Message {
+    let mut message = Message {
         sid,
         account: account.no,
         service: member.as_ref().map(|member| member.service),
@@ -152,11 +153,18 @@ async fn store_text(
         options: MessageOptions::default(),
         is_backlog: false,
     };
-    let insert = Change::Insert(Box::new(message));
+    if Destination::of(engine.directory(), &message).is_some() {
+        message.callbacks_due = StatusSet::of(Status::Received);
+    }
+    let insert = Change::Insert(Box::new(message.clone()));
     let changes = [insert].into_iter().chain(also).collect();
     let committed = engine.shared.committer.commit_all(changes).await;
     if let (Ok(_), Some(member)) = (&committed, member) {
         note(engine, member.clone(), text.from).await;
+    }
+    if committed.is_ok() && !message.callbacks_due.is_empty() {
+        let job = inbound_webhooks::job(engine, &message, now_ms);
+        engine.shared.webhooks.offer(job.into_iter().collect());
     }
     committed.is_ok()
 }

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use postrider_core::message::Message;
+use postrider_core::message::{Direction, Message};
 use postrider_core::settings::Account;
 use tokio::sync::mpsc;
 
 use self::sweep::Sweep;
 use crate::Engine;
 use crate::dispatch::callback_job;
+use crate::inbound_webhooks;
 use crate::webhooks::{Backlog, Job, authority};
 
 /// What has room again.
@@ -78,19 +79,31 @@ pub(crate) async fn run(engine: Engine, overflowed: Overflowed, mut wishes: mpsc
 /// What a page has for these wishes.
 fn jobs(engine: &Engine, wishes: &BTreeSet<Wish>, page: &[Message]) -> Vec<Job> {
     let directory = engine.directory();
-    let is_wished = |message: &&Message| {
+    let is_wished = |message: &Message, url: &str| {
         let account = directory.account_by_no(message.account);
-        let url = message.status_callback.as_deref();
-        account.is_some_and(|account| url.is_some_and(|url| is_wished(wishes, &account, url)))
+        account.is_some_and(|account| is_wished(wishes, &account, url))
     };
-    let wished = page.iter().filter(is_wished);
-    let jobs = wished.flat_map(|message| {
+    let mut jobs = Vec::new();
+    for message in page {
         // Due since then, and not since now: each refill would start the age limit anew.
         let due_ms = message.updated_ms;
-        let statuses = message.callbacks_due.iter();
-        statuses.filter_map(move |status| callback_job(directory, message, status, due_ms))
-    });
-    jobs.collect()
+        if message.direction == Direction::Inbound {
+            let url = inbound_webhooks::url(engine, message);
+            // One that nobody is to be told of any more is done.
+            if url.is_none_or(|url| is_wished(message, &url)) {
+                jobs.extend(inbound_webhooks::job(engine, message, due_ms));
+            }
+            continue;
+        }
+        let url = message.status_callback.as_deref();
+        if url.is_some_and(|url| is_wished(message, url)) {
+            let statuses = message.callbacks_due.iter();
+            jobs.extend(
+                statuses.filter_map(|status| callback_job(directory, message, status, due_ms)),
+            );
+        }
+    }
+    jobs
 }
 
 fn is_wished(wishes: &BTreeSet<Wish>, account: &Account, url: &str) -> bool {

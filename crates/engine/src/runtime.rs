@@ -29,6 +29,7 @@ use crate::committer::Committer;
 use crate::directory::Directory;
 use crate::dispatch::{CarrierPolicy, Dispatch, DispatchLimits, callback_job};
 use crate::ids::IdGenerator;
+use crate::inbound_webhooks::Inquiries;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
@@ -234,6 +235,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
             readiness: Readiness::default(),
             reassembly: Mutex::new(reassembly),
             webhooks,
+            inquiries: Inquiries::new(wishes_to.clone()),
         }),
         draft: None,
     };

@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 pub(crate) mod authority;
+#[cfg(test)]
+pub(crate) mod web_server;
 
 use std::sync::Arc;
 use std::time::Duration;

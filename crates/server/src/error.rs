@@ -114,7 +114,7 @@ impl From<Refusal> for Reply {
             status,
             &Body {
                 code: fault.code.code(),
-                message: fault.text.as_deref().unwrap_or(fault.code.message()),
+                message: fault.message(),
                 more_info: MoreInfo(fault.code),
                 status,
             },

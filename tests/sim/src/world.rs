@@ -563,17 +563,22 @@ impl World {
         let done: Vec<(Id, StatusSet)> = reports
             .into_iter()
             .filter_map(|report| match report {
-                WebhookReport::Finished(finished) => Some((finished.message, finished.statuses)),
-                WebhookReport::Overflowed { .. } | WebhookReport::WantsRefill { .. } => None,
+                WebhookReport::Finished(finished) => status_callback(finished.event),
+                WebhookReport::Answered(_)
+                | WebhookReport::Overflowed { .. }
+                | WebhookReport::WantsRefill { .. } => None,
             })
+            .map(|(message, status)| (message, StatusSet::of(status)))
             .collect();
         if !done.is_empty() {
             process.inputs.push(Input::CallbacksDone(done));
         }
         for attempt in attempts {
-            let webhooks::Event::StatusCallback { message, status } = attempt.job.event;
+            let Some((message, status)) = status_callback(attempt.job.event) else {
+                continue;
+            };
             if let Some(process) = &mut self.process {
-                process.attempts.insert(attempt.id, (message.id, status));
+                process.attempts.insert(attempt.id, (message, status));
             }
             // Only a first attempt fails to connect, so that no callback is given up for good.
             let result = match self.rng.random_range(0..10) {
@@ -582,7 +587,7 @@ impl World {
                 _ => Ok(200),
             };
             if result.is_ok() {
-                self.customer.hear(message.id, status);
+                self.customer.hear(message, status);
             }
             self.plan_in(1..3_000, Action::AttemptDone(attempt.id, result));
         }
@@ -601,5 +606,13 @@ impl World {
         {
             process.scheduler.on_result(id, result, now_ms);
         }
+    }
+}
+
+/// Dispatch, which is simulated here, makes no others.
+fn status_callback(event: webhooks::Event) -> Option<(Id, Status)> {
+    match event {
+        webhooks::Event::StatusCallback { message, status } => Some((message.id, status)),
+        webhooks::Event::Inbound { .. } => None,
     }
 }

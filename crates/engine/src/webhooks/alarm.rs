@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use postrider_core::error_code::ErrorCode;
 use postrider_core::settings::HttpMethod;
 use postrider_core::sid::AccountSid;
 use postrider_store::Exchange;
 
-use super::failure::AttemptFailure;
+use super::client::Response;
 use super::job::{Content, Job, Outcome};
 use super::overrides::InvalidOverride;
 use super::record::safe_url;
@@ -23,7 +23,7 @@ pub struct Alarm {
 }
 
 /// What the last attempt of a job sent.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
     method: Method,
     headers: HeaderMap,
@@ -38,13 +38,23 @@ impl From<Request> for Sent {
     }
 }
 
+/// What the last attempt of a job came to.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub(super) sent: Sent,
+    pub(super) response: Option<Response>,
+}
+
+/// Most of an answer's body that an alert shows, in characters: enough to see what it is.
+const BODY_SHOWN_MAX: usize = 4_096;
+
 impl Alarm {
     pub(crate) fn new(alerts: Arc<Alerts>, directory: Arc<Directory>) -> Self {
         Self { alerts, directory }
     }
 
-    /// A job has ended. `sent` is what its last attempt sent, if it had one.
-    pub(super) fn ended(&self, job: &Job, outcome: Outcome, sent: Option<&Sent>) {
+    /// A job has ended. `last` is what its last attempt sent and got, if it had one.
+    pub(super) fn ended(&self, job: &Job, outcome: Outcome, last: Option<&Last>) {
         let Some(code) = outcome.code() else {
             return;
         };
@@ -55,8 +65,12 @@ impl Alarm {
             Outcome::Answered { .. } => return,
         };
         self.raise(job, code, safe_url(&job.url), || Details {
-            text: Some(format!("The status callback failed: {why}").into()),
-            exchange: Some(Box::new(exchange(job, outcome, sent))),
+            text: Some(format!("{} failed: {why}", job.event.name()).into()),
+            exchange: Some(Box::new(exchange(
+                job,
+                last.map(|last| &last.sent),
+                last.and_then(|last| last.response.as_ref()),
+            ))),
             ..details(job)
         });
     }
@@ -107,18 +121,16 @@ fn details(job: &Job) -> Details {
     }
 }
 
-fn exchange(job: &Job, outcome: Outcome, sent: Option<&Sent>) -> Exchange {
-    let status = match outcome {
-        Outcome::Failed(AttemptFailure::Status(status)) => Some(status),
-        Outcome::Failed(_)
-        | Outcome::Answered { .. }
-        | Outcome::TooOld
-        | Outcome::Misconfigured => None,
-    };
-    let mut exchange = Exchange {
-        status,
-        ..request_of(job)
-    };
+/// What is told of a request and of its answer, where there was one.
+pub(super) fn exchange(job: &Job, sent: Option<&Sent>, response: Option<&Response>) -> Exchange {
+    let mut exchange = request_of(job);
+    if let Some(response) = response {
+        let body = String::from_utf8_lossy(&response.body);
+        let shown: String = body.chars().take(BODY_SHOWN_MAX).collect();
+        exchange.status = Some(response.status.as_u16());
+        exchange.response_headers = Some(lines(&response.headers).into());
+        exchange.response_body = Some(shown.into());
+    }
     if let Some(sent) = sent {
         // A redirect may have changed it.
         exchange.method = match sent.method {
@@ -152,6 +164,9 @@ fn request_of(job: &Job) -> Exchange {
     }
 }
 
+/// Passwords, and what lets one in without them.
+const SECRET: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
+
 /// The URL without `user:password@`.
 fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -163,11 +178,9 @@ fn without_credentials(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// One a line, without the password.
+/// One a line, without what is secret.
 fn lines(headers: &HeaderMap) -> String {
-    let shown = headers
-        .iter()
-        .filter(|(name, _)| *name != header::AUTHORIZATION);
+    let shown = headers.iter().filter(|(name, _)| !SECRET.contains(name));
     let lines: Vec<_> = shown
         .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
         .collect();

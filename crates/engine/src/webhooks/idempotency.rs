@@ -29,6 +29,11 @@ impl TokenSecret {
                 mac.update(&message.id.as_u128().to_be_bytes());
                 mac.update(&[status as u8]);
             }
+            Event::Inbound { message, step } => {
+                mac.update(b"inbound message");
+                mac.update(&message.id.as_u128().to_be_bytes());
+                mac.update(&[step]);
+            }
         }
         let digest = mac.finalize().into_bytes();
         let mut random = [0; 16];

@@ -6,13 +6,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
-use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::message::{Message, Status};
 use postrider_core::settings::{Account, HttpMethod};
 use postrider_core::sid::{AccountSid, Id, MessageSid};
+use postrider_store::Exchange;
 
+use super::alarm::{self, Sent};
+use super::client::Response;
 use super::failure::AttemptFailure;
+use super::record::safe_url;
 use super::status_callback;
 
 /// Form parameters by name. No name occurs twice: the official validators disagree about that.
@@ -28,6 +33,8 @@ pub struct Job {
     /// As configured: the fragment holds connection overrides and is never sent.
     pub url: Arc<str>,
     pub content: Content,
+    /// What the endpoint wants to be reminded of.
+    pub cookie: Option<HeaderValue>,
     /// The account's auth token.
     pub token: AuthToken,
     /// When it became due. Older than the age limit, it is given up.
@@ -44,18 +51,25 @@ impl Job {
         token: AuthToken,
         due_ms: Millis,
     ) -> Self {
+        let method = message.options.status_callback_method;
         Self {
             event: Event::StatusCallback {
                 message: message.sid,
                 status,
             },
             account: account.sid,
-            method: HttpMethod::Post,
+            method: method.unwrap_or_default(),
             url,
             content: Content::Params(status_callback::params(message, status, account)),
+            cookie: None,
             token,
             due_ms,
         }
+    }
+
+    /// The URL without what may be secret in it.
+    pub(crate) fn safe_url(&self) -> &str {
+        safe_url(&self.url)
     }
 
     /// The same with one more parameter, where it has parameters.
@@ -72,13 +86,22 @@ impl Job {
 /// idempotency token in each attempt, also after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
-    StatusCallback { message: MessageSid, status: Status },
+    StatusCallback {
+        message: MessageSid,
+        status: Status,
+    },
+    /// An application is asked what to do with an inbound message. Each of the requests that follow
+    /// one another for it is a step.
+    Inbound {
+        message: MessageSid,
+        step: u8,
+    },
 }
 
 impl Event {
     pub fn message(self) -> MessageSid {
         match self {
-            Self::StatusCallback { message, .. } => message,
+            Self::StatusCallback { message, .. } | Self::Inbound { message, .. } => message,
         }
     }
 
@@ -87,10 +110,16 @@ impl Event {
         self.message().id
     }
 
-    /// The bits in the outbox that stand for it.
-    pub(super) fn statuses(self) -> StatusSet {
+    /// Whether what the endpoint says matters, and not only that it says it.
+    pub(super) fn wants_answer(self) -> bool {
+        matches!(self, Self::Inbound { .. })
+    }
+
+    /// In words, at the beginning of a sentence.
+    pub(super) fn name(self) -> &'static str {
         match self {
-            Self::StatusCallback { status, .. } => StatusSet::of(status),
+            Self::StatusCallback { .. } => "The status callback",
+            Self::Inbound { .. } => "The webhook of an inbound message",
         }
     }
 }
@@ -127,6 +156,8 @@ impl std::fmt::Debug for AuthToken {
 /// What the webhooks tell the engine, in batches and in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
+    /// Comes before the [`Report::Finished`] of an event whose answer matters.
+    Answered(Box<Answered>),
     Finished(Finished),
     /// Jobs of this backlog were not kept, because its share of the queue in memory is full. None of an
     /// endpoint's jobs are kept until [`Report::WantsRefill`] says so.
@@ -154,9 +185,24 @@ pub enum Backlog {
 /// A job has had its attempts. Commit it as done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    pub message: Id,
-    pub statuses: StatusSet,
+    pub event: Event,
     pub outcome: Outcome,
+}
+
+/// What an endpoint said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    pub job: Arc<Job>,
+    /// With a status of success.
+    pub response: Response,
+    pub(super) sent: Sent,
+}
+
+impl Answered {
+    /// What was sent and said, for an alert.
+    pub(crate) fn exchange(&self) -> Exchange {
+        alarm::exchange(&self.job, Some(&self.sent), Some(&self.response))
+    }
 }
 
 /// How a job ended.

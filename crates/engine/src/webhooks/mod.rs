@@ -1,4 +1,4 @@
-//! Webhooks: signed HTTP requests to the customers' URLs, today status callbacks.
+//! Webhooks: signed HTTP requests to the customers' URLs.
 //!
 //! The engine commits what is due together with what caused it, then offers it here as a [`Job`].
 //! The scheduler decides what is tried when, the guarded client tries it, and [`Report`]s tell the
@@ -29,15 +29,18 @@ mod record;
 mod tests;
 
 pub use alarm::Alarm;
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Response};
 pub use config::Config;
 pub use failure::{AttemptFailure, FailureClass};
 pub use guard::{Guard, InvalidNetwork, Network};
 pub use idempotency::TokenSecret;
-pub use job::{AuthToken, Backlog, Content, Event, Finished, Job, Outcome, Params, Report};
+pub use job::{
+    Answered, AuthToken, Backlog, Content, Event, Finished, Job, Outcome, Params, Report,
+};
 pub use overrides::{InvalidOverride, Overrides, RetryOn};
 pub use record::{AttemptRecord, Logged, Observer};
 pub use request::Request;
 pub use scheduler::{Attempt, AttemptId, AttemptResult, Limits, Load, Scheduler, Timeouts};
 pub use shell::{Handle, Wiring, spawn};
+pub use status_callback::API_VERSION;
 pub use url::{CALLBACK_URL_LEN_MAX, CallbackUrl, InvalidCallbackUrl, authority};

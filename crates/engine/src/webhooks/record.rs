@@ -1,6 +1,7 @@
 //! The record of one attempt, for whoever watches: logs, metrics, later the list of attempts.
 
 use postrider_core::clock::Millis;
+use postrider_core::message::Status;
 
 use super::job::{Event, Job};
 use super::overrides::InvalidOverride;
@@ -35,16 +36,20 @@ pub struct Logged;
 
 impl Observer for Logged {
     fn attempted(&self, record: &AttemptRecord<'_>) {
-        let Event::StatusCallback { message, status } = record.job.event;
+        let message = record.job.event.message();
+        let status = match record.job.event {
+            Event::StatusCallback { status, .. } => status,
+            Event::Inbound { .. } => Status::Received,
+        };
         let (number, url, status) = (record.number, safe_url(&record.job.url), status.as_str());
         let took_ms = record.finished_ms - record.started_ms;
         match record.result {
             Ok(answer) => {
-                tracing::debug!(message_sid = %message, status, url, number, took_ms, answer, "status callback made");
+                tracing::debug!(message_sid = %message, status, url, number, took_ms, answer, "webhook called");
             }
             Err(failure) => {
                 let (code, why) = (failure.code().code(), failure.to_string());
-                tracing::info!(message_sid = %message, status, url, number, took_ms, code, why, "status callback failed");
+                tracing::info!(message_sid = %message, status, url, number, took_ms, code, why, "webhook failed");
             }
         }
     }

@@ -52,7 +52,7 @@ impl Request {
             (Content::Params(_) | Content::Json(_), HttpMethod::Get) => Sent::nothing(target),
         };
         let signature = sign::signature(&job.token, &sent.signed_text);
-        let mut headers = HeaderMap::with_capacity(9);
+        let mut headers = HeaderMap::with_capacity(10);
         headers.insert(header::HOST, target.host_header.clone());
         if let Some(content_type) = sent.content_type {
             headers.insert(header::CONTENT_TYPE, content_type);
@@ -63,6 +63,10 @@ impl Request {
         headers.insert(header::USER_AGENT, USER_AGENT);
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(HOME_REGION, HeaderValue::from_static("us1"));
+        // It is the URL's own: a redirect may lead anywhere.
+        if let Some(cookie) = job.cookie.as_ref().filter(|_| redirects == 0) {
+            headers.insert(header::COOKIE, cookie.clone());
+        }
         if let Some(authorization) = &target.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use postrider_core::clock::Clock;
+use postrider_core::clock::{Clock, Millis};
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use super::alarm::{Alarm, Sent};
+use super::alarm::{Alarm, Last, Sent};
 use super::client::Client;
 use super::config::Config;
 use super::failure::AttemptFailure;
 use super::idempotency::TokenSecret;
 use super::inbox::Inbox;
-use super::job::{Job, Report};
+use super::job::{Answered, Job, Report};
 use super::record::{AttemptRecord, Observer};
 use super::scheduler::{Attempt, AttemptId, AttemptResult, Load, Scheduler};
 
@@ -117,8 +117,21 @@ struct Shell {
     pending: Vec<Report>,
 }
 
-/// An attempt that is over, and what it sent if it failed.
-type Landed = (AttemptId, AttemptResult, Option<Box<Sent>>);
+/// An attempt that is over.
+struct Landed {
+    id: AttemptId,
+    result: AttemptResult,
+    told: Told,
+}
+
+/// What is kept of an attempt beside its result.
+enum Told {
+    Nothing,
+    /// It failed.
+    Last(Box<Last>),
+    /// It was answered, and that matters.
+    Answered(Box<Answered>),
+}
 
 type Joined = Result<(task::Id, Landed), task::JoinError>;
 
@@ -186,22 +199,39 @@ impl Shell {
                 Err(error) => {
                     tracing::error!(%error, "an attempt at a webhook has panicked");
                     let id = self.attempt_of.remove(&error.id());
-                    id.map(|id| (id, Err(AttemptFailure::Abandoned), None))
+                    id.map(|id| Landed {
+                        id,
+                        result: Err(AttemptFailure::Abandoned),
+                        told: Told::Nothing,
+                    })
                 }
             };
-            if let Some((id, result, sent)) = landed {
-                self.scheduler.on_result(id, result, now_ms);
-                self.raise_failed(sent.as_deref());
+            if let Some(landed) = landed {
+                self.land(landed, now_ms);
             }
             next = self.attempts.try_join_next_with_id();
         }
         self.scheduler.drain_reports(&mut self.pending);
     }
 
-    /// `sent` is what the attempt sent by which a job has failed just now.
-    fn raise_failed(&mut self, sent: Option<&Sent>) {
+    fn land(&mut self, landed: Landed, now_ms: Millis) {
+        let Landed { id, result, told } = landed;
+        let last = match told {
+            Told::Nothing => None,
+            Told::Last(last) => Some(last),
+            Told::Answered(answered) => {
+                self.pending.push(Report::Answered(answered));
+                None
+            }
+        };
+        self.scheduler.on_result(id, result, now_ms);
+        self.raise_failed(last.as_deref());
+    }
+
+    /// `last` is the attempt by which a job has failed just now.
+    fn raise_failed(&mut self, last: Option<&Last>) {
         for (job, outcome) in self.scheduler.drain_failed() {
-            self.wiring.alarm.ended(&job, outcome, sent);
+            self.wiring.alarm.ended(&job, outcome, last);
         }
     }
 
@@ -247,9 +277,18 @@ async fn make(attempt: Attempt, wiring: Arc<Wiring>) -> Landed {
     for invalid in &target.invalid_overrides {
         wiring.alarm.overridden(&job, invalid);
     }
-    let result = attempted.result;
-    let sent = result
-        .is_err()
-        .then(|| Box::new(Sent::from(attempted.request)));
-    (id, result, sent)
+    let (result, sent) = (attempted.result, attempted.request);
+    let told = match attempted.response {
+        response if result.is_err() => Told::Last(Box::new(Last {
+            sent: Sent::from(sent),
+            response,
+        })),
+        Some(response) if job.event.wants_answer() => Told::Answered(Box::new(Answered {
+            job,
+            response,
+            sent: Sent::from(sent),
+        })),
+        Some(_) | None => Told::Nothing,
+    };
+    Landed { id, result, told }
 }

@@ -10,7 +10,7 @@ use postrider_core::settings::Account;
 
 use super::job::Params;
 
-const API_VERSION: &str = "2010-04-01";
+pub const API_VERSION: &str = "2010-04-01";
 
 /// What `message` looked like when it reached `status`.
 pub fn params(message: &Message, status: Status, account: &Account) -> Params {

@@ -6,12 +6,10 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::LOCATION;
-use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt as _, Collected, Full, Limited};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -23,13 +21,6 @@ use crate::webhooks::failure::AttemptFailure;
 /// Most of an answer's head, in octets. More is not HTTP to us.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 
-/// An answer's body is of no interest. Up to this much is read, because the connection can be used
-/// again only after that; beyond, closing it is cheaper.
-const BODY_LEN_MAX: usize = 64 * 1024;
-
-/// How long to wait for the body once the answer is known.
-const BODY_GRACE: Duration = Duration::from_millis(500);
-
 type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 pub(super) struct Connection {
@@ -38,11 +29,22 @@ pub(super) struct Connection {
     driver: Option<Driver>,
 }
 
-/// The part of an answer that matters.
+/// The beginning of an answer.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Head {
     pub(super) status: StatusCode,
-    pub(super) location: Option<HeaderValue>,
+    pub(super) headers: HeaderMap,
+}
+
+/// Where the reading of a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyEnd {
+    Whole,
+    /// There is more of it than was asked for.
+    TooLong,
+    /// The deadline has passed.
+    Late,
+    Broken(AttemptFailure),
 }
 
 impl Connection {
@@ -80,47 +82,32 @@ impl Connection {
     pub(super) async fn send(
         &mut self,
         request: http::Request<Full<Bytes>>,
-    ) -> Result<(Answer, Incoming), AttemptFailure> {
+    ) -> Result<(Head, Incoming), AttemptFailure> {
         let response = self.sender.send_request(request);
         let response = drive(&mut self.driver, response)
             .await
             .map_err(|error| failure(&error))?;
-        let (mut head, body) = response.into_parts();
-        let answer = Answer {
-            status: head.status,
-            location: head.headers.remove(LOCATION),
-        };
-        Ok((answer, body))
+        let (head, body) = response.into_parts();
+        let (status, headers) = (head.status, head.headers);
+        Ok((Head { status, headers }, body))
     }
 
-    /// Reads an answer's body, if it has no more octets than that.
-    pub(super) async fn read(
+    /// Reads as much of an answer's body as there is until the deadline, up to so many octets. Only
+    /// after a whole one can the connection be used again.
+    pub(super) async fn read_some(
         &mut self,
         body: Incoming,
         len_max: usize,
-    ) -> Result<Bytes, AttemptFailure> {
-        let collected = Limited::new(body, len_max).collect();
-        let collected = drive(&mut self.driver, collected).await;
-        collected
-            .map(Collected::to_bytes)
-            .map_err(|error| match error.downcast::<hyper::Error>() {
-                Ok(error) => failure(&error),
-                // Too long.
-                Err(_) => AttemptFailure::BadHttp,
-            })
-    }
-
-    /// Reads the rest of an answer, so that the connection can be used again. False: it can't.
-    pub(super) async fn finish(&mut self, body: Incoming, deadline: Instant) -> bool {
+        deadline: Instant,
+    ) -> (Bytes, BodyEnd) {
         use hyper::body::Body as _;
-        if !body.is_end_stream() {
-            let deadline = deadline.min(Instant::now() + BODY_GRACE);
-            let drained = timeout_at(deadline, drive(&mut self.driver, drain(body))).await;
-            if !matches!(drained, Ok(true)) {
-                return false;
-            }
+        if body.is_end_stream() {
+            return (Bytes::new(), BodyEnd::Whole);
         }
-        self.is_ready().await
+        let mut octets = BytesMut::new();
+        let read = drive(&mut self.driver, read_into(&mut octets, body, len_max));
+        let end = timeout_at(deadline, read).await.unwrap_or(BodyEnd::Late);
+        (octets.freeze(), end)
     }
 }
 
@@ -146,16 +133,21 @@ async fn drive<F: Future>(driver: &mut Option<Driver>, future: F) -> F::Output {
     .await
 }
 
-async fn drain(mut body: Incoming) -> bool {
-    let mut len = 0;
+async fn read_into(octets: &mut BytesMut, mut body: Incoming, len_max: usize) -> BodyEnd {
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        len += frame.data_ref().map_or(0, Bytes::len);
-        if len > BODY_LEN_MAX {
-            return false;
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => return BodyEnd::Broken(failure(&error)),
+        };
+        if let Some(data) = frame.data_ref() {
+            let room = len_max - octets.len();
+            octets.extend_from_slice(&data[..data.len().min(room)]);
+            if data.len() > room {
+                return BodyEnd::TooLong;
+            }
         }
     }
-    true
+    BodyEnd::Whole
 }
 
 fn failure(error: &hyper::Error) -> AttemptFailure {

@@ -10,7 +10,7 @@ use postrider_core::sid::{AccountSid, Id};
 use tokio::time::{Instant, timeout_at};
 
 use super::Client;
-use super::connection::Connection;
+use super::connection::{BodyEnd, Connection};
 use crate::webhooks::failure::AttemptFailure;
 use crate::webhooks::scheduler::Timeouts;
 use crate::webhooks::url::Target;
@@ -31,12 +31,16 @@ impl Client {
         let request = || request(&target, authorization);
         let body_of = async |mut connection: Connection| {
             let sent = connection.send(request()).await;
-            let (answer, body) = sent?;
-            let body = connection.read(body, body_len_max).await?;
-            if connection.is_ready().await {
-                self.pool.put(&target.authority, connection);
+            let (head, body) = sent?;
+            let (body, end) = connection.read_some(body, body_len_max, deadline).await;
+            match end {
+                BodyEnd::Whole => {}
+                BodyEnd::TooLong => return Err(AttemptFailure::BadHttp),
+                BodyEnd::Late => return Err(AttemptFailure::ReadTimeout),
+                BodyEnd::Broken(failure) => return Err(failure),
             }
-            Ok((answer.status, body))
+            self.keep(connection, &target).await;
+            Ok((head.status, body))
         };
         let exchanged = async {
             while let Some(mut connection) = self.pool.take(&target.authority) {

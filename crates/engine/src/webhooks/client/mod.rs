@@ -16,15 +16,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use postrider_core::settings::HttpMethod;
 use postrider_core::sid::AccountSid;
+use postrider_core::twiml;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use self::connection::{Answer, Connection};
+use self::connection::{BodyEnd, Connection, Head};
 use self::pool::Pool;
 use self::resolver::{Question, Resolver};
 use self::tls::Tls;
@@ -40,6 +43,12 @@ use super::url::Target;
 const REDIRECTS_MAX: u8 = 10;
 /// Addresses of a host that are tried, within the one connect timeout.
 const ADDRESSES_MAX: usize = 4;
+
+/// Most of an answer's body that is read, in octets.
+const BODY_LEN_MAX: usize = twiml::OCTETS_MAX;
+
+/// How long to wait for a body that decides nothing. The connection can be used again only after it.
+const BODY_GRACE: Duration = Duration::from_millis(500);
 
 /// Why there can be no client.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +71,21 @@ pub(super) struct Attempted {
     /// The last request made.
     pub(super) request: Request,
     pub(super) redirects: u8,
+    /// What the last request was answered with, if it was.
+    pub(super) response: Option<Response>,
+}
+
+/// An answer to a webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Which it came from, after redirects: as configured, up to the fragment.
+    pub url: Box<str>,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// As much of it as was read.
+    pub body: Bytes,
+    /// There is more of it than is read.
+    pub is_too_long: bool,
 }
 
 impl Client {
@@ -94,10 +118,18 @@ impl Client {
         let mut redirects = 0;
         loop {
             let request = Request::new(job, &target, method, redirects, idempotency_token);
+            let patience = Patience {
+                deadline,
+                timeouts,
+                wants_body: job.event.wants_answer(),
+            };
             let exchanged = self
-                .exchange(job.account, &request, &target, timeouts, deadline)
+                .exchange(job.account, &request, &target, patience)
                 .await;
-            let next = exchanged.and_then(|answer| next_step(&answer, &target, method));
+            let (next, response) = match exchanged {
+                Ok(response) => (next_step(&response, &target, method), Some(response)),
+                Err(failure) => (Err(failure), None),
+            };
             let result = match next {
                 Ok(Next::Done(status)) => Ok(status),
                 Ok(Next::Redirect { .. }) if redirects == REDIRECTS_MAX => {
@@ -117,6 +149,7 @@ impl Client {
                 result,
                 request,
                 redirects,
+                response,
             };
         }
     }
@@ -127,9 +160,11 @@ impl Client {
         account: AccountSid,
         request: &Request,
         target: &Target,
-        timeouts: Timeouts,
-        deadline: Instant,
-    ) -> Result<Answer, AttemptFailure> {
+        patience: Patience,
+    ) -> Result<Response, AttemptFailure> {
+        let Patience {
+            deadline, timeouts, ..
+        } = patience;
         while let Some(mut connection) = self.pool.take(&target.authority) {
             if !connection.is_ready().await {
                 continue;
@@ -139,9 +174,8 @@ impl Client {
                 // about the webhook. If it did see the request, the idempotency token tells.
                 Err(AttemptFailure::Closed) => break,
                 Err(failure) => return Err(failure),
-                Ok((answer, body)) => {
-                    self.keep(connection, body, target, deadline).await;
-                    return Ok(answer);
+                Ok((head, body)) => {
+                    return self.read(connection, head, body, target, patience).await;
                 }
             }
         }
@@ -153,19 +187,43 @@ impl Client {
         let mut connection = timeout_at(connect_deadline, self.connect(target, question, timeouts))
             .await
             .unwrap_or(Err(AttemptFailure::ConnectTimeout))?;
-        let (answer, body) = send(&mut connection, request, timeouts, deadline).await?;
-        self.keep(connection, body, target, deadline).await;
-        Ok(answer)
+        let (head, body) = send(&mut connection, request, timeouts, deadline).await?;
+        self.read(connection, head, body, target, patience).await
     }
 
-    async fn keep(
+    /// Reads the body of an answer. Where it decides nothing, what is missing of it is no failure.
+    async fn read(
         &self,
         mut connection: Connection,
+        head: Head,
         body: Incoming,
         target: &Target,
-        deadline: Instant,
-    ) {
-        if connection.finish(body, deadline).await {
+        patience: Patience,
+    ) -> Result<Response, AttemptFailure> {
+        let decides = patience.wants_body && head.status.is_success();
+        let deadline = if decides {
+            patience.deadline
+        } else {
+            patience.deadline.min(Instant::now() + BODY_GRACE)
+        };
+        let (body, end) = connection.read_some(body, BODY_LEN_MAX, deadline).await;
+        match end {
+            BodyEnd::Whole => self.keep(connection, target).await,
+            BodyEnd::Late if decides => return Err(AttemptFailure::ReadTimeout),
+            BodyEnd::Broken(failure) if decides => return Err(failure),
+            BodyEnd::TooLong | BodyEnd::Late | BodyEnd::Broken(_) => {}
+        }
+        Ok(Response {
+            url: target.signed_url.clone(),
+            status: head.status,
+            headers: head.headers,
+            body,
+            is_too_long: end == BodyEnd::TooLong,
+        })
+    }
+
+    async fn keep(&self, mut connection: Connection, target: &Target) {
+        if connection.is_ready().await {
             self.pool.put(&target.authority, connection);
         }
     }
@@ -252,7 +310,7 @@ async fn send(
     request: &Request,
     timeouts: Timeouts,
     deadline: Instant,
-) -> Result<(Answer, Incoming), AttemptFailure> {
+) -> Result<(Head, Incoming), AttemptFailure> {
     let deadline = deadline.min(Instant::now() + ms(timeouts.read_ms));
     let sent = connection.send(request.to_http());
     timeout_at(deadline, sent)
@@ -268,8 +326,21 @@ enum Next {
     },
 }
 
-fn next_step(answer: &Answer, target: &Target, method: HttpMethod) -> Result<Next, AttemptFailure> {
-    let method = match answer.status {
+/// How long an exchange may take, and for what.
+#[derive(Clone, Copy)]
+struct Patience {
+    deadline: Instant,
+    timeouts: Timeouts,
+    /// The body of a good answer decides something.
+    wants_body: bool,
+}
+
+fn next_step(
+    response: &Response,
+    target: &Target,
+    method: HttpMethod,
+) -> Result<Next, AttemptFailure> {
+    let method = match response.status {
         status if status.is_success() => return Ok(Next::Done(status.as_u16())),
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => {
             HttpMethod::Get
@@ -277,10 +348,8 @@ fn next_step(answer: &Answer, target: &Target, method: HttpMethod) -> Result<Nex
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => method,
         status => return Err(AttemptFailure::Status(status.as_u16())),
     };
-    let location = answer
-        .location
-        .as_ref()
-        .and_then(|location| location.to_str().ok());
+    let location = response.headers.get(LOCATION);
+    let location = location.and_then(|location| location.to_str().ok());
     let location = location.ok_or(AttemptFailure::BadRedirect)?;
     let base = Url::parse(&target.signed_url).map_err(|_| AttemptFailure::BadRedirect)?;
     let url = base

@@ -18,7 +18,6 @@
 mod accounts;
 mod endpoints;
 mod lane;
-mod recent;
 mod targets;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -26,16 +25,16 @@ use std::sync::Arc;
 
 use postrider_core::clock::Millis;
 use postrider_core::sid::AccountSid;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::accounts::Accounts;
 use self::endpoints::{EndpointNo, Endpoints, Standing};
 use self::lane::{Lane, LaneKey, Waiting};
-use self::recent::Known;
 use self::targets::Targets;
 use super::failure::{AttemptFailure, FailureClass};
 use super::job::{Backlog, Event, Finished, Job, Outcome, Report};
 use super::url::Target;
+use crate::recent::Recent;
 
 /// The bounds that a scheduler keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +108,9 @@ pub struct Load {
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     limits: Limits,
-    known: Known,
+    /// Waiting or in flight.
+    known: FxHashSet<Event>,
+    done: Recent<Event>,
     targets: Targets,
     endpoints: Endpoints,
     accounts: Accounts,
@@ -151,7 +152,8 @@ impl Scheduler {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            known: Known::default(),
+            known: FxHashSet::default(),
+            done: Recent::default(),
             targets: Targets::default(),
             endpoints: Endpoints::default(),
             accounts: Accounts::default(),
@@ -176,7 +178,7 @@ impl Scheduler {
     /// Takes a job. Ignores an event that is in memory already or was done lately.
     pub fn offer(&mut self, job: Job, now_ms: Millis) {
         let event = job.event;
-        if self.known.contains(event) {
+        if self.known.contains(&event) || self.done.contains(event) {
             return;
         }
         let Ok(target) = self.targets.get(&job.url) else {
@@ -582,12 +584,10 @@ impl Scheduler {
     }
 
     fn finish(&mut self, event: Event, outcome: Outcome) {
-        self.known.finish(event);
-        self.reports.push(Report::Finished(Finished {
-            message: event.message().id,
-            statuses: event.statuses(),
-            outcome,
-        }));
+        self.known.remove(&event);
+        self.done.insert(event);
+        self.reports
+            .push(Report::Finished(Finished { event, outcome }));
     }
 }
 

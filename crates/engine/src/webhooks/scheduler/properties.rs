@@ -135,15 +135,8 @@ impl World {
             let Report::Finished(finished) = report else {
                 continue;
             };
-            let of = |event: &&Event| {
-                event.lane() == finished.message && event.statuses() == finished.statuses
-            };
-            let event = *self
-                .kept
-                .iter()
-                .find(of)
-                .expect("only what was kept finishes");
-            self.kept.remove(&event);
+            let event = finished.event;
+            assert!(self.kept.remove(&event), "only what was kept finishes");
             assert!(self.done.insert(event), "{event:?} finished twice");
         }
     }

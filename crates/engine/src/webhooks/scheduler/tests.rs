@@ -1,6 +1,6 @@
 //! The scheduler's rules, one by one.
 
-use postrider_core::message::{Status, StatusSet};
+use postrider_core::message::Status;
 use postrider_core::settings::HttpMethod;
 use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid};
 
@@ -44,6 +44,7 @@ pub(super) fn job_of(
         method: HttpMethod::Post,
         url: url.into(),
         content: Content::Params(Vec::new()),
+        cookie: None,
         token: AuthToken::new("token"),
         due_ms,
     }
@@ -62,10 +63,8 @@ fn reports(scheduler: &mut Scheduler) -> Vec<Report> {
 }
 
 fn finished(message: u128, status: Status, outcome: Outcome) -> Report {
-    let statuses = StatusSet::of(status);
     Report::Finished(Finished {
-        message: Id::from_u128(message),
-        statuses,
+        event: event(message, status),
         outcome,
     })
 }

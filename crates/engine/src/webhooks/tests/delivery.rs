@@ -14,7 +14,8 @@ use sha1::Sha1;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::server::{Seen, Server, TOKEN, Webhooks, config, job};
+use super::server::{Server, TOKEN, Webhooks, config, job};
+use crate::testing::web_server::Seen;
 use crate::webhooks::{AttemptFailure, Config, Content, Outcome};
 
 const OK: Outcome = Outcome::Answered { status: 200 };

@@ -1,28 +1,15 @@
-//! A customer's web server on a port of its own, and webhooks that call it.
+//! Webhooks that call a customer's web server.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use postrider_core::clock::{Clock, Millis};
 use postrider_core::message::{AccountNo, Status};
 use postrider_core::settings::{Account, AccountStatus, Document, HttpMethod};
 use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
 
 use crate::alerts::Alerts;
 use crate::directory::Directory;
@@ -33,114 +20,9 @@ use crate::webhooks::{
     Handle, Job, Logged, Observer, Outcome, Report, TokenSecret, Wiring, spawn,
 };
 
+pub(super) use crate::testing::web_server::Server;
+
 pub(super) const TOKEN: &str = "12345";
-
-/// A request as the server saw it.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
-
-#[derive(Clone)]
-pub(super) struct Server {
-    pub(super) address: SocketAddr,
-    pub(super) seen: Arc<Mutex<Vec<Seen>>>,
-    pub(super) connections: Arc<AtomicUsize>,
-}
-
-impl Server {
-    /// Answers by path: `/status/404`, `/redirect/307?to`, `/hang`, `/large`, `/drip`; else 200.
-    pub(super) async fn start() -> Self {
-        Self::start_at("127.0.0.1:0").await
-    }
-
-    pub(super) async fn start_at(address: &str) -> Self {
-        Self::listen(address, None).await
-    }
-
-    pub(super) async fn start_tls(acceptor: TlsAcceptor) -> Self {
-        Self::listen("127.0.0.1:0", Some(acceptor)).await
-    }
-
-    async fn listen(address: &str, acceptor: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let server = Self {
-            address: listener.local_addr().unwrap(),
-            seen: Arc::default(),
-            connections: Arc::default(),
-        };
-        tokio::spawn(server.clone().accept(listener, acceptor));
-        server
-    }
-
-    async fn accept(self, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            self.connections.fetch_add(1, Ordering::Relaxed);
-            let (server, acceptor) = (self.clone(), acceptor.clone());
-            tokio::spawn(async move {
-                match acceptor {
-                    None => server.serve(stream).await,
-                    Some(acceptor) => {
-                        if let Ok(stream) = acceptor.accept(stream).await {
-                            server.serve(stream).await;
-                        }
-                    }
-                }
-            });
-        }
-    }
-
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S) {
-        let service = service_fn(move |request| self.clone().answer(request));
-        // The client may go at any time.
-        let _ = http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
-    }
-
-    async fn answer(
-        self,
-        request: http::Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let path = head.uri.to_string();
-        let seen = Seen {
-            method: head.method,
-            path: path.clone(),
-            headers: head.headers,
-            body,
-        };
-        self.seen.lock().push(seen);
-        let mut response = Response::new(Full::new(Bytes::new()));
-        if let Some(status) = path.strip_prefix("/status/") {
-            *response.status_mut() = StatusCode::from_bytes(status.as_bytes()).unwrap();
-        } else if let Some(redirect) = path.strip_prefix("/redirect/") {
-            let (status, to) = redirect.split_once('?').unwrap();
-            *response.status_mut() = StatusCode::from_bytes(status.as_bytes()).unwrap();
-            response
-                .headers_mut()
-                .insert(header::LOCATION, to.parse().unwrap());
-        } else if path.starts_with("/hang") {
-            std::future::pending::<()>().await;
-        } else if path.starts_with("/large") {
-            *response.body_mut() = Full::new(Bytes::from(vec![b'x'; 10_000_000]));
-        }
-        Ok(response)
-    }
-
-    pub(super) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    pub(super) fn hits(&self) -> usize {
-        self.seen.lock().len()
-    }
-}
 
 /// Remembers the attempts.
 #[derive(Default)]
@@ -234,7 +116,7 @@ impl Webhooks {
             .collect();
         self.handle.offer(jobs);
         let mut finished = self.finished(urls.len()).await;
-        finished.sort_by_key(|finished| finished.message);
+        finished.sort_by_key(|finished| finished.event);
         finished
             .into_iter()
             .map(|finished| finished.outcome)
@@ -279,6 +161,7 @@ pub(super) fn job(url: &str, message: u128) -> Job {
             ("To", "+447700900199".into()),
             ("From", "ACME & Söhne".into()),
         ]),
+        cookie: None,
         token: AuthToken::new(TOKEN),
         due_ms: 0,
     }
