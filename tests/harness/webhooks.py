@@ -1,4 +1,4 @@
-"""A receiver for status callbacks: an HTTP server in a thread that writes down every request.
+"""A customer's application: an HTTP server in a thread that writes down every webhook.
 
 It answers 204 unless a path is told otherwise. Paths are given out by `url()`, one per test, so
 tests never see each other's requests.
@@ -19,13 +19,14 @@ HANG_SECONDS_MAX = 60
 
 @dataclasses.dataclass(frozen=True)
 class Webhook:
-    """One request as it arrived. `url` is what the customer configured, without its fragment."""
+    """One request as it arrived. `url` is what was called: with its query, without its fragment."""
 
     method: str
     url: str
     headers: dict[str, str]
     """Names in lower case."""
     fields: dict[str, str]
+    """Those of the form; of the query, if it is a GET."""
     body: bytes
     at: float
 
@@ -38,10 +39,20 @@ class Webhook:
         return self.fields.get("MessageSid", "")
 
 
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """What an application answers."""
+
+    body: bytes
+    content_type: str
+    cookie: str | None
+
+
 class Receiver:
     def __init__(self):
         self._requests: dict[str, list[Webhook]] = {}
         self._answers: dict[str, list[int]] = {}
+        self._documents: dict[str, Document] = {}
         self._hanging: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -59,6 +70,10 @@ class Receiver:
     def answer(self, url: str, *statuses: int):
         """Answers the next requests to `url` with these statuses, then with 204 again."""
         self._answers[_path(url)] = list(statuses)
+
+    def say(self, url: str, body, content_type="text/xml", cookie=None):
+        """Answers all requests to `url` with 200 and this, such as an SDK's `MessagingResponse`."""
+        self._documents[_path(url)] = Document(str(body).encode(), content_type, cookie)
 
     def hang(self, url: str) -> threading.Event:
         """Leaves requests to `url` unanswered until the event is set."""
@@ -86,16 +101,16 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def _take(self, webhook: Webhook) -> int:
+    def _take(self, webhook: Webhook) -> "int | Document":
         path = _path(webhook.url)
         with self._lock:
             self._requests.setdefault(path, []).append(webhook)
             queue = self._answers.get(path)
-            status = queue.pop(0) if queue else 204
+            answer = queue.pop(0) if queue else self._documents.get(path, 204)
             hanging = self._hanging.get(path)
         if hanging is not None:
             hanging.wait(HANG_SECONDS_MAX)
-        return status
+        return answer
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -119,17 +134,29 @@ def _handler_for(receiver: Receiver):
             if len(body) < length:
                 self.close_connection = True
                 return
+            query = urllib.parse.urlsplit(self.path).query
+            form = body.decode() if self.command == "POST" else query
             webhook = Webhook(
                 method=self.command,
                 url=receiver.base + self.path,
                 headers={name.lower(): value for name, value in self.headers.items()},
-                fields=dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True)),
+                fields=dict(urllib.parse.parse_qsl(form, keep_blank_values=True)),
                 body=body,
                 at=time.time(),
             )
-            self.send_response(receiver._take(webhook))
-            self.send_header("Content-Length", "0")
+            answer = receiver._take(webhook)
+            if isinstance(answer, int):
+                self.send_response(answer)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            if answer.cookie:
+                self.send_header("Set-Cookie", answer.cookie)
             self.end_headers()
+            self.wfile.write(answer.body)
 
         do_GET = do_POST
 

@@ -5,10 +5,11 @@ import random
 
 import gsm0338
 import pytest
+from twilio.twiml.messaging_response import MessagingResponse
 
-from decoding import GSM7, UCS2, UDH_INDICATOR
+from decoding import GSM7, UCS2, UDH_INDICATOR, reassemble
 from harness.api import Api
-from harness.numbers import uk_number
+from harness.numbers import uk_number, us_number
 from harness.postrider import Postrider
 from harness.waiting import eventually
 from smsc_peer import Smsc, Text
@@ -28,10 +29,10 @@ def cut(octets, size):
     return [octets[at : at + size] for at in range(0, len(octets), size)]
 
 
-def segments(to, pieces, data_coding, reference=None):
+def segments(to, pieces, data_coding, reference=None, **of):
     """The deliver_sm of one text, whose octets are in these pieces."""
     if len(pieces) == 1:
-        return [Text(next(IDS), to, pieces[0].hex(), data_coding)]
+        return [Text(next(IDS), to, pieces[0].hex(), data_coding, **of)]
     reference = next(REFERENCES) % 256 if reference is None else reference
     return [
         Text(
@@ -40,6 +41,7 @@ def segments(to, pieces, data_coding, reference=None):
             (bytes([5, 0, 3, reference, len(pieces), number]) + piece).hex(),
             data_coding,
             UDH_INDICATOR,
+            **of,
         )
         for number, piece in enumerate(pieces, 1)
     ]
@@ -73,7 +75,42 @@ def test_a_text_is_one_message(smsc, api, sender, text, data_coding, size, order
     eventually(
         lambda: smsc.acknowledged(), lambda taken: {part.id for part in sent} <= taken, what="answers"
     )
+    # What came twice may be answered when it is stored, a moment before the message is made of it.
+    eventually(lambda: received(api, sender), what="the message")
     assert received(api, sender) == [(text, str(len(pieces)))]
+
+
+# text, its alphabet, octets in a segment as the handset cuts it
+ECHOES = {
+    "one segment of GSM-7": ("Hi {there} €", GSM7, 160),
+    "five of GSM-7": ("abcdefghi" * 80, GSM7, 153),
+    "one of UCS-2": ("да, 你好 " + EMOJI, UCS2, 140),
+    "five of UCS-2": ("абвгдежзий" * 30 + EMOJI, UCS2, 134),
+}
+
+
+@pytest.mark.parametrize("text, data_coding, size", ECHOES.values(), ids=ECHOES)
+def test_a_reply_goes_all_the_way_back(
+    smsc, api, receiver, sender, recipient, text, data_coding, size
+):
+    """Handset, webhook, TwiML, handset: both ways over SMPP, and the handset reads what it wrote."""
+    url = receiver.url()
+    [number] = api.get("IncomingPhoneNumbers", PhoneNumber=sender)["incoming_phone_numbers"]
+    api.post(f"IncomingPhoneNumbers/{number['sid']}", SmsUrl=url)
+    response = MessagingResponse()
+    response.message(text)
+    receiver.say(url, response)
+    pieces = cut(octets_of(text, data_coding), size)
+    parts = segments(sender, pieces, data_coding, sender=recipient[1:])
+    smsc.text(*reversed(parts))
+    assert reassemble(smsc.wait_for(recipient, len(pieces))) == text
+    [webhook] = receiver.requests(url)
+    assert webhook.fields["Body"] == text
+    assert webhook.fields["NumSegments"] == str(len(pieces))
+    [inbound] = api.get("Messages", To=sender)["messages"]
+    [reply] = api.get("Messages", To=recipient)["messages"]
+    assert (inbound["direction"], reply["direction"]) == ("inbound", "outbound-reply")
+    assert reply["num_segments"] == str(len(pieces))
 
 
 def test_a_handset_may_use_its_number_again(smsc, api, sender):
@@ -84,13 +121,15 @@ def test_a_handset_may_use_its_number_again(smsc, api, sender):
     assert [body for body, _ in received(api, sender)] == ["first " * 40, "other " * 40]
 
 
-def test_what_was_answered_is_stored_once_through_kills(tmp_path):
+def test_what_was_answered_is_stored_once_and_told_through_kills(tmp_path, receiver):
+    """And replied to once, although the process died at any moment of all that."""
     smsc = Smsc(tmp_path)
     server = Postrider(tmp_path, "[pace]\nlong_code = 0\n" + smsc.carrier(sessions=2)).start()
     api = Api(server)
     try:
-        number = uk_number()
-        api.post("IncomingPhoneNumbers", PhoneNumber=number)
+        number, url = uk_number(), receiver.url()
+        api.post("IncomingPhoneNumbers", PhoneNumber=number, SmsUrl=url)
+        receiver.say(url, "Taken", content_type="text/plain")
         chance = random.Random(7)
         texts = [f"{at:03} " + "abcdefghij" * 40 for at in range(200)]
         sent = set()
@@ -98,7 +137,9 @@ def test_what_was_answered_is_stored_once_through_kills(tmp_path):
             parts = [
                 part
                 for text in batch
-                for part in segments(number, cut(octets_of(text, GSM7), 153), GSM7)
+                for part in segments(
+                    number, cut(octets_of(text, GSM7), 153), GSM7, sender=us_number()[1:]
+                )
             ]
             chance.shuffle(parts)
             sent |= {part.id for part in parts}
@@ -111,7 +152,16 @@ def test_what_was_answered_is_stored_once_through_kills(tmp_path):
         eventually(lambda: smsc.acknowledged() >= sent, seconds=60, what="all answers")
         # Its connection was to the process before.
         api.close()
-        assert sorted(body for body, _ in received(api, number)) == texts
+        bodies = lambda: sorted(body for body, _ in received(api, number))
+        eventually(bodies, lambda bodies: len(bodies) >= len(texts), what="every message")
+        assert bodies() == texts
+        told = lambda: {webhook.fields["Body"] for webhook in receiver.requests(url)}
+        eventually(told, lambda bodies: bodies == set(texts), what="every text told")
+        replies = lambda: api.get("Messages", From=number, PageSize=1000)["messages"]
+        settled = lambda messages: all(message["status"] == "delivered" for message in messages)
+        done = lambda messages: len(messages) >= len(texts) and settled(messages)
+        replies = eventually(replies, done, seconds=60, what="all replies delivered")
+        assert len(replies) == len({message["to"] for message in replies}) == len(texts)
     finally:
         api.close()
         server.stop()

@@ -16,7 +16,7 @@ use postrider_core::sender::{SenderAddress, ShortCode};
 use postrider_core::settings::{Account, PoolMember};
 use postrider_core::sid::{Id, MessageKind, MessageSid};
 use postrider_core::text::Encoding;
-use postrider_store::{Change, Part, PartOf, Result, StickyKey};
+use postrider_store::{Applied, Change, Part, PartOf, Result, StickyKey};
 
 pub(crate) use self::reassembly::Reassembly;
 use self::reassembly::{Due, Joined, Taken};
@@ -66,14 +66,15 @@ pub(crate) async fn store(engine: &Engine, carrier: &Arc<str>, inbound: &Inbound
 async fn store_part(engine: &Engine, owner: &Owner, mut part: Part) -> bool {
     let now_ms = engine.now_ms();
     let taken = engine.shared.reassembly.lock().take(&mut part, now_ms);
-    let message = part.message;
     let keep = Change::KeepPart(Box::new(part));
     match taken {
         // The same one that came before may be on its way to the disk still; this is behind it.
         Taken::Kept | Taken::Again => engine.shared.committer.commit(keep).await.is_ok(),
+        // First the segment, then the message. They are in different files, and a crash between the two
+        // must not forget of which segments the message was made: they would come again and make another.
         Taken::Whole(joined) => {
-            let also = vec![keep, Change::JoinParts { message }];
-            store_joined(engine, owner, &joined, also).await
+            engine.shared.committer.commit(keep).await.is_ok()
+                && store_joined(engine, owner, &joined).await
         }
         Taken::Full => {
             tracing::warn!("too many segments wait for others; carriers are asked to come again");
@@ -83,7 +84,7 @@ async fn store_part(engine: &Engine, owner: &Owner, mut part: Part) -> bool {
 }
 
 /// Makes a message of the segments that are there.
-async fn store_joined(engine: &Engine, owner: &Owner, joined: &Joined, also: Vec<Change>) -> bool {
+async fn store_joined(engine: &Engine, owner: &Owner, joined: &Joined) -> bool {
     let first = joined.first();
     let is_ucs2 = |part: &Part| part.encoding == Encoding::Ucs2;
     let text = Text {
@@ -97,7 +98,9 @@ async fn store_joined(engine: &Engine, owner: &Owner, joined: &Joined, also: Vec
         },
         segments: u16::try_from(joined.parts.len()).unwrap_or(u16::MAX),
     };
-    store_text(engine, first.message, owner, text, also).await
+    let message = first.message;
+    let join = Change::JoinParts { message };
+    store_text(engine, message, owner, text, vec![join]).await
 }
 
 /// What a handset wrote, whole.
@@ -158,15 +161,19 @@ async fn store_text(
     }
     let insert = Change::Insert(Box::new(message.clone()));
     let changes = [insert].into_iter().chain(also).collect();
-    let committed = engine.shared.committer.commit_all(changes).await;
-    if let (Ok(_), Some(member)) = (&committed, member) {
+    let Ok(applied) = engine.shared.committer.commit_all(changes).await else {
+        return false;
+    };
+    if let Some(member) = member {
         note(engine, member.clone(), text.from).await;
     }
-    if committed.is_ok() && !message.callbacks_due.is_empty() {
+    // One that was there already is told of by the outbox, or was.
+    let is_new = applied.first() == Some(&Applied::Yes);
+    if is_new && !message.callbacks_due.is_empty() {
         let job = inbound_webhooks::job(engine, &message, now_ms);
         engine.shared.webhooks.offer(job.into_iter().collect());
     }
-    committed.is_ok()
+    true
 }
 
 /// How often it is looked for segments that have waited long enough.
@@ -179,6 +186,7 @@ pub(crate) async fn run(engine: Engine) {
         let due = engine.shared.reassembly.lock().take_due(engine.now_ms());
         for due in due {
             match due {
+                Due::Whole(joined) => drop(make_up(&engine, &joined).await),
                 Due::Incomplete(joined) => give_up(&engine, &joined).await,
                 Due::Forget(message) => {
                     // An error means that the store has failed, and everybody has been told.
@@ -191,21 +199,26 @@ pub(crate) async fn run(engine: Engine) {
     }
 }
 
-/// The message is made without the segments that did not come.
-async fn give_up(engine: &Engine, joined: &Joined) {
+/// Makes a message of segments that waited. `None`: it is nobody's any more, or could not be stored.
+async fn make_up(engine: &Engine, joined: &Joined) -> Option<Owner> {
     let first = joined.first();
-    let message = first.message;
     let Some(owner) = owner(engine.directory(), &first.of.to) else {
         tracing::warn!(to = %first.of.to, "segments are for no number of ours any more");
+        let message = first.message;
         let forget = Change::ForgetParts { message };
         let _ = engine.shared.committer.commit(forget).await;
+        return None;
+    };
+    store_joined(engine, &owner, joined).await.then_some(owner)
+}
+
+/// The message is made without the segments that did not come.
+async fn give_up(engine: &Engine, joined: &Joined) {
+    let Some((account, member)) = make_up(engine, joined).await else {
         return;
     };
-    let join = Change::JoinParts { message };
-    if !store_joined(engine, &owner, joined, vec![join]).await {
-        return;
-    }
-    let (account, member) = owner;
+    let first = joined.first();
+    let message = first.message;
     let code = ErrorCode::InboundSegmentMissing;
     engine.alerting().raise(account.no, code, &first.of.to, || {
         let (there, total) = (joined.parts.len(), first.of.total);

@@ -223,18 +223,24 @@ function start({ before, after }, config = "") {
   return world;
 }
 
-/** Writes down every request, answers 204. Paths are given out one per test. */
+/** A customer's application: writes down every request, answers 204 or what it is told to say. */
 class Receiver {
   #requests = [];
+  #documents = new Map();
   #paths = 0;
   #server = http.createServer((request, response) => {
     let body = "";
     request.setEncoding("utf8");
     request.on("data", (piece) => (body += piece));
     request.on("end", () => {
-      const fields = Object.fromEntries(new URLSearchParams(body));
-      this.#requests.push({ url: this.base + request.url, headers: request.headers, fields });
-      response.writeHead(204).end();
+      const { method, headers } = request;
+      const { pathname, searchParams } = new URL(this.base + request.url);
+      const form = method === "POST" ? new URLSearchParams(body) : searchParams;
+      const fields = Object.fromEntries(form);
+      this.#requests.push({ url: this.base + request.url, method, headers, fields });
+      const document = this.#documents.get(pathname);
+      if (document === undefined) response.writeHead(204).end();
+      else response.writeHead(200, { "Content-Type": "text/xml" }).end(document);
     });
   });
 
@@ -248,11 +254,20 @@ class Receiver {
     return `${this.base}/callbacks/${++this.#paths}${rest}`;
   }
 
+  /** Answers requests to `url` with this, such as the SDK's `MessagingResponse`. */
+  say(url, document) {
+    this.#documents.set(new URL(url).pathname, String(document));
+  }
+
+  requests(url) {
+    const { pathname } = new URL(url);
+    return this.#requests.filter((request) => new URL(request.url).pathname === pathname);
+  }
+
   /** Every request to `url` once one with `lastStatus` is among them. */
   waitFor(url, lastStatus) {
-    const { pathname } = new URL(url);
     return eventually(
-      () => this.#requests.filter((request) => new URL(request.url).pathname === pathname),
+      () => this.requests(url),
       (requests) => requests.some((request) => request.fields.MessageStatus === lastStatus),
       `a callback with status ${lastStatus}`,
     );

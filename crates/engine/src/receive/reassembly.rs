@@ -56,6 +56,8 @@ impl Joined {
 /// What waited long enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
+    /// All segments are there, and a former process had no time to make the message.
+    Whole(Joined),
     /// Segments are missing; the message is made without them.
     Incomplete(Joined),
     /// The message was made long ago.
@@ -68,6 +70,8 @@ pub(crate) struct Reassembly {
     open: FxHashMap<PartOf, Id>,
     groups: BTreeMap<Id, Group>,
     parts: usize,
+    /// Whole ones that a former process left.
+    left: Vec<Id>,
 }
 
 /// The segments of one message. By its id, hence by the time of the first one.
@@ -84,6 +88,11 @@ impl Group {
             None => message.created_ms() + WAIT_MS,
             Some(joined_ms) => joined_ms + JOINED_MS,
         }
+    }
+
+    fn is_whole(&self) -> bool {
+        let total = self.parts.values().next().map(|part| part.of.total);
+        total.is_some_and(|total| self.parts.len() >= usize::from(total))
     }
 
     fn joined(&self) -> Joined {
@@ -107,6 +116,9 @@ impl Reassembly {
             group.parts.insert(part.sequence, part);
             reassembly.parts += 1;
         }
+        let is_left = |group: &Group| group.joined_ms.is_none() && group.is_whole();
+        let left = reassembly.groups.iter().filter(|(_, group)| is_left(group));
+        reassembly.left = left.map(|(message, _)| *message).collect();
         reassembly
     }
 
@@ -132,7 +144,7 @@ impl Reassembly {
                     part.message = message;
                     place.insert(part.clone());
                     self.parts += 1;
-                    if group.parts.len() < usize::from(part.of.total) {
+                    if !group.is_whole() {
                         return Taken::Kept;
                     }
                     group.joined_ms = Some(now_ms);
@@ -156,9 +168,16 @@ impl Reassembly {
         let begun = self.groups.range(..Id::new(now_ms - WAIT_MS + 1, 0, 0));
         let due = begun.filter(|(message, group)| group.due_ms(**message) <= now_ms);
         let due: Vec<Id> = due.map(|(message, _)| *message).collect();
-        due.into_iter()
-            .filter_map(|message| self.end(message, now_ms))
-            .collect()
+        let left = std::mem::take(&mut self.left);
+        let left = left.into_iter().filter_map(|message| {
+            let group = self.groups.get_mut(&message)?;
+            group.joined_ms = Some(now_ms);
+            Some(Due::Whole(group.joined()))
+        });
+        let mut all: Vec<Due> = left.collect();
+        let due = due.into_iter();
+        all.extend(due.filter_map(|message| self.end(message, now_ms)));
+        all
     }
 
     fn end(&mut self, message: Id, now_ms: Millis) -> Option<Due> {

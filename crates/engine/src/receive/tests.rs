@@ -124,20 +124,29 @@ async fn a_crash_between_message_and_segments_makes_no_second_message() {
         segments: 2,
     };
     let message = kept[0].part.message;
+    // The last segment is durable before the message is.
+    let last = Part {
+        sequence: 2,
+        text: "B".into(),
+        ..kept[0].part.clone()
+    };
+    store.commit(&[Change::KeepPart(Box::new(last))]).unwrap();
     assert!(store_text(&test.engine, message, &owner, text, Vec::new()).await);
     drop(test);
     let test = engine_of(&disk).await;
     take(&test, &segment(2, 2, &[0x42])).await;
+    let are_joined = || {
+        let kept = test.engine.shared.store.parts().unwrap();
+        kept.iter().all(|kept| kept.is_joined)
+    };
+    for _ in 0..1_000 {
+        if are_joined() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(are_joined());
     assert_eq!(stored(&test).await, [("AB".to_owned(), 2)]);
-    assert!(
-        test.engine
-            .shared
-            .store
-            .parts()
-            .unwrap()
-            .iter()
-            .all(|kept| kept.is_joined)
-    );
 }
 
 #[tokio::test]

@@ -84,6 +84,10 @@ impl Bench {
         let mut told = Vec::new();
         for due in self.reassembly.take_due(self.now_ms) {
             match due {
+                Due::Whole(joined) => {
+                    self.join(joined.first().message);
+                    told.push(joined.text().to_string());
+                }
                 Due::Incomplete(joined) => {
                     assert!(joined.parts.len() < usize::from(joined.first().of.total));
                     self.join(joined.first().message);
@@ -175,6 +179,23 @@ fn beyond_the_room_carriers_are_asked_to_come_again() {
     let mut bench = Bench::new();
     bench.reassembly.parts = PARTS_MAX;
     assert_eq!(bench.take(1, 2, 1, "a"), "full");
+}
+
+#[test]
+fn a_process_that_dies_before_it_makes_the_message_leaves_that_to_the_next() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.take(1, 2, 2, "B"), "-");
+    assert_eq!(bench.take(1, 2, 1, "A"), "AB");
+    // The mark that they are joined was not written.
+    for kept in bench.kept.values_mut() {
+        kept.is_joined = false;
+    }
+    bench.restart();
+    assert_eq!(bench.take(1, 2, 2, "B"), "=");
+    assert_eq!(bench.wait(0), ["AB"]);
+    assert_eq!(bench.take(1, 2, 1, "A"), "=");
+    assert!(bench.wait(9).is_empty());
+    assert_eq!(bench.wait(1), ["forgotten"]);
 }
 
 proptest! {
