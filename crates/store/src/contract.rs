@@ -28,6 +28,7 @@ use smallvec::SmallVec;
 
 use crate::alerts::AlertStore;
 use crate::answers::{AnswerStore, GivenAnswer};
+use crate::opt_outs::OptOutStore;
 use crate::parts::{KeptPart, Part};
 use crate::sticky::StickyStore;
 
@@ -426,6 +427,10 @@ pub trait Store: Send + Sync {
     // --- what customers are told besides ---
 
     fn alerts(&self) -> &dyn AlertStore;
+
+    // --- who wants no messages ---
+
+    fn opt_outs(&self) -> &dyn OptOutStore;
 
     // --- messages: forgetting ---
 

@@ -8,6 +8,7 @@
 
 mod alerts;
 mod answers;
+mod opt_outs;
 mod parts;
 
 use std::collections::btree_map::Entry;
@@ -30,6 +31,7 @@ use crate::contract::{
     RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Remembered, Result, Store, StoreError,
     SubmittedKey, TakenOver, Update, is_released, is_settled, is_waiting,
 };
+use crate::opt_outs::OptOutStore;
 use crate::parts::KeptPart;
 use crate::sticky::{
     RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
@@ -372,6 +374,10 @@ impl Store for MemoryStore {
         self
     }
 
+    fn opt_outs(&self) -> &dyn OptOutStore {
+        self
+    }
+
     /// Here every message counts as a partition of its own.
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64> {
         let mut records = self.records()?;
@@ -569,6 +575,7 @@ struct Records {
     sticky: BTreeMap<StickyKey, StickySender>,
     sticky_reached: Option<Id>,
     alerts: BTreeMap<i64, Alert>,
+    opt_outs: opt_outs::OptOuts,
     last_id: Option<Id>,
 }
 

@@ -10,6 +10,7 @@ mod answers;
 mod finding;
 mod keeping;
 mod listing;
+mod opt_outs;
 pub(crate) mod remembering;
 pub mod sample;
 mod sticky;
@@ -41,7 +42,7 @@ type Case = (&'static str, fn(&dyn Backend));
 /// messages), so that the cases cross their borders.
 #[expect(clippy::print_stdout, reason = "tells which case failed")]
 pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
-    let groups: [&[Case]; 9] = [
+    let groups: [&[Case]; 10] = [
         writing::CASES,
         keeping::CASES,
         finding::CASES,
@@ -51,6 +52,7 @@ pub fn all(fresh: impl Fn() -> Box<dyn Backend>) {
         waiting::CASES,
         sticky::CASES,
         alerts::CASES,
+        opt_outs::CASES,
     ];
     for (name, case) in groups.into_iter().flatten() {
         // Shown only when a case fails.

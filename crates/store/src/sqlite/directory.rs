@@ -83,6 +83,10 @@ impl Directory {
         self.root.join("sticky.db")
     }
 
+    pub(super) fn opt_outs(&self) -> PathBuf {
+        self.root.join("opt_outs.db")
+    }
+
     pub(super) fn alerts(&self) -> PathBuf {
         self.root.join("alerts.db")
     }

@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Parked,
     Sticky,
     Alerts,
+    OptOuts,
 }
 
 impl Kind {
@@ -34,6 +35,7 @@ impl Kind {
             ],
             Self::Sticky => &[include_str!("../../migrations/sticky/0001_sticky.sql")],
             Self::Alerts => &[include_str!("../../migrations/alerts/0001_alerts.sql")],
+            Self::OptOuts => &[include_str!("../../migrations/opt_outs/0001_opt_outs.sql")],
             Self::Parked => &[
                 include_str!("../../migrations/parked/0001_parked.sql"),
                 include_str!("../../migrations/parked/0002_raw_receipts.sql"),

@@ -15,9 +15,11 @@ mod directory;
 mod failure;
 mod find;
 mod key_filter;
+mod key_set;
 mod keys;
 mod listing;
 mod migrations;
+mod opt_outs;
 mod parked;
 mod parts;
 mod raw_receipts;
@@ -56,6 +58,7 @@ use self::checkpoint::Checkpointer;
 use self::connection::CacheKib;
 use self::directory::Directory;
 use self::failure::About;
+use self::opt_outs::OptOuts;
 use self::parked::Parked;
 use self::readers::Readers;
 use self::room::Room;
@@ -70,6 +73,7 @@ use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
     Remembered, Result, Store, StoreError, SubmittedKey, TakenOver,
 };
+use crate::opt_outs::OptOutStore;
 use crate::parts::KeptPart;
 use crate::sticky::StickyStore;
 
@@ -129,6 +133,7 @@ pub struct SqliteStore {
     settings: Settings,
     sticky: Sticky,
     alerts: Alerts,
+    opt_outs: OptOuts,
     room: Room,
     shared: Arc<Shared>,
 }
@@ -173,6 +178,7 @@ impl SqliteStore {
         let parked = Parked::open(directory.parked())?;
         let sticky = Sticky::open(directory.sticky())?;
         let alerts = Alerts::open(directory.alerts())?;
+        let opt_outs = OptOuts::open(directory.opt_outs())?;
         directory.sync()?;
         let cache = CacheKib(options.reader_cache_kib);
         let shared = Arc::new(Shared {
@@ -196,6 +202,7 @@ impl SqliteStore {
             settings,
             sticky,
             alerts,
+            opt_outs,
             room,
             shared,
         })
@@ -232,6 +239,7 @@ impl Drop for SqliteStore {
         self.shared.readers.close_all();
         self.sticky.close_readers();
         self.alerts.close_readers();
+        self.opt_outs.close_readers();
     }
 }
 
@@ -370,6 +378,10 @@ impl Store for SqliteStore {
 
     fn alerts(&self) -> &dyn AlertStore {
         &self.alerts
+    }
+
+    fn opt_outs(&self) -> &dyn OptOutStore {
+        &self.opt_outs
     }
 
     fn documents(&self) -> Result<Vec<Document>> {
