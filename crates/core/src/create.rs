@@ -4,6 +4,7 @@
 //! documented order, so that the first fault reported is always the same one.
 
 use crate::network::Network;
+use crate::opt_out::KeywordType;
 
 /// Longest body of a message, in code points as the customer wrote it.
 pub const BODY_CHARS_MAX: usize = 1_600;
@@ -40,4 +41,6 @@ pub struct CreateMessage {
     /// No parameter of a message: the network that serves the recipient, where a lookup told or a
     /// question supposes one.
     pub recipient_network: Option<Network>,
+    /// No parameter either: the message answers an opt-out keyword.
+    pub auto_reply: Option<KeywordType>,
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 use crate::error_code::ErrorCode;
 use crate::lifecycle::Segments;
+use crate::opt_out::KeywordType;
 use crate::settings::HttpMethod;
 use crate::sid::{MessageSid, ServiceSid};
 use crate::text::Encoding;
@@ -276,6 +277,12 @@ pub struct MessageOptions {
     /// What WhatsApp shows beside the text, such as a place: `geo:37.78,-122.39|Office`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub persistent_actions: Vec<Box<str>>,
+    /// What an inbound message said that Advanced Opt-Out has obeyed, for its webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opt_out_type: Option<KeywordType>,
+    /// The automatic reply to such a word. The opt-out list lets it through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_reply: Option<KeywordType>,
     /// How the status callback is called, where that is not by POST.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_callback_method: Option<HttpMethod>,

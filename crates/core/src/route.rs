@@ -19,6 +19,9 @@ pub struct Route {
     pub rate: Rate,
     /// What goes this way counts for the rate of the row before.
     pub shares_rate: bool,
+    /// The network it leads to keeps an opt-out list of its own, as for toll-free numbers of the US and
+    /// Canada.
+    pub has_opt_out: bool,
 }
 
 impl Route {
@@ -45,6 +48,12 @@ impl Routes {
     pub fn rate_row(&self, row: usize) -> usize {
         let shares = self.0.get(row).is_some_and(|route| route.shares_rate);
         row - usize::from(shares && row > 0)
+    }
+
+    /// Whether a message's network keeps an opt-out list of its own.
+    pub fn has_opt_out(&self, sender: &SenderAddress, to: PhoneNumber) -> bool {
+        self.row(sender, to)
+            .is_some_and(|row| self.0[row].has_opt_out)
     }
 
     /// The place of the row that a message matches.

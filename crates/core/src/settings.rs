@@ -20,6 +20,7 @@ use crate::clock::Millis;
 use crate::country::Country;
 use crate::message::{AccountNo, SenderNo};
 use crate::network::NetworkPattern;
+use crate::opt_out::AdvancedOptOut;
 use crate::phone_number::PhoneNumber;
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use crate::sid::{
@@ -275,6 +276,9 @@ pub struct Service {
     pub fallback_to_long_code: bool,
     /// Reserved: accepted and echoed.
     pub synchronous_validation: bool,
+    /// Keywords and replies of its own, once they were set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advanced_opt_out: Option<Box<AdvancedOptOut>>,
     /// Ours: alert when an alpha sender goes where it should be registered, and is not.
     #[serde(default)]
     pub preregistration_alert: bool,
@@ -312,6 +316,7 @@ impl Service {
             usecase: "undeclared".to_owned(),
             fallback_to_long_code: false,
             synchronous_validation: false,
+            advanced_opt_out: None,
             preregistration_alert: false,
             next_position: 0,
             created_ms: now_ms,

@@ -37,6 +37,7 @@ use crate::ids::IdGenerator;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
+use crate::opt_outs::OptOuts;
 use crate::preregistration::{self, Compliance};
 use crate::sticky::Sticky;
 
@@ -72,6 +73,7 @@ pub struct Acceptor {
     pub alerts: Arc<Alerts>,
     pub compliance: ArcSwap<Compliance>,
     pub caps: Caps,
+    pub opt_outs: OptOuts,
 }
 
 /// A request whose parameters were read, and no sender chosen yet.
@@ -226,7 +228,8 @@ impl Acceptor {
     ) -> Result<(Message, Option<Decision>), Fault> {
         let body = compose(draft);
         let Segmentation { encoding, segments } = segmentation(draft.to.channel, &body);
-        let chosen = self.choose(draft, segments, purpose, now_ms)?;
+        let opted_out = self.opted_out(draft)?;
+        let chosen = self.choose(draft, &opted_out, segments, purpose, now_ms)?;
         let submitted_body = (body != draft.body).then(|| draft.body.into());
         let mut message = Message {
             body: body.into(),

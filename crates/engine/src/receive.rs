@@ -9,10 +9,10 @@ use postrider_carriers::Inbound;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::Segments;
-use postrider_core::message::{Direction, Message, MessageOptions, Status, StatusSet};
+use postrider_core::message::{Direction, Message, MessageOptions, SenderNo, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::PoolSender;
-use postrider_core::sender::{SenderAddress, ShortCode};
+use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{Account, PoolMember};
 use postrider_core::sid::{Id, MessageKind, MessageSid};
 use postrider_core::text::Encoding;
@@ -24,6 +24,7 @@ use crate::Engine;
 use crate::alerts::Details;
 use crate::directory::Directory;
 use crate::inbound_webhooks::{self, Destination};
+use crate::opt_outs;
 use crate::sticky::Sticky;
 
 /// Stores an inbound message, or a segment of one. False if it could not be made durable: the carrier
@@ -117,7 +118,7 @@ struct Text<'a> {
 async fn store_text(
     engine: &Engine,
     id: Id,
-    (account, member): &Owner,
+    owner: &Owner,
     text: Text<'_>,
     also: Vec<Change>,
 ) -> bool {
@@ -128,8 +129,8 @@ async fn store_text(
     let now_ms = engine.now_ms();
     let mut message = Message {
         sid,
-        account: account.no,
-        service: member.as_ref().map(|member| member.service),
+        account: owner.account.no,
+        service: owner.member.as_ref().map(|member| member.service),
         direction: Direction::Inbound,
         status: Status::Received,
         from: Some(text.from.into()),
@@ -159,12 +160,20 @@ async fn store_text(
     if Destination::of(engine.directory(), &message).is_some() {
         message.callbacks_due = StatusSet::of(Status::Received);
     }
-    let insert = Change::Insert(Box::new(message.clone()));
-    let changes = [insert].into_iter().chain(also).collect();
-    let Ok(applied) = engine.shared.committer.commit_all(changes).await else {
+    let Ok(spoken) = opt_outs::hear(engine, owner, &message).await else {
         return false;
     };
-    if let Some(member) = member {
+    message.options.opt_out_type = spoken.opt_out_type;
+    let insert = Change::Insert(Box::new(message.clone()));
+    let reply = spoken.reply.clone().map(Box::new).map(Change::Insert);
+    let changes = [insert].into_iter().chain(reply).chain(also).collect();
+    let Ok(applied) = engine.shared.committer.commit_all(changes).await else {
+        if let Some(reply) = &spoken.reply {
+            engine.shared.acceptor.abandon(reply);
+        }
+        return false;
+    };
+    if let Some(member) = &owner.member {
         note(engine, member.clone(), text.from).await;
     }
     // One that was there already is told of by the outbox, or was.
@@ -214,7 +223,10 @@ async fn make_up(engine: &Engine, joined: &Joined) -> Option<Owner> {
 
 /// The message is made without the segments that did not come.
 async fn give_up(engine: &Engine, joined: &Joined) {
-    let Some((account, member)) = make_up(engine, joined).await else {
+    let Some(Owner {
+        account, member, ..
+    }) = make_up(engine, joined).await
+    else {
         return;
     };
     let first = joined.first();
@@ -279,26 +291,45 @@ pub(crate) fn remember(
     }
 }
 
-/// Whose number it is, and its place in a service's pool.
-pub(crate) type Owner = (Arc<Account>, Option<Arc<PoolMember>>);
+/// A sender of ours, as a handset writes to it.
+pub(crate) struct Owner {
+    pub(crate) account: Arc<Account>,
+    /// Its place in a service's pool.
+    pub(crate) member: Option<Arc<PoolMember>>,
+    pub(crate) sender: SenderNo,
+    pub(crate) address: SenderAddress,
+}
 
+/// Whose sender it is.
 pub(crate) fn owner(directory: &Directory, to: &str) -> Option<Owner> {
-    let (account, sender) = if let Ok(number) = PhoneNumber::parse(to) {
-        let entry = directory.number_by_digits(number)?;
-        (entry.account, entry.sid.to_string())
-    } else if let Some(SenderAddress::WhatsApp(number)) = SenderAddress::parse(to) {
-        let entry = directory.channel_sender_by_number(number)?;
-        (entry.account, entry.sid.to_string())
-    } else {
-        let code = ShortCode::parse(to)?;
-        let accounts = directory.accounts();
-        let entry = accounts
-            .iter()
-            .find_map(|account| directory.short_code_by_digits(account.sid, &code, None))?;
-        (entry.account, entry.sid.to_string())
+    let address = match PhoneNumber::parse(to) {
+        Ok(number) => SenderAddress::Number(number),
+        Err(_) => SenderAddress::parse(to)?,
     };
-    let member = directory.membership(&sender);
-    Some((directory.account(account)?, member))
+    let (account, sender, sid) = match &address {
+        SenderAddress::Number(number) => {
+            let entry = directory.number_by_digits(*number)?;
+            (entry.account, entry.sender, entry.sid.to_string())
+        }
+        SenderAddress::WhatsApp(number) => {
+            let entry = directory.channel_sender_by_number(*number)?;
+            (entry.account, entry.sender, entry.sid.to_string())
+        }
+        SenderAddress::ShortCode(code) => {
+            let accounts = directory.accounts();
+            let entry = accounts
+                .iter()
+                .find_map(|account| directory.short_code_by_digits(account.sid, code, None))?;
+            (entry.account, entry.sender, entry.sid.to_string())
+        }
+        SenderAddress::Alpha(_) => return None,
+    };
+    Some(Owner {
+        account: directory.account(account)?,
+        member: directory.membership(&sid),
+        sender,
+        address,
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use postrider_carriers::{Carrier, CarrierNo, EventBatch};
 use postrider_core::cap::CapRule;
 use postrider_core::clock::Clock;
 use postrider_core::message::Message;
+use postrider_core::opt_out::Wording;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::Routes;
 use postrider_store::{CountDepths, Store};
@@ -33,6 +34,7 @@ use crate::inbound_webhooks::Inquiries;
 use crate::limits::Limits;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
+use crate::opt_outs::{self, OptOuts};
 use crate::preregistration::Compliance;
 use crate::readiness::Readiness;
 use crate::receive::{self, Reassembly};
@@ -55,6 +57,8 @@ pub struct Setup {
     pub dispatch_limits: DispatchLimits,
     pub paces: PaceSettings,
     pub caps: Vec<CapRule>,
+    /// What is answered to opt-out keywords where a service says nothing of its own.
+    pub opt_out_wording: Wording,
     pub routes: Routes,
     pub coverage: Coverage,
     pub carriers: Vec<(CarrierPolicy, Arc<dyn Carrier>)>,
@@ -200,6 +204,8 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
 
     let reassembly = Reassembly::open(store.parts()?, clock.now_ms());
     let sticky = Sticky::open(store.clone(), &directory, clock.now_ms())?;
+    let opt_outs = OptOuts::open(store.clone(), setup.opt_out_wording, clock.now_ms())?;
+    dispatch.obey(opt_outs.lately());
     let caps = Caps::open(setup.caps, &*store, &directory, clock.now_ms())?;
     let answers = AnswerCounts::open(store.answers(), &directory)?;
     let acceptor = Arc::new(Acceptor {
@@ -216,6 +222,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         alerts,
         compliance: ArcSwap::from_pointee(setup.compliance),
         caps,
+        opt_outs,
     });
     let (reconfigure, reconfigurations) = mpsc::channel(1);
     let engine = Engine {
@@ -255,8 +262,9 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         supervisor.spawn("the mappings' sweep", sticky::sweep(engine.clone())),
         supervisor.spawn("the alerts' writer", alerts::write(engine.clone())),
         supervisor.spawn("the alerts' retention", alerts::forget(engine.clone())),
-        // This one ends when it is done.
+        // These end when they are done.
         tokio::spawn(count_depths(engine.clone(), depths)),
+        tokio::spawn(opt_outs::warm_up(engine.clone())),
     ];
     let running = Running {
         engine: engine.clone(),

@@ -16,6 +16,7 @@ use postrider_carriers::{
 };
 use postrider_core::clock::ManualClock;
 use postrider_core::lifecycle::ReceiptParts;
+use postrider_core::opt_out::Wording;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::{Route, Routes};
 use postrider_core::select::SenderKind;
@@ -96,6 +97,7 @@ pub fn engine_with(store: Arc<dyn Store>, edit: impl FnOnce(&mut Setup)) -> Test
             ..PaceSettings::default()
         },
         caps: Vec::new(),
+        opt_out_wording: Wording::default(),
         routes: Routes(vec![
             to_the_carrier(None),
             to_the_carrier(Some(SenderKind::WhatsApp)),

@@ -20,6 +20,7 @@ use std::path::Path;
 
 use postrider_core::cap::CapRule;
 use postrider_core::country::Country;
+use postrider_core::opt_out::Wording;
 use postrider_core::pacing::PaceSettings;
 use postrider_engine::coverage::{Countries, Mms};
 use postrider_engine::{Compliance, Limits, networks, webhooks};
@@ -48,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) caps: Vec<CapRule>,
     pub(crate) limits: Limits,
     pub(crate) compliance: Compliance,
+    pub(crate) opt_out: Wording,
 }
 
 /// Where settings come from that no file holds.
@@ -135,6 +137,7 @@ impl Config {
         check_reach(self, &mut problems);
         check_limits(&self.limits, &mut problems);
         pace::check(&self.pace, &self.carriers, &mut problems);
+        check_wording(&self.opt_out, &mut problems);
         problems
     }
 }
@@ -164,6 +167,13 @@ fn check_reach(config: &Config, problems: &mut Vec<Problem>) {
         for country in reach.from.iter().chain(&reach.to) {
             check(country, "reach", "mms");
         }
+    }
+}
+
+fn check_wording(wording: &Wording, problems: &mut Vec<Problem>) {
+    if let Err(error) = wording.check() {
+        let key = error.kind.as_str().to_ascii_lowercase();
+        problems.push(Problem::at(&key, error.to_string()).within("opt_out"));
     }
 }
 

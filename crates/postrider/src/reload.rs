@@ -148,6 +148,7 @@ fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
         caps,
         limits,
         compliance: _,
+        opt_out,
     } = wanted;
     let sections = [
         ("server", started.server != *server),
@@ -156,6 +157,7 @@ fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
         ("links", started.links != *links),
         ("limits", started.limits != *limits),
         ("caps", started.caps != *caps),
+        ("opt_out", started.opt_out != *opt_out),
     ];
     let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
     changed.map(|(section, _)| section).collect()

@@ -176,6 +176,7 @@ impl Postrider {
             store: store.clone(),
             limits: config.limits,
             compliance: config.compliance,
+            opt_out_wording: config.opt_out.clone(),
             dispatch_limits: DispatchLimits::default(),
             paces: config.pace.clone(),
             caps: config.caps.clone(),

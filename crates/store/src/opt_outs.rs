@@ -6,7 +6,7 @@
 
 use postrider_core::clock::Millis;
 use postrider_core::message::AccountNo;
-use postrider_core::opt_out::{Language, ListKey, Rule, Scope};
+use postrider_core::opt_out::{ChannelGroup, Language, ListKey, Rule, Scope};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sid::{Id, MessageSid};
 
@@ -121,7 +121,8 @@ pub trait OptOutStore: Send + Sync {
     /// says already is not kept.
     fn apply(&self, events: &[OptOutEvent]) -> Result<Vec<bool>>;
 
-    fn is_blocked(&self, key: &ListKey) -> Result<bool>;
+    /// From whom a user wants no messages on these channels.
+    fn opted_out(&self, channels: ChannelGroup, user: PhoneNumber) -> Result<Vec<Scope>>;
 
     /// Learns what is in the list, so that most questions after that need no file. To be called once, off
     /// the threads that ask.

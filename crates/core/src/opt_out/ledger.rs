@@ -7,6 +7,7 @@
 use crate::message::SenderNo;
 use crate::phone_number::PhoneNumber;
 use crate::select::Channel;
+use crate::sender::WHATSAPP_PREFIX;
 use crate::sid::ServiceSid;
 
 /// Whose messages a user does not want.
@@ -36,6 +37,15 @@ impl ChannelGroup {
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.as_str() == text)
+    }
+
+    /// Of an address as messages have it.
+    pub fn of_address(address: &str) -> Self {
+        if address.starts_with(WHATSAPP_PREFIX) {
+            Self::WhatsApp
+        } else {
+            Self::Text
+        }
     }
 }
 

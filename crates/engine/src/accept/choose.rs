@@ -10,6 +10,7 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
+use postrider_core::opt_out::Scope;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::{
     Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, QueueLoad,
@@ -53,18 +54,28 @@ impl Acceptor {
     pub(super) fn choose(
         &self,
         draft: &Draft<'_>,
+        opted_out: &[Scope],
         segments: u16,
         purpose: Purpose,
         now_ms: Millis,
     ) -> Result<Chosen, Fault> {
+        if let Some(service) = &draft.service
+            && opted_out.contains(&Scope::Service(service.sid))
+        {
+            return Ok(Chosen {
+                outcome: Err(ErrorCode::RecipientOptedOut),
+                decision: None,
+                is_backlog: false,
+            });
+        }
         let chosen = loop {
             let looked = self.look(draft)?;
             let chosen = self.loads.with(|table| {
                 let chosen = match &draft.service {
                     Some(service) => self.choose_from_pool(
-                        draft, service, looked, segments, purpose, table, now_ms,
+                        draft, service, opted_out, looked, segments, purpose, table, now_ms,
                     )?,
-                    None => Ok(self.take_named(draft, segments, table, now_ms)?),
+                    None => Ok(self.take_named(draft, opted_out, segments, table, now_ms)?),
                 };
                 if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
                     && let Ok((_, sender)) = &chosen.outcome
@@ -83,6 +94,18 @@ impl Acceptor {
             self.sticky.advance(now_ms);
         }
         Ok(chosen)
+    }
+
+    /// From whom the recipient wants nothing. An answer to a keyword goes all the same.
+    pub(super) fn opted_out(&self, draft: &Draft<'_>) -> Result<Vec<Scope>, Fault> {
+        if draft.options.auto_reply.is_some() {
+            return Ok(Vec::new());
+        }
+        let opted_out = self.opt_outs.of(draft.to.channel, draft.to.number);
+        opted_out.map_err(|error| {
+            tracing::error!(%error, "the opt-out list can't be read");
+            ErrorCode::Unavailable.into()
+        })
     }
 
     /// What the store says of the recipient's mapping, where stickiness applies.
@@ -105,6 +128,7 @@ impl Acceptor {
     fn take_named(
         &self,
         draft: &Draft<'_>,
+        opted_out: &[Scope],
         segments: u16,
         table: &mut LoadTable,
         now_ms: Millis,
@@ -118,6 +142,15 @@ impl Acceptor {
             .and_then(|account| self.named_sender(account.sid, &from, draft.to.number))
             .or(draft.newcomer)
             .ok_or(ErrorCode::FromNotOurs)?;
+        let service = self.directory.service_of(sender).map(Scope::Service);
+        let scopes = [Some(Scope::Sender(sender)), service];
+        if scopes
+            .iter()
+            .flatten()
+            .any(|scope| opted_out.contains(scope))
+        {
+            return Err(ErrorCode::RecipientOptedOut.into());
+        }
         self.know_rate(table, sender);
         let zone = Zone::of(draft.to.number);
         if table.get(sender).is_full(segments, zone) {
@@ -154,6 +187,7 @@ impl Acceptor {
         &self,
         draft: &Draft<'_>,
         service: &Service,
+        opted_out: &[Scope],
         looked: Option<Looked>,
         segments: u16,
         purpose: Purpose,
@@ -215,6 +249,12 @@ impl Acceptor {
         let mut decision = select(&pool, &facts, &loads, &reach)?;
         let table = loads.table.into_inner();
         let outcome = self.outcome_of(&decision, &pool, refuses, draft, segments, table);
+        let outcome = outcome.and_then(|(from, sender)| {
+            if opted_out.contains(&Scope::Sender(sender)) {
+                return Err(ErrorCode::RecipientOptedOut);
+            }
+            Ok((from, sender))
+        });
         // A message that fails all the same teaches its recipient nothing.
         let is_over = outcome.is_ok() || decision.chosen().is_none();
         if !is_over {

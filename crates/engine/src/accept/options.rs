@@ -57,6 +57,7 @@ pub(super) fn read(request: &CreateMessage, channel: Channel) -> Result<MessageO
         skip_risk_check,
         is_free_traffic,
         persistent_actions: read_persistent_actions(request, channel)?,
+        auto_reply: request.auto_reply,
         ..MessageOptions::default()
     })
 }

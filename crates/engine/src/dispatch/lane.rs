@@ -15,6 +15,7 @@ use postrider_carriers::CarrierNo;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::message::{AccountNo, Message, SenderNo, Status};
+use postrider_core::opt_out::{ChannelGroup, ListKeys};
 use postrider_core::pacing::{Pace, Rate};
 use postrider_core::sender::{SenderAddress, number_of};
 use postrider_core::sid::Id;
@@ -88,8 +89,8 @@ enum Head {
     /// Until its turn at a shared limit comes.
     Held,
     Go(Id),
-    /// Its account may not send any more.
-    Suspended(Id),
+    /// It may not be sent any more, for this reason.
+    Barred(Id, ErrorCode),
 }
 
 impl Dispatch {
@@ -317,8 +318,8 @@ impl Dispatch {
                         }
                     }
                     Head::Held => self.carriers[index].ready.leave(account),
-                    Head::Suspended(id) => {
-                        self.give_up(id, ErrorCode::AccountSuspended, now_ms);
+                    Head::Barred(id, why) => {
+                        self.give_up(id, why, now_ms);
                         self.close_full_commit();
                     }
                     Head::Go(id) => {
@@ -338,10 +339,29 @@ impl Dispatch {
         }
     }
 
-    /// An account may have been suspended while its messages waited.
-    fn is_of_sending_account(&self, id: Id) -> bool {
-        let live = self.live.get(id);
-        live.is_none_or(|live| self.may_send(&live.message))
+    /// While a message waited, its account may have been suspended, or its recipient have opted out.
+    fn barred(&self, id: Id) -> Option<ErrorCode> {
+        let message = &self.live.get(id)?.message;
+        if !self.may_send(message) {
+            return Some(ErrorCode::AccountSuspended);
+        }
+        self.has_opted_out(message)
+            .then_some(ErrorCode::RecipientOptedOut)
+    }
+
+    fn has_opted_out(&self, message: &Message) -> bool {
+        if !self.opt_outs.has_some() || message.options.auto_reply.is_some() {
+            return false;
+        }
+        let (Some(sender), Some(user)) = (message.sender, number_of(&message.to)) else {
+            return false;
+        };
+        let service = message
+            .service
+            .or_else(|| self.directory.service_of(sender));
+        let channels = ChannelGroup::of_address(&message.to);
+        self.opt_outs
+            .blocks(&ListKeys::new(service, sender, channels, user))
     }
 
     /// Takes the head of a lane, if the sender's pace allows it now.
@@ -349,7 +369,7 @@ impl Dispatch {
         let queue = self.queues.get(&sender);
         let lane = queue.and_then(|queue| queue.lanes.get(&carrier));
         let front = lane.and_then(|lane| lane.waiting.front().copied());
-        let is_suspended = front.is_some_and(|id| !self.is_of_sending_account(id));
+        let barred = front.and_then(|id| self.barred(id));
         let pace_version = self.pace_version;
         if self.queue_mut(sender).pace_version != pace_version {
             self.refresh_pace(sender, now_ms);
@@ -372,7 +392,7 @@ impl Dispatch {
             "{id} does not wait in this lane"
         );
         // What only fails pays no pace.
-        if let Some(live) = live.filter(|_| !is_suspended) {
+        if let Some(live) = live.filter(|_| barred.is_none()) {
             let name = &self.carriers[usize::from(carrier.0)].policy.name;
             let cost = queue
                 .rate
@@ -389,10 +409,9 @@ impl Dispatch {
         } else {
             self.leave_head(sender, carrier, |_| {});
         }
-        if is_suspended {
-            Head::Suspended(id)
-        } else {
-            Head::Go(id)
+        match barred {
+            Some(why) => Head::Barred(id, why),
+            None => Head::Go(id),
         }
     }
 

@@ -67,6 +67,7 @@ use self::walk::Walk;
 use crate::directory::Directory;
 use crate::loads::Loads;
 use crate::metrics::Metrics;
+use crate::opt_outs::Lately;
 use crate::webhooks::{AuthToken, Job};
 
 /// Fixed bounds of the dispatcher.
@@ -272,6 +273,7 @@ pub struct Dispatch {
     directory: Arc<Directory>,
     loads: Arc<Loads>,
     metrics: Arc<Metrics>,
+    opt_outs: Arc<Lately>,
     limits: DispatchLimits,
     routes: Arc<Routes>,
     /// Messages up to here existed before this process started.
@@ -348,6 +350,7 @@ impl Dispatch {
             directory,
             loads,
             metrics,
+            opt_outs: Arc::default(),
             limits,
             limit_table: LimitTable::new(paces, routes.clone()),
             shared: SharedLimits::default(),
@@ -379,6 +382,11 @@ impl Dispatch {
             next_commit: 1,
             is_stopping: false,
         }
+    }
+
+    /// Sends nothing to whoever opts out from now on by this list.
+    pub fn obey(&mut self, opt_outs: Arc<Lately>) {
+        self.opt_outs = opt_outs;
     }
 
     /// Takes over what a former process left: which senders have messages waiting, and receipts

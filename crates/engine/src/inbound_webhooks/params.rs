@@ -31,6 +31,9 @@ pub(super) fn params(message: &Message, account: &Account, directory: &Directory
     if let Some(service) = message.service {
         params.push(("MessagingServiceSid", service.to_string().into()));
     }
+    if let Some(kind) = message.options.opt_out_type {
+        params.push(("OptOutType", kind.as_str().into()));
+    }
     if let Some(number) = from.strip_prefix(WHATSAPP_PREFIX) {
         params.extend([
             ("WaId", number.trim_start_matches('+').into()),

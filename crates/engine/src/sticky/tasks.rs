@@ -151,7 +151,7 @@ impl Sticky {
 
     fn repeat_inbound(&self, message: &Message, directory: &Directory) -> Result<()> {
         let owner = receive::owner(directory, &message.to);
-        let Some(member) = owner.and_then(|(_, member)| member) else {
+        let Some(member) = owner.and_then(|owner| owner.member) else {
             return Ok(());
         };
         let at_ms = time_of(message);

@@ -209,6 +209,10 @@ fn no_key_is_missing() {
         given_keys(&all["compliance"]),
         known_keys::<postrider_engine::Compliance>()
     );
+    assert_eq!(
+        given_keys(&all["opt_out"]),
+        known_keys::<postrider_core::opt_out::Wording>()
+    );
     assert_eq!(given_keys(&all["routes"][0]), known_keys::<Route>());
     assert_eq!(
         given_keys(&all["caps"][0]),

@@ -21,6 +21,8 @@ pub(crate) struct Route {
     pub(crate) carriers: Vec<String>,
     /// Segments per second of all that goes this way; 0 = no limit.
     pub(crate) rate: f64,
+    /// The network keeps an opt-out list of its own for toll-free numbers.
+    pub(crate) network_optout: bool,
 }
 
 /// The routing table over these carriers with their numbers. Names that are not among them are left
@@ -64,6 +66,7 @@ fn rows(route: &Route, carriers: &[(&Carrier, CarrierNo)]) -> impl Iterator<Item
         carriers,
         rate: Rate::per_second(route.rate),
         shares_rate,
+        has_opt_out: route.network_optout,
     };
     let is_for_whatsapp = matches!(route.sender, None | Some(SenderKind::WhatsApp));
     let whatsapp = numbers(Carrier::carries_whatsapp);
@@ -140,6 +143,7 @@ mod tests {
             sender: Some(SenderKind::Alpha),
             carriers: vec!["b".into(), "gone".into(), "a".into()],
             rate: 2.5,
+            network_optout: true,
         };
         let [a, b] = ["a", "b"].map(simulated);
         let carriers = [(&a, CarrierNo(4)), (&b, CarrierNo(1))];
@@ -150,6 +154,7 @@ mod tests {
             carriers: vec![1, 4],
             rate: Rate::per_second(2.5),
             shares_rate: false,
+            has_opt_out: true,
         };
         assert_eq!(table_of(&[route]), [expected]);
         assert_eq!(table_of(&[])[0].carriers, [4, 1]);

@@ -2,7 +2,7 @@
 
 use postrider_core::clock::Millis;
 use postrider_core::message::AccountNo;
-use postrider_core::opt_out::ListKey;
+use postrider_core::opt_out::{ChannelGroup, ListKey, Scope};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sid::Id;
 
@@ -53,9 +53,12 @@ impl OptOutStore for MemoryStore {
         Ok(events.iter().map(apply).collect())
     }
 
-    fn is_blocked(&self, key: &ListKey) -> Result<bool> {
-        let entry = self.records()?.opt_outs.entry(key);
-        Ok(entry.is_some_and(|entry| entry.last.is_blocked))
+    fn opted_out(&self, channels: ChannelGroup, user: PhoneNumber) -> Result<Vec<Scope>> {
+        let entries = self.records()?.opt_outs.entries().into_iter();
+        let of_user = entries.filter(|OptOutEntry { last, .. }| {
+            last.is_blocked && last.key.channels == channels && last.key.user == user
+        });
+        Ok(of_user.map(|entry| entry.last.key.scope).collect())
     }
 
     fn warm_up(&self) -> Result<()> {

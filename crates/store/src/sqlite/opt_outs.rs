@@ -42,7 +42,7 @@ pub(super) struct OptOuts {
 
 /// What is known of the entries without the file.
 enum Filter {
-    /// Nothing yet, but for these.
+    /// Nothing yet, but for these users.
     Cold(Vec<u128>),
     Warm(KeySet),
 }
@@ -77,10 +77,10 @@ impl OptOuts {
         Ok(answer)
     }
 
-    fn may_have(&self, key: &ListKey) -> bool {
+    fn may_have(&self, channels: ChannelGroup, user: PhoneNumber) -> bool {
         match &*self.filter.read() {
             Filter::Cold(_) => true,
-            Filter::Warm(keys) => keys.may_have(hash(key)),
+            Filter::Warm(users) => users.may_have(hash(channels, user)),
         }
     }
 
@@ -95,9 +95,10 @@ impl OptOuts {
         // Still under the writer's lock: what a filter in the making misses is noted before it counts.
         let mut filter = self.filter.write();
         for event in events {
+            let user = hash(event.key.channels, event.key.user);
             match &mut *filter {
-                Filter::Cold(news) => news.push(hash(&event.key)),
-                Filter::Warm(keys) => keys.add(hash(&event.key)),
+                Filter::Cold(news) => news.push(user),
+                Filter::Warm(users) => users.add(user),
             }
         }
         Ok(changed)
@@ -109,39 +110,44 @@ impl OptOutStore for OptOuts {
         self.write(events).about(&self.path)
     }
 
-    fn is_blocked(&self, key: &ListKey) -> Result<bool> {
-        if !self.may_have(key) {
-            return Ok(false);
+    fn opted_out(&self, channels: ChannelGroup, user: PhoneNumber) -> Result<Vec<Scope>> {
+        if !self.may_have(channels, user) {
+            return Ok(Vec::new());
         }
         self.read(|conn| {
             let mut select = conn.prepare_cached(
-                "SELECT is_blocked FROM entries WHERE user = ? AND channels = ? AND scope = ?",
+                "SELECT user, channels, scope FROM entries \
+                 WHERE user = ? AND channels = ? AND is_blocked",
             )?;
-            let found = select
-                .query_row(columns(key), |row| row.get(0))
-                .optional()?;
-            Ok(found.unwrap_or(false))
+            let of_user = (user.digits().cast_signed(), channels_column(channels));
+            let mut rows = select.query(of_user)?;
+            let mut scopes = Vec::new();
+            while let Some(row) = rows.next()? {
+                scopes.push(key(row, 0)?.scope);
+            }
+            Ok(scopes)
         })
     }
 
     fn warm_up(&self) -> Result<()> {
-        let keys = self.read(|conn| {
+        let users = self.read(|conn| {
             let count: i64 =
                 conn.query_row("SELECT count(*) FROM entries", (), |row| row.get(0))?;
-            let keys = KeySet::new(count.unsigned_abs() + HEADROOM);
+            let users = KeySet::new(count.unsigned_abs() + HEADROOM);
             let mut select = conn.prepare("SELECT user, channels, scope FROM entries")?;
             let mut rows = select.query(())?;
             while let Some(row) = rows.next()? {
-                keys.add(hash(&key(row, 0)?));
+                let key = key(row, 0)?;
+                users.add(hash(key.channels, key.user));
             }
-            Ok(keys)
+            Ok(users)
         })?;
         let mut filter = self.filter.write();
         if let Filter::Cold(news) = &*filter {
-            for key in news {
-                keys.add(*key);
+            for user in news {
+                users.add(*user);
             }
-            *filter = Filter::Warm(keys);
+            *filter = Filter::Warm(users);
         }
         Ok(())
     }
@@ -373,15 +379,18 @@ fn event(row: &Row<'_>) -> Result<OptOutEvent> {
 
 /// User, channels and scope.
 fn columns(key: &ListKey) -> (i64, i64, Vec<u8>) {
-    let channels = match key.channels {
-        ChannelGroup::Text => 1,
-        ChannelGroup::WhatsApp => 2,
-    };
     (
         key.user.digits().cast_signed(),
-        channels,
+        channels_column(key.channels),
         scope_column(key.scope),
     )
+}
+
+fn channels_column(channels: ChannelGroup) -> i64 {
+    match channels {
+        ChannelGroup::Text => 1,
+        ChannelGroup::WhatsApp => 2,
+    }
 }
 
 fn scope_column(scope: Scope) -> Vec<u8> {
@@ -421,10 +430,10 @@ fn key(row: &Row<'_>, first: usize) -> Result<ListKey> {
 }
 
 /// Two hashes of 64 bits. They are never stored, so they may differ from version to version.
-fn hash(key: &ListKey) -> u128 {
+fn hash(channels: ChannelGroup, user: PhoneNumber) -> u128 {
     let half = |which: u8| {
         let mut hasher = DefaultHasher::new();
-        (which, key).hash(&mut hasher);
+        (which, channels, user).hash(&mut hasher);
         u128::from(hasher.finish())
     };
     half(0) << 64 | half(1)

@@ -1,0 +1,80 @@
+//! Who opted out lately: all that a message in a queue can have missed since it was accepted.
+//!
+//! No message waits for longer than [`KEPT_MS`], so older opt-outs are not asked for there.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::RwLock;
+use postrider_core::clock::Millis;
+use postrider_core::opt_out::{ListKey, ListKeys};
+use postrider_core::validity::MAX_VALIDITY_PERIOD_S;
+use rustc_hash::FxHashMap;
+
+/// As long as a message may wait at most, and an hour more.
+const KEPT_MS: Millis = (MAX_VALIDITY_PERIOD_S as Millis + 3_600) * 1_000;
+
+/// Opt-outs of the last hours. Shared by whoever changes the list and whoever has messages waiting.
+#[derive(Debug, Default)]
+pub struct Lately {
+    /// Nearly always there is nobody to look for.
+    has_some: AtomicBool,
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// When they opted out.
+    blocked: FxHashMap<ListKey, Millis>,
+    /// With so many, those that are too old are dropped.
+    sweep_at: usize,
+}
+
+impl Lately {
+    /// With what a former process left.
+    pub(super) fn new(keys: Vec<ListKey>, now_ms: Millis) -> Self {
+        let lately = Self::default();
+        for key in keys {
+            lately.note(key, true, now_ms);
+        }
+        lately
+    }
+
+    /// What was changed before this instant does not matter.
+    pub(super) fn since(now_ms: Millis) -> Millis {
+        now_ms - KEPT_MS
+    }
+
+    pub fn note(&self, key: ListKey, is_blocked: bool, now_ms: Millis) {
+        let mut table = self.table.write();
+        if is_blocked {
+            table.sweep(now_ms);
+            table.blocked.insert(key, now_ms);
+        } else {
+            table.blocked.remove(&key);
+        }
+        self.has_some
+            .store(!table.blocked.is_empty(), Ordering::Release);
+    }
+
+    /// Whether anybody may have opted out since messages were accepted that wait now.
+    pub(crate) fn has_some(&self) -> bool {
+        self.has_some.load(Ordering::Acquire)
+    }
+
+    /// Whether one of a message's entries has come to block it.
+    pub(crate) fn blocks(&self, keys: &ListKeys) -> bool {
+        let table = self.table.read();
+        keys.iter().any(|key| table.blocked.contains_key(&key))
+    }
+}
+
+impl Table {
+    fn sweep(&mut self, now_ms: Millis) {
+        if self.blocked.len() < self.sweep_at.max(1_024) {
+            return;
+        }
+        self.blocked
+            .retain(|_, at_ms| *at_ms >= Lately::since(now_ms));
+        self.sweep_at = self.blocked.len() * 2;
+    }
+}
