@@ -34,7 +34,7 @@ pub struct OptOuts {
 }
 
 impl OptOuts {
-    pub(crate) fn open(store: Arc<dyn Store>, wording: Wording, now_ms: Millis) -> Result<Self> {
+    pub fn open(store: Arc<dyn Store>, wording: Wording, now_ms: Millis) -> Result<Self> {
         let lately = Lately::new(
             store.opt_outs().blocked_since(Lately::since(now_ms))?,
             now_ms,
@@ -48,7 +48,7 @@ impl OptOuts {
     }
 
     /// For whoever has messages waiting.
-    pub(crate) fn lately(&self) -> Arc<Lately> {
+    pub fn lately(&self) -> Arc<Lately> {
         self.lately.clone()
     }
 

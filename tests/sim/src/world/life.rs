@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use postrider_core::clock::Clock as _;
+use postrider_core::opt_out::Wording;
 use postrider_engine::accept::Acceptor;
 use postrider_engine::dispatch::{Dispatch, DispatchLimits, callback_job};
 use postrider_engine::ids::IdGenerator;
 use postrider_engine::loads::Loads;
 use postrider_engine::secrets::Vault;
 use postrider_engine::webhooks::{self, Scheduler};
-use postrider_engine::{Alerts, Caps, Directory, Limits, Metrics, Sticky};
+use postrider_engine::{Alerts, Caps, Directory, Limits, Metrics, OptOuts, Sticky};
 use postrider_store::Store as _;
 use rand::RngCore as _;
 
@@ -99,6 +100,9 @@ impl World {
             store.parked().expect("the store reads"),
             now_ms,
         );
+        let opt_outs = OptOuts::open(store.clone(), Wording::default(), now_ms);
+        let opt_outs = opt_outs.expect("the store reads");
+        dispatch.obey(opt_outs.lately());
         let sticky = Sticky::open(store.clone(), &directory, now_ms).expect("the store reads");
         let alerts = Alerts::new(
             self.clock.clone(),
@@ -123,6 +127,7 @@ impl World {
             alerts: Arc::new(alerts),
             compliance: ArcSwap::default(),
             caps: Caps::default(),
+            opt_outs,
         };
         self.process = Some(Process {
             store,
