@@ -21,8 +21,9 @@ use std::path::Path;
 use postrider_core::cap::CapRule;
 use postrider_core::country::Country;
 use postrider_core::pacing::PaceSettings;
+use postrider_core::serde_unique_keys;
 use postrider_engine::coverage::{Countries, Mms};
-use postrider_engine::{Compliance, Limits, networks, webhooks};
+use postrider_engine::{Compliance, Limits, QueueSeconds, networks, webhooks};
 use serde::Deserialize;
 
 pub(crate) use self::carriers::Carrier;
@@ -43,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     pub(crate) networks: networks::Config,
     pub(crate) mms: Mms,
+    #[serde(deserialize_with = "serde_unique_keys::read")]
     pub(crate) countries: Countries,
     pub(crate) pace: PaceSettings,
     pub(crate) caps: Vec<CapRule>,
@@ -351,6 +353,24 @@ mod tests {
             (
                 "[[routes]]\ncarriers = []",
                 "routes[0].carriers: is empty, expected the names of one or more carriers",
+            ),
+            (
+                "[pace.account_by_sid]\nAC0123456789abcdef0123456789abcdef = 1\n\
+                 ac0123456789ABCDEF0123456789abcdef = 2",
+                "pace.account_by_sid: AC0123456789abcdef0123456789abcdef and \
+                 ac0123456789ABCDEF0123456789abcdef are the same; give it once",
+            ),
+            (
+                "[pace.account_by_sid]\nAC1 = 1",
+                "pace.account_by_sid: expected a SID: AC followed by 32 hexadecimal digits",
+            ),
+            (
+                "[pace.long_code_by_country]\nDE = 1\nFR = 1\nde = 2",
+                "pace.long_code_by_country: DE and de are the same; give it once",
+            ),
+            (
+                "[countries.ae]\nalpha_sender = \"yes\"\n[countries.AE]\nalpha_sender = \"no\"",
+                "countries: AE and ae are the same; give it once",
             ),
             (
                 "[[routes]]\ndestination = \"US\"\ncarriers = [\"simulator\"]",
