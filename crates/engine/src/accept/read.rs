@@ -201,16 +201,22 @@ fn check_usable(from: &SenderAddress, status: SenderStatus) -> Result<(), Fault>
     Err(Fault::because(ErrorCode::FromCannotReachTo, text))
 }
 
-/// `From` and the service. A service's SID given as `From` means the service.
+/// `From` and the service. A service's SID given as `From` means the service, in whichever case either is
+/// written.
 pub(super) fn sender_parameters(
     request: &CreateMessage,
 ) -> Result<(Option<&str>, Option<&str>), Fault> {
     let from = request.from.as_deref();
     let service = request.messaging_service.as_deref();
+    let sid = |text: &str| text.parse::<ServiceSid>().ok();
     match (from, service) {
         (None, None) => Err(ErrorCode::MissingFrom.into()),
-        (Some(from), None) if from.parse::<ServiceSid>().is_ok() => Ok((None, Some(from))),
-        (Some(from), Some(service)) if from == service => Ok((None, Some(service))),
+        (Some(from), None) if sid(from).is_some() => Ok((None, Some(from))),
+        (Some(from), Some(service))
+            if from == service || sid(from).is_some_and(|from| sid(service) == Some(from)) =>
+        {
+            Ok((None, Some(service)))
+        }
         (from, service) => Ok((from, service)),
     }
 }

@@ -70,9 +70,11 @@ async fn a_sender_named_beside_a_service_is_shown_at_once() {
         ("SendAt", "2026-01-01T10:00:00Z"),
     ];
     // Columns: From, as it is shown.
+    let in_other_case = service.to_ascii_lowercase();
     for (from, shown) in [
         ("(415) 555-0101", json!("+14155550101")),
         (service.as_str(), Value::Null),
+        (&in_other_case, Value::Null),
     ] {
         let fields = [
             ("To", TO),
