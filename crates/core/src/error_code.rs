@@ -326,11 +326,11 @@ error_codes! {
         "The 'From' sender belongs to another account. Use that account's credentials, or a sender of your own.";
     21661 FromWithoutSms 400 error page "'From' cannot send SMS"
         "The 'From' sender is not enabled for SMS.";
-    21664 FallbackFromWithFrom 400 error - "FallbackFrom together with From"
+    21664 FallbackFromWithFrom 400 error page "FallbackFrom together with From"
         "'FallbackFrom' cannot be combined with 'From'. Give only one of them.";
-    21666 FallbackFromWithoutService 400 error - "FallbackFrom without a Messaging Service"
+    21666 FallbackFromWithoutService 400 error page "FallbackFrom without a Messaging Service"
         "'FallbackFrom' needs a 'MessagingServiceSid'.";
-    21667 FallbackFromWithoutRcs 400 error - "FallbackFrom without an RCS sender"
+    21667 FallbackFromWithoutRcs 400 error page "FallbackFrom without an RCS sender"
         "'FallbackFrom' needs an RCS sender in the Messaging Service.";
 
     // Messaging Services and their sender pools.

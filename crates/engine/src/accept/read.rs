@@ -40,6 +40,9 @@ impl Acceptor {
             .map(|sid| self.read_service(account, sid))
             .transpose()?;
         let from = from.map(read_from).transpose()?;
+        if request.fallback_from.is_some() {
+            return Err(refuse_fallback(from.as_ref(), service.as_deref()).into());
+        }
         match (&from, &service) {
             (Some(from), None) => self.check_from(account, from, &to)?,
             (Some(from), Some(service)) => self.check_member(service, from, &to)?,
@@ -189,6 +192,16 @@ impl Acceptor {
             service.map(|service| service.validity_period_s),
             self.limits.max_validity_period,
         )?)
+    }
+}
+
+/// `FallbackFrom` names who sends an SMS where RCS fails. There are no RCS senders yet, so that it is
+/// wrong whatever it says.
+fn refuse_fallback(from: Option<&SenderAddress>, service: Option<&Service>) -> ErrorCode {
+    match (service, from) {
+        (None, _) => ErrorCode::FallbackFromWithoutService,
+        (Some(_), Some(_)) => ErrorCode::FallbackFromWithFrom,
+        (Some(_), None) => ErrorCode::FallbackFromWithoutRcs,
     }
 }
 
