@@ -273,7 +273,7 @@ error_codes! {
     21604 MissingTo 400 error page "'To' is missing"
         "A message needs a recipient. Give its number as 'To'.";
     21606 FromCannotReachTo 400 error page "'From' cannot send to this destination"
-        "The 'From' sender cannot send messages to this recipient. Use a sender that reaches its country.";
+        "The 'From' sender cannot send messages to this recipient: it does not reach its country, or may not be used at present.";
     21608 RecipientNotVerified 400 error - "Recipient not on the allow-list"
         "This account may only send to the numbers on its allow-list.";
     21609 InvalidStatusCallback 400 error page "Invalid StatusCallback"
