@@ -230,7 +230,7 @@ impl PaceSettings {
         let per_second = match kind {
             SenderKind::LongCode => self.long_code(country),
             SenderKind::TollFree => {
-                // Those of +1 are of no country, and count as the US's.
+                // Those of +800 are of no country, and count as the US's.
                 let plain = self.long_code(country.or(Some(Country::US)));
                 let rates = [self.toll_free, plain].map(Rate::per_second);
                 return SenderRate::new(rates[0], rates[1]);
