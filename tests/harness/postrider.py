@@ -43,6 +43,12 @@ class Postrider:
             "[webhooks]\nallow_private_networks = true\n\n" + config
         )
 
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
     def start(self):
         """Starts, or starts again on the same data and port, and waits until it is ready."""
         binary = pathlib.Path(os.environ.get("POSTRIDER_BIN", ROOT / "target/release/postrider"))

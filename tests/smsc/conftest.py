@@ -29,9 +29,8 @@ def smsc(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory, smsc):
     config = CONFIG + smsc.carrier(sessions=2)
-    postrider = Postrider(tmp_path_factory.mktemp("postrider"), config).start()
-    yield postrider
-    postrider.stop()
+    with Postrider(tmp_path_factory.mktemp("postrider"), config) as postrider:
+        yield postrider
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ pub const MEDIA_MAX: usize = 10;
 pub struct CreateMessage {
     pub to: Option<String>,
     pub from: Option<String>,
+    pub fallback_from: Option<String>,
     pub messaging_service: Option<String>,
     pub body: Option<String>,
     pub media_urls: Vec<String>,

@@ -273,7 +273,7 @@ error_codes! {
     21604 MissingTo 400 error page "'To' is missing"
         "A message needs a recipient. Give its number as 'To'.";
     21606 FromCannotReachTo 400 error page "'From' cannot send to this destination"
-        "The 'From' sender cannot send messages to this recipient. Use a sender that reaches its country.";
+        "The 'From' sender cannot send messages to this recipient: it does not reach its country, or may not be used at present.";
     21608 RecipientNotVerified 400 error - "Recipient not on the allow-list"
         "This account may only send to the numbers on its allow-list.";
     21609 InvalidStatusCallback 400 error page "Invalid StatusCallback"
@@ -326,11 +326,11 @@ error_codes! {
         "The 'From' sender belongs to another account. Use that account's credentials, or a sender of your own.";
     21661 FromWithoutSms 400 error page "'From' cannot send SMS"
         "The 'From' sender is not enabled for SMS.";
-    21664 FallbackFromWithFrom 400 error - "FallbackFrom together with From"
+    21664 FallbackFromWithFrom 400 error page "FallbackFrom together with From"
         "'FallbackFrom' cannot be combined with 'From'. Give only one of them.";
-    21666 FallbackFromWithoutService 400 error - "FallbackFrom without a Messaging Service"
+    21666 FallbackFromWithoutService 400 error page "FallbackFrom without a Messaging Service"
         "'FallbackFrom' needs a 'MessagingServiceSid'.";
-    21667 FallbackFromWithoutRcs 400 error - "FallbackFrom without an RCS sender"
+    21667 FallbackFromWithoutRcs 400 error page "FallbackFrom without an RCS sender"
         "'FallbackFrom' needs an RCS sender in the Messaging Service.";
 
     // Messaging Services and their sender pools.

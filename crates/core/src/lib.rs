@@ -5,6 +5,7 @@
 //! order in which a message meets them.
 
 mod serde_as_text;
+pub mod serde_unique_keys;
 
 pub mod clock;
 pub mod sid;

@@ -13,6 +13,7 @@ use crate::clock::Millis;
 use crate::country::Country;
 use crate::select::SenderKind;
 use crate::sender_rate::{Cost, SenderRate};
+use crate::serde_unique_keys;
 use crate::shared_pace::{Campaign, DestinationPace};
 use crate::sid::AccountSid;
 
@@ -183,6 +184,7 @@ pub struct PaceSettings {
     /// Long codes everywhere. When absent, 1 in the US and Canada and 10 elsewhere.
     pub long_code: Option<f64>,
     /// Long codes of single countries, before `long_code`.
+    #[serde(deserialize_with = "serde_unique_keys::read")]
     pub long_code_by_country: BTreeMap<Country, f64>,
     /// To the US and Canada; elsewhere as a long code.
     pub toll_free: f64,
@@ -194,6 +196,7 @@ pub struct PaceSettings {
     /// All messages of one account, whoever sends them; 0 = no limit.
     pub account: f64,
     /// Of single accounts, before `account`.
+    #[serde(deserialize_with = "serde_unique_keys::read")]
     pub account_by_sid: BTreeMap<AccountSid, f64>,
     /// Limits that the senders of some services share, by name.
     pub campaigns: BTreeMap<String, Campaign>,
@@ -227,7 +230,7 @@ impl PaceSettings {
         let per_second = match kind {
             SenderKind::LongCode => self.long_code(country),
             SenderKind::TollFree => {
-                // Those of +1 are of no country, and count as the US's.
+                // Those of +800 are of no country, and count as the US's.
                 let plain = self.long_code(country.or(Some(Country::US)));
                 let rates = [self.toll_free, plain].map(Rate::per_second);
                 return SenderRate::new(rates[0], rates[1]);

@@ -160,6 +160,12 @@ impl PhoneNumber {
         }
     }
 
+    /// A toll-free number of +1. The US and Canada share these, so that its owner must say whose it is;
+    /// [`PhoneNumber::country`] takes it for one of the US.
+    pub fn is_shared_toll_free(self) -> bool {
+        self.kind() == NumberKind::TollFree && self.country() == Some(Country::US)
+    }
+
     pub fn kind(self) -> NumberKind {
         let Some(number) = plan::split(self.0) else {
             return NumberKind::Unknown;

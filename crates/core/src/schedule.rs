@@ -6,6 +6,7 @@
 //! (<https://www.twilio.com/docs/messaging/features/message-scheduling>).
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
 
 use crate::clock::Millis;
 use crate::error_code::ErrorCode;
@@ -89,12 +90,22 @@ pub fn send_at(
 }
 
 /// ISO 8601 with `Z` or an offset. A local time without either is refused: a guess at its time zone
-/// would be hours off.
+/// would be hours off. The calendar goes on beyond the last [`Timestamp`], which is as far away.
 fn parse(text: &str) -> Option<Millis> {
-    text.trim()
-        .parse::<Timestamp>()
-        .ok()
-        .map(Timestamp::as_millisecond)
+    let text = text.trim();
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Some(timestamp.as_millisecond());
+    }
+    let pieces = Pieces::parse(text).ok()?;
+    pieces.time()?;
+    pieces.to_numeric_offset()?;
+    let is_past = pieces.date().year() < 0;
+    let end = if is_past {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Some(end.as_millisecond())
 }
 
 /// What to do with a scheduled message.
@@ -203,6 +214,29 @@ mod tests {
             "",
         ] {
             assert_eq!(ask(wrong), Err(35114), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_at_the_calendars_end_is_too_far_away() {
+        let ask = |text| ask(Some("fixed"), Some(text));
+        for far in [
+            "9999-12-30T00:00:00Z",
+            "9999-12-31T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59-23:00",
+            "-009999-01-01T00:00:00Z",
+            "-009999-01-01T00:00:00+23:00",
+        ] {
+            assert_eq!(ask(far), Err(35115), "{far}");
+        }
+        for wrong in [
+            "9999-12-31",
+            "9999-12-31T00:00:00",
+            "9999-12-32T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+        ] {
+            assert_eq!(ask(wrong), Err(35114), "{wrong}");
         }
     }
 

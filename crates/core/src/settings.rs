@@ -223,8 +223,18 @@ pub struct IncomingNumber {
     /// Segments per second of this one sender; `None` = the default of its kind, 0 = no limit.
     #[serde(default)]
     pub pace: Option<f64>,
+    /// Of a toll-free number of +1 that serves Canada: its digits don't tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
     pub created_ms: Millis,
     pub updated_ms: Millis,
+}
+
+impl IncomingNumber {
+    /// Where it is at home.
+    pub fn country(&self) -> Option<Country> {
+        self.country.or_else(|| self.number.country())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

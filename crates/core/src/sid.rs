@@ -105,6 +105,15 @@ impl fmt::Debug for Id {
     }
 }
 
+/// A text that has the form of a SID, of whatever kind, as SIDs are printed; `None` if it has not. For who
+/// compares texts that callers may write in either case.
+pub fn spelled(text: &str) -> Option<String> {
+    let (prefix, _) = text.split_at_checked(2)?;
+    let has_prefix = prefix.bytes().all(|b| b.is_ascii_alphabetic());
+    let id = Id::parse_behind(prefix, text).filter(|_| has_prefix)?;
+    Some(format!("{}{id}", prefix.to_ascii_uppercase()))
+}
+
 /// A text that is not a SID of the wanted kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a SID: {prefix} followed by 32 hexadecimal digits")]
@@ -277,6 +286,30 @@ mod tests {
         }
         let sid: MessageSid = "mm0123456789ABCDEF0123456789abcdef".parse().unwrap();
         assert_eq!(sid.to_string(), "MM0123456789abcdef0123456789abcdef");
+    }
+
+    #[test]
+    fn a_sid_of_any_kind_is_spelled_as_it_is_printed() {
+        let printed = "MG0123456789abcdef0123456789abcdef";
+        for text in [
+            printed,
+            "mg0123456789ABCDEF0123456789abcdef",
+            "Mg0123456789abcdef0123456789ABCDEF",
+        ] {
+            assert_eq!(spelled(text).as_deref(), Some(printed), "{text}");
+        }
+        for text in [
+            "",
+            "MG",
+            "Messages",
+            "120123456789abcdef0123456789abcdef",
+            "MG0123456789abcdef0123456789abcde",
+            "MG0123456789abcdef0123456789abcdeg",
+            "MG0123456789abcdef0123456789abcdef.json",
+            "+14155550199",
+        ] {
+            assert_eq!(spelled(text), None, "{text}");
+        }
     }
 
     #[test]

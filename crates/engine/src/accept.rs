@@ -248,6 +248,8 @@ impl Acceptor {
             Err(code) => {
                 message.status = Status::Failed;
                 message.error = Some(code);
+                // Who was named stays on record, though it sent nothing.
+                message.from = draft.from.as_ref().map(|from| from.to_string().into());
             }
         }
         if draft.service.is_some() && message.status_callback.is_some() {

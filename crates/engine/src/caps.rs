@@ -160,11 +160,12 @@ impl Caps {
     fn cap(&self, directory: &Directory, sender: &Sender) -> Option<DailyCap> {
         let kind = kind_of(&sender.address);
         let country = match &sender.address {
-            // Those of +1 are of no country, and count as the US's.
+            // Those of +800 are of no country, and count as the US's.
             SenderAddress::Number(number) if kind == SenderKind::TollFree => {
-                number.country().or(Some(Country::US))
+                directory.country_of(*number).or(Some(Country::US))
             }
-            SenderAddress::Number(number) | SenderAddress::WhatsApp(number) => number.country(),
+            SenderAddress::Number(number) => directory.country_of(*number),
+            SenderAddress::WhatsApp(number) => number.country(),
             SenderAddress::ShortCode(_) => directory.short_code_of(sender.no).map(|it| it.country),
             SenderAddress::Alpha(_) => None,
         };

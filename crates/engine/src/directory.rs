@@ -227,6 +227,12 @@ impl Directory {
             .cloned()
     }
 
+    /// Where a number is at home, by its owner's word if there is one.
+    pub fn country_of(&self, number: PhoneNumber) -> Option<Country> {
+        let entry = self.number_by_digits(number);
+        entry.map_or_else(|| number.country(), |entry| entry.country())
+    }
+
     pub fn numbers_of(&self, account: AccountSid) -> Vec<Arc<IncomingNumber>> {
         let tables = self.tables.read();
         tables

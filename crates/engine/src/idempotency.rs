@@ -290,12 +290,12 @@ impl First {
 #[cfg(test)]
 mod tests {
     use postrider_core::message::SenderNo;
-    use postrider_core::pacing::PaceSettings;
-    use postrider_core::select::SenderKind;
+    use postrider_core::sender_rate::SenderRate;
     use postrider_store::Store;
     use postrider_store::memory::MemoryStore;
 
     use super::*;
+    use crate::loads::QueueBound;
     use crate::testing::engine_over;
 
     fn request(key: u8) -> Repeatable {
@@ -373,15 +373,18 @@ mod tests {
         let main = engine.create_main_account(None, None, "Main").await;
         let (main, _) = main.unwrap();
         let sender = SenderNo(1);
-        let rate = || PaceSettings::default().rate(SenderKind::LongCode, None);
+        let bound = QueueBound {
+            rate: SenderRate::UNLIMITED,
+            queue_ms: 0,
+        };
         let loads = &engine.shared.acceptor.loads;
         let is_known = || {
             let mut is_known = true;
             let find = || {
                 is_known = false;
-                rate()
+                bound
             };
-            loads.with(|table| table.rate(sender, find));
+            loads.with(|table| table.bound(sender, find));
             is_known
         };
         is_known();

@@ -69,7 +69,7 @@ pub use coverage::Coverage;
 pub use directory::Directory;
 pub use idempotency::{Begun, Once};
 pub use in_hand::{InHand, Place};
-pub use limits::Limits;
+pub use limits::{Limits, QueueSeconds};
 pub use messages::Created;
 pub use metrics::Metrics;
 pub use opt_outs::{Lately, OptOuts};

@@ -12,8 +12,13 @@ use postrider_core::text::SEGMENTS_MAX;
 use crate::change_log::ChangeLog;
 use crate::rankings::Rankings;
 
-/// What a sender's queue holds: ten hours at its own rate.
-const QUEUE_MS: u64 = 36_000 * 1_000;
+/// How fast a sender's queue is worked off, and how much it holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QueueBound {
+    pub rate: SenderRate,
+    /// It holds what goes in so long.
+    pub queue_ms: u64,
+}
 
 /// Loads of all senders.
 #[derive(Default)]
@@ -44,7 +49,7 @@ pub struct Load {
     /// The queue does not fit its window in memory: new messages wait on disk.
     pub is_backlogged: bool,
     /// `None` until first asked for, and after settings changed.
-    rate: Option<SenderRate>,
+    bound: Option<QueueBound>,
 }
 
 impl Loads {
@@ -55,7 +60,7 @@ impl Loads {
     /// Settings changed: rates are asked for again.
     pub fn forget_rates(&self) {
         self.with(|table| {
-            table.loads.iter_mut().for_each(|load| load.rate = None);
+            table.loads.iter_mut().for_each(|load| load.bound = None);
             table.rankings.clear();
         });
     }
@@ -90,9 +95,9 @@ impl LoadTable {
         self.changes.note(sender);
     }
 
-    /// The sender's rate, from the table or else from `find`.
-    pub fn rate(&mut self, sender: SenderNo, find: impl FnOnce() -> SenderRate) -> SenderRate {
-        *self.get_mut(sender).rate.get_or_insert_with(find)
+    /// The bound of the sender's queue, from the table or else from `find`.
+    pub fn bound(&mut self, sender: SenderNo, find: impl FnOnce() -> QueueBound) -> QueueBound {
+        *self.get_mut(sender).bound.get_or_insert_with(find)
     }
 
     /// Takes a place in the sender's queue.
@@ -136,11 +141,11 @@ impl Load {
         }
     }
 
-    /// Whether `segments` more do not fit the queue (ten hours of the sender's rate).
+    /// Whether `segments` more do not fit the queue.
     pub fn is_full(&self, segments: u16, zone: Zone) -> bool {
         let queued = self.queued().plus(segments, zone);
-        self.rate
-            .is_some_and(|rate| rate.drain_ms(queued) > QUEUE_MS)
+        self.bound
+            .is_some_and(|bound| bound.rate.drain_ms(queued) > bound.queue_ms)
     }
 
     /// Whether there is a message that might not fit.
@@ -152,7 +157,8 @@ impl Load {
 
     /// How long the queue takes to drain, in milliseconds.
     pub fn drain_ms(&self) -> u64 {
-        self.rate.map_or(0, |rate| rate.drain_ms(self.queued()))
+        self.bound
+            .map_or(0, |bound| bound.rate.drain_ms(self.queued()))
     }
 }
 
@@ -162,6 +168,13 @@ mod tests {
     use postrider_core::select::SenderKind;
 
     use super::*;
+
+    fn ten_hours_at(rate: SenderRate) -> QueueBound {
+        QueueBound {
+            rate,
+            queue_ms: 36_000_000,
+        }
+    }
 
     /// Counting takes a while, and the work does not wait for it.
     #[test]
@@ -182,7 +195,7 @@ mod tests {
         let sender = SenderNo(0);
         let mut table = LoadTable::default();
         let tolls = PaceSettings::default().rate(SenderKind::TollFree, None);
-        table.rate(sender, || tolls);
+        table.bound(sender, || ten_hours_at(tolls));
         // Ten hours at three a second, but one a second elsewhere.
         for _ in 0..35_999 {
             table.reserve(sender, 1, Zone::Elsewhere);
@@ -210,9 +223,8 @@ mod tests {
     fn far_segments_that_were_not_counted_in_are_not_missed() {
         let sender = SenderNo(0);
         let mut table = LoadTable::default();
-        table.rate(sender, || {
-            SenderRate::new(Rate::per_second(3.0), Rate::per_second(1.0))
-        });
+        let rate = SenderRate::new(Rate::per_second(3.0), Rate::per_second(1.0));
+        table.bound(sender, || ten_hours_at(rate));
         table.take_over(sender, 3);
         table.reserve(sender, 6, Zone::Elsewhere);
         table.release(sender, 3, Zone::Elsewhere);

@@ -17,7 +17,7 @@ pub fn rate_of(directory: &Directory, paces: &PaceSettings, sender: SenderNo) ->
         return SenderRate::everywhere(Rate::per_second(own));
     }
     let country = match &sender.address {
-        SenderAddress::Number(number) => number.country(),
+        SenderAddress::Number(number) => directory.country_of(*number),
         SenderAddress::ShortCode(_) | SenderAddress::Alpha(_) | SenderAddress::WhatsApp(_) => None,
     };
     paces.rate(kind_of(&sender.address), country)

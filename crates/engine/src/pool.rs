@@ -8,6 +8,7 @@ use postrider_core::settings::{ChannelSender, IncomingNumber, ShortCodeEntry};
 
 pub(crate) fn of_number(number: &IncomingNumber, position: u64) -> PoolSender {
     PoolSender {
+        country: number.country(),
         is_usable: number.status.is_usable(),
         ..PoolSender::number(number.sender, number.number, number.capabilities, position)
     }

@@ -323,9 +323,10 @@ impl Engine {
         self.shared.acceptor.coverage.store(Arc::new(coverage));
     }
 
-    /// Replaces what the operator wants of senders, from the next message on.
-    pub fn comply(&self, compliance: Compliance) {
-        self.shared.acceptor.compliance.store(Arc::new(compliance));
+    /// Replaces what the operator wants of senders, from the next message on. Returns what it was.
+    pub fn comply(&self, compliance: Compliance) -> Arc<Compliance> {
+        let compliance = Arc::new(compliance);
+        self.shared.acceptor.compliance.swap(compliance)
     }
 
     /// Replaces routes, carriers and paces without touching what is in flight; returns once they are in

@@ -295,6 +295,7 @@ impl Shell {
             level: Some(failure.level),
             resource: Some(failure.message.to_string().into()),
             service: failure.service,
+            text: failure.text.clone(),
             ..Details::default()
         });
     }

@@ -16,14 +16,16 @@ mod sections;
 mod setting;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use postrider_core::cap::CapRule;
 use postrider_core::country::Country;
 use postrider_core::opt_out::Wording;
 use postrider_core::pacing::PaceSettings;
+use postrider_core::serde_unique_keys;
 use postrider_engine::coverage::{Countries, Mms};
-use postrider_engine::{Compliance, Limits, networks, webhooks};
+use postrider_engine::{Compliance, Limits, QueueSeconds, networks, webhooks};
 use serde::Deserialize;
 
 pub(crate) use self::carriers::Carrier;
@@ -44,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     pub(crate) networks: networks::Config,
     pub(crate) mms: Mms,
+    #[serde(deserialize_with = "serde_unique_keys::read")]
     pub(crate) countries: Countries,
     pub(crate) pace: PaceSettings,
     pub(crate) caps: Vec<CapRule>,
@@ -202,12 +205,33 @@ fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
             1..=10_000_000,
         ),
     ];
-    for (key, given, range) in ranges {
+    let mut check = |key: &str, given: u64, range: RangeInclusive<u64>, section: Option<&str>| {
         if !range.contains(&given) {
             let (least, most) = range.into_inner();
             let text = format!("given {given}, expected {least} to {most}");
-            problems.push(Problem::at(key, text).within("limits"));
+            let problem = Problem::at(key, text);
+            let problem = section.into_iter().fold(problem, Problem::within);
+            problems.push(problem.within("limits"));
         }
+    };
+    for (key, given, range) in ranges {
+        check(key, given, range, None);
+    }
+    let QueueSeconds {
+        long_code,
+        toll_free,
+        short_code,
+        alpha,
+        whatsapp,
+    } = limits.queue_seconds;
+    for (key, given) in [
+        ("long_code", long_code),
+        ("toll_free", toll_free),
+        ("short_code", short_code),
+        ("alpha", alpha),
+        ("whatsapp", whatsapp),
+    ] {
+        check(key, given.into(), 1..=36_000, Some("queue_seconds"));
     }
 }
 
@@ -270,6 +294,18 @@ mod tests {
                 "limits.retention_days: given 3, expected 7 to 400",
             ),
             (
+                "limits.queue_seconds.whatsapp = 0",
+                "limits.queue_seconds.whatsapp: given 0, expected 1 to 36000",
+            ),
+            (
+                "limits.queue_seconds.alpha = 36001",
+                "limits.queue_seconds.alpha: given 36001, expected 1 to 36000",
+            ),
+            (
+                "limits.queue_seconds.short_cod = 1",
+                "limits.queue_seconds.short_cod: there is no such key; did you mean `short_code`?",
+            ),
+            (
                 "pace.alpha = -1",
                 "pace.alpha: given -1, expected segments per second, 0 for no limit",
             ),
@@ -328,6 +364,24 @@ mod tests {
                 "[pace.campaigns.a]\nservices = [\"MG0123456789abcdef0123456789abcdef\"]\n\
                  [pace.campaigns.b]\nservices = [\"MG0123456789abcdef0123456789abcdef\"]",
                 "pace.campaigns.b.services: MG0123456789abcdef0123456789abcdef is in campaign a already",
+            ),
+            (
+                "[pace.account_by_sid]\nAC0123456789abcdef0123456789abcdef = 1\n\
+                 ac0123456789ABCDEF0123456789abcdef = 2",
+                "pace.account_by_sid: AC0123456789abcdef0123456789abcdef and \
+                 ac0123456789ABCDEF0123456789abcdef are the same; give it once",
+            ),
+            (
+                "[pace.account_by_sid]\nAC1 = 1",
+                "pace.account_by_sid: expected a SID: AC followed by 32 hexadecimal digits",
+            ),
+            (
+                "[pace.long_code_by_country]\nDE = 1\nFR = 1\nde = 2",
+                "pace.long_code_by_country: DE and de are the same; give it once",
+            ),
+            (
+                "[countries.ae]\nalpha_sender = \"yes\"\n[countries.AE]\nalpha_sender = \"no\"",
+                "countries: AE and ae are the same; give it once",
             ),
             (
                 "[[routes]]\nrate = -1\ncarriers = [\"simulator\"]",

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use postrider_carriers::CarrierNo;
 use postrider_core::route::Routes;
-use postrider_engine::Coverage;
 use postrider_engine::runtime::Reconfiguration;
+use postrider_engine::{Compliance, Coverage};
 
 use crate::cli::Source;
 use crate::config::{self, Config};
@@ -63,7 +63,7 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
     };
     postrider.engine.reconfigure(reconfiguration).await;
     postrider.engine.cover(coverage);
-    postrider.engine.comply(wanted.compliance);
+    let former = postrider.engine.comply(wanted.compliance);
     let was_retired = |index: usize| postrider.places.get(index).is_some_and(|p| p.is_retired);
     let names = |is_meant: &dyn Fn(usize, &Place) -> bool| {
         let meant = places.iter().enumerate();
@@ -77,6 +77,12 @@ async fn take(wanted: &Config, postrider: &mut Postrider) -> anyhow::Result<()> 
         retired = names(&|index, place| place.is_retired && !was_retired(index)),
         "carriers, routes and paces are reloaded"
     );
+    if *former != wanted.compliance {
+        let Compliance {
+            refuse_unregistered_alpha,
+        } = wanted.compliance;
+        tracing::info!(refuse_unregistered_alpha, "[compliance] is reloaded");
+    }
     let mut running = places.iter().filter(|place| !place.is_retired);
     let simulator = running.find_map(|place| place.simulator.clone());
     match (&postrider.control, simulator) {

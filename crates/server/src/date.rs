@@ -83,6 +83,9 @@ fn civil(at_ms: Millis) -> DateTime {
     }
 }
 
+/// Years have four digits. An earlier one would have a sign, and is a slip of whoever wrote it.
+const YEAR_0: DateTime = DateTime::constant(0, 1, 1, 0, 0, 0, 0);
+
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// The instant at which clocks of UTC show this.
@@ -113,10 +116,11 @@ impl Span {
         }
         let at_ms = iso8601_ms(text).or_else(|| rfc2822_ms(text))?;
         let start_ms = at_ms.div_euclid(SECOND_MS) * SECOND_MS;
-        Some(Self {
+        let second = Self {
             start_ms,
             end_ms: start_ms + SECOND_MS,
-        })
+        };
+        (start_ms >= utc_ms(YEAR_0)?).then_some(second)
     }
 
     /// The UTC day it begins, if it is midnight: SDKs send a date as `2026-11-24T00:00:00Z`.
@@ -247,10 +251,30 @@ mod tests {
         ] {
             assert_eq!(Span::parse(text), Some(expected), "{text}");
         }
-        // An offset may lead beyond either end.
+        // An offset may lead beyond the end.
         assert!(Span::parse("9999-12-31T23:59:59-23:00").is_some());
-        assert!(Span::parse("0000-01-01").is_some());
-        assert!(Span::parse("-009999-01-01T00:00:00+23:00").is_some());
+    }
+
+    #[test]
+    fn the_calendar_begins_with_the_year_0() {
+        let first_second = Span {
+            start_ms: -62_167_219_200_000,
+            end_ms: -62_167_219_199_000,
+        };
+        assert_eq!(Span::parse("0000-01-01T00:00:00Z"), Some(first_second));
+        assert_eq!(
+            Span::parse("0000-01-01").map(|day| day.start_ms),
+            Some(first_second.start_ms)
+        );
+        for before in [
+            "-000001-12-31",
+            "-000001-12-31T23:59:59Z",
+            "-009999-01-01T00:00:00+23:00",
+            "-002026-11-24T09:05:00Z",
+            "0000-01-01T00:00:00+01:00",
+        ] {
+            assert_eq!(Span::parse(before), None, "{before}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable};
 use postrider_core::settings::Account;
+use postrider_core::sid;
 use postrider_engine::Begun;
 use sha2::{Digest as _, Sha256};
 
@@ -146,7 +147,10 @@ fn fingerprint(
     for (index, segment) in path.iter().enumerate() {
         let is_last = index + 1 == path.len();
         let name = segment.strip_suffix(".json").filter(|_| is_last);
-        part(&mut digest, name.unwrap_or(segment).as_bytes());
+        let name = name.unwrap_or(segment);
+        // Read in either case, so either is the same resource.
+        let sid = sid::spelled(name);
+        part(&mut digest, sid.as_deref().unwrap_or(name).as_bytes());
     }
     if body_type(product, path) == BodyType::Json {
         part(&mut digest, &call.body);

@@ -20,6 +20,7 @@ mod auth;
 mod call;
 mod form;
 mod idempotency;
+mod json_form;
 mod page;
 mod product;
 mod proxy;

@@ -6,12 +6,14 @@
 //! for one entry more than is shown. Both generations of the API page by the same rules and differ
 //! in their envelope only.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
+use postrider_core::sid;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -200,12 +202,15 @@ fn fingerprint(path: &str, query: &Form<'_>, filters: &[&str]) -> u32 {
     let values = filters
         .iter()
         .map(|name| query.text(name).unwrap_or_default());
-    std::iter::once(path)
-        .chain(values)
-        .flat_map(|text| text.bytes().chain(std::iter::once(0xFF)))
-        .fold(0x811C_9DC5, |hash, octet| {
+    // A SID is read in either case.
+    let values = values.map(|value| sid::spelled(value).map_or(value.into(), Cow::Owned));
+    let texts = std::iter::once(Cow::Borrowed(path)).chain(values);
+    texts.fold(0x811C_9DC5, |hash, text| {
+        let octets = text.bytes().chain(std::iter::once(0xFF));
+        octets.fold(hash, |hash, octet| {
             (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
         })
+    })
 }
 
 const TOKEN_PREFIX: &str = "PA";

@@ -13,6 +13,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 from twilio.rest.messaging.v2.channels_sender import ChannelsSenderList
 
+from harness.lookup import Lookup
 from harness.numbers import short_code, us_number
 from harness.postrider import Postrider
 from harness.waiting import eventually
@@ -115,9 +116,8 @@ class Account:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    postrider = Postrider(tmp_path_factory.mktemp("postrider"), CONFIG).start()
-    yield postrider
-    postrider.stop()
+    with Postrider(tmp_path_factory.mktemp("postrider"), CONFIG) as postrider:
+        yield postrider
 
 
 @pytest.fixture(scope="session")
@@ -127,9 +127,16 @@ def receiver():
     receiver.close()
 
 
+@pytest.fixture(scope="module")
+def lookup():
+    lookup = Lookup()
+    yield lookup
+    lookup.close()
+
+
 @pytest.fixture
 def main(server) -> Client:
-    """The SDK with the main account's credentials."""
+    """The SDK with the main account's credentials, also on a server of the module's own."""
     return by_http_client(server.url, server.account_sid, server.auth_token)
 
 

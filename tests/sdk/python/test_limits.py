@@ -32,14 +32,8 @@ def seconds_of_the_day_left():
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    postrider = Postrider(tmp_path_factory.mktemp("caps"), CAPS).start()
-    yield postrider
-    postrider.stop()
-
-
-@pytest.fixture
-def main(server):
-    return by_http_client(server.url, server.account_sid, server.auth_token)
+    with Postrider(tmp_path_factory.mktemp("caps"), CAPS) as postrider:
+        yield postrider
 
 
 @pytest.fixture

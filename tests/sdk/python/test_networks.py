@@ -4,7 +4,6 @@ import pytest
 
 from harness.numbers import short_code, us_number
 from harness.postrider import Postrider
-from self_hosted import by_http_client
 
 SERVED, AWAY, UNKNOWN = "+14155550198", "+14155550199", "+12125550199"
 
@@ -19,14 +18,8 @@ def server(tmp_path_factory):
     directory = tmp_path_factory.mktemp("networks")
     table = directory / "networks.csv"
     table.write_text(TABLE)
-    postrider = Postrider(directory, f'[networks]\ntable = "{table}"\n').start()
-    yield postrider
-    postrider.stop()
-
-
-@pytest.fixture
-def main(server):
-    return by_http_client(server.url, server.account_sid, server.auth_token)
+    with Postrider(directory, f'[networks]\ntable = "{table}"\n') as postrider:
+        yield postrider
 
 
 def with_short_code(server, account, *numbers, **parameters):

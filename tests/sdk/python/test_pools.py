@@ -4,7 +4,6 @@ import pytest
 
 from harness.numbers import short_code, uk_number, us_number
 from harness.postrider import Postrider
-from self_hosted import by_http_client
 
 POOL_SIZE_MAX = 3
 NOBODY = "0" * 32
@@ -13,14 +12,8 @@ NOBODY = "0" * 32
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     config = f"[limits]\npool_size_max = {POOL_SIZE_MAX}\n[pace]\nlong_code = 0\n"
-    postrider = Postrider(tmp_path_factory.mktemp("pools"), config).start()
-    yield postrider
-    postrider.stop()
-
-
-@pytest.fixture
-def main(server):
-    return by_http_client(server.url, server.account_sid, server.auth_token)
+    with Postrider(tmp_path_factory.mktemp("pools"), config) as postrider:
+        yield postrider
 
 
 def number(account):

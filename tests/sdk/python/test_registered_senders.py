@@ -145,4 +145,14 @@ def test_an_operator_may_have_such_messages_fail(tmp_path):
     registered = {"Sender": "ACME", "IsoCountryCode": "AE"}
     server.extension("RegisteredSenders", **registered)
     assert (settled().status, settled().error_code) == ("delivered", None)
+    # The log says what a reload changed, and only then.
+    for strict, changes in [("true", 0), ("false", 1), ("false", 1), ("true", 2)]:
+        before = server.log_count("are reloaded")
+        server.configure(f"[compliance]\nrefuse_unregistered_alpha = {strict}\n")
+        server.reload()
+        eventually(
+            lambda at=before: server.log_count("are reloaded") > at
+            and server.log_count("[compliance] is reloaded") == changes,
+            what=f"{changes} changes of [compliance] in the log",
+        )
     server.stop()

@@ -5,18 +5,10 @@ import time
 
 import pytest
 
+from harness.lookup import AWAY
 from harness.numbers import short_code, uk_number, us_number
 from harness.postrider import Postrider
 from harness.waiting import eventually
-from self_hosted import by_http_client
-from test_network_lookup import AWAY, Lookup
-
-
-@pytest.fixture(scope="module")
-def lookup():
-    lookup = Lookup()
-    yield lookup
-    lookup.close()
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +24,8 @@ lookup_url = "{lookup.url}"
 timeout_ms = 600000
 allow_private_networks = true
 """
-    postrider = Postrider(tmp_path_factory.mktemp("scheduled"), config).start()
-    yield postrider
-    postrider.stop()
-
-
-@pytest.fixture
-def main(server):
-    return by_http_client(server.url, server.account_sid, server.auth_token)
+    with Postrider(tmp_path_factory.mktemp("scheduled"), config) as postrider:
+        yield postrider
 
 
 @pytest.fixture

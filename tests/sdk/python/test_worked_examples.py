@@ -11,7 +11,6 @@ import pytest
 from harness.numbers import uk_number
 from harness.postrider import ROOT, Postrider
 from harness.waiting import eventually
-from self_hosted import by_http_client
 
 SENDERS_PART, EXAMPLES_PART = (
     (ROOT / "docs/worked-examples.md").read_text(encoding="utf-8").split("## Examples")
@@ -38,14 +37,8 @@ def server(tmp_path_factory):
     table = directory / "networks.csv"
     table.write_text(NETWORKS)
     pace = "[pace]\nlong_code = 0\ntoll_free = 0\nshort_code = 0\nalpha = 0\nwhatsapp = 0\n"
-    postrider = Postrider(directory, f'{pace}[networks]\ntable = "{table}"\n').start()
-    yield postrider
-    postrider.stop()
-
-
-@pytest.fixture
-def main(server):
-    return by_http_client(server.url, server.account_sid, server.auth_token)
+    with Postrider(directory, f'{pace}[networks]\ntable = "{table}"\n') as postrider:
+        yield postrider
 
 
 @pytest.fixture(autouse=True)

@@ -100,16 +100,7 @@ impl AdvancedOptOut {
         country: &'a CountryLayer,
         candidate: &Candidate,
     ) -> Option<Match<'a>> {
-        let of = |kind, keyword, language, rule| {
-            let message = self.message(kind, language, Some(country));
-            Match {
-                kind,
-                keyword,
-                language,
-                message,
-                rule,
-            }
-        };
+        let here = Some(country);
         let layers = || {
             country
                 .languages
@@ -117,48 +108,45 @@ impl AdvancedOptOut {
                 .map(|(language, layer)| (*language, layer))
         };
         if let Some((kind, language, keyword)) = find(layers, candidate) {
-            return Some(of(kind, keyword, language, Rule::CountryLayer));
+            return Some(self.found(kind, keyword, language, here, Rule::CountryLayer));
         }
         if let Some((kind, keyword)) = find_reserved(candidate) {
-            return Some(of(
-                kind,
-                keyword,
-                country.default_language,
-                Rule::ReservedWord,
-            ));
+            let language = country.default_language;
+            return Some(self.found(kind, keyword, language, here, Rule::ReservedWord));
         }
         let (kind, language, keyword) = find(|| [(Language::English, &self.standard)], candidate)?;
-        let message = self.message(kind, language, None);
-        Some(Match {
-            kind,
-            keyword,
-            language,
-            message,
-            rule: Rule::StandardSet,
-        })
+        Some(self.found(kind, keyword, language, None, Rule::StandardSet))
     }
 
     fn find_worldwide(&self, candidate: &Candidate) -> Option<Match<'_>> {
-        let of = |kind, keyword, language, rule| {
-            let message = self.message(kind, language, None);
-            Match {
-                kind,
-                keyword,
-                language,
-                message,
-                rule,
-            }
-        };
         if let Some((kind, language, keyword)) = find(|| self.worldwide_layers(), candidate) {
             let rule = match language {
                 Language::English => Rule::StandardSet,
                 _ => Rule::LanguageLayer,
             };
-            return Some(of(kind, keyword, language, rule));
+            return Some(self.found(kind, keyword, language, None, rule));
         }
         // Only where they were lost: no checked configuration lacks them.
         let (kind, keyword) = find_reserved(candidate)?;
-        Some(of(kind, keyword, Language::English, Rule::ReservedWord))
+        Some(self.found(kind, keyword, Language::English, None, Rule::ReservedWord))
+    }
+
+    /// A keyword with the reply to it, the country's if there is one.
+    fn found<'a>(
+        &'a self,
+        kind: KeywordType,
+        keyword: &'a Keyword,
+        language: Language,
+        country: Option<&'a CountryLayer>,
+        rule: Rule,
+    ) -> Match<'a> {
+        Match {
+            kind,
+            keyword,
+            language,
+            message: self.message(kind, language, country),
+            rule,
+        }
     }
 
     /// The standard set, then the language layers.

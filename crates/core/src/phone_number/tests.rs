@@ -3,6 +3,21 @@
 use proptest::prelude::*;
 
 use super::*;
+
+#[test]
+fn toll_free_numbers_of_plus_1_are_shared() {
+    for (number, is_shared) in [
+        ("+18885550105", true),
+        ("+18005550105", true),
+        ("+14155550105", false),
+        ("+16045550105", false),
+        ("+448001111111", false),
+        ("+80012345678", false),
+    ] {
+        let number = PhoneNumber::parse(number).unwrap();
+        assert_eq!(number.is_shared_toll_free(), is_shared, "{number}");
+    }
+}
 use NumberKind::{FixedLine, FixedLineOrMobile, Mobile, Other, PremiumRate, TollFree, Unknown};
 
 /// E.164, country, area code (US and Canada only), kind.

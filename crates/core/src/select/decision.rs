@@ -178,8 +178,26 @@ impl Decision {
     pub fn summary(&self) -> String {
         match self.outcome {
             Outcome::Chosen { rule, .. } => format!("{}: {}", rule.words(), self.reason(rule)),
-            Outcome::None { error } => format!("no sender: {}", error.title()),
+            Outcome::None { error } => match self.objection_to_named() {
+                Some(reason) => {
+                    format!("the sender that the request names can't send it: {reason}")
+                }
+                None => format!("no sender: {}", error.title()),
+            },
         }
+    }
+
+    /// Why the sender that the request names can't have the message; `None` where it can, or where none
+    /// is named.
+    pub fn objection_to_named(&self) -> Option<String> {
+        let is_named = self.path.first().map(|step| step.rule) == Some(Rule::ExplicitFrom);
+        if !is_named || self.chosen().is_some() {
+            return None;
+        }
+        let listed = self.removed.iter().map(|removed| removed.rule);
+        let mut rules = listed.chain(self.unlisted.iter().map(|(rule, _)| *rule));
+        let rule = rules.find(|rule| *rule != Rule::NotNamed)?;
+        Some(self.reason(rule))
     }
 
     /// Every candidate and its fate: the winner first, then the others in pool order, then those

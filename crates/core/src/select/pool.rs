@@ -274,10 +274,10 @@ impl Pool {
         by_country.flat_map(|(country, members)| members.iter().map(move |m| (country, m.no)))
     }
 
-    /// Toll-free numbers: carriers may block traffic that is spread over more than one.
+    /// Usable toll-free numbers: carriers may block traffic that is spread over more than one.
     pub fn toll_free_count(&self) -> usize {
         self.iter()
-            .filter(|sender| sender.kind == SenderKind::TollFree)
+            .filter(|sender| sender.kind == SenderKind::TollFree && sender.is_usable)
             .count()
     }
 

@@ -12,6 +12,7 @@ use postrider_core::fault::Fault;
 use postrider_core::message::SenderNo;
 use postrider_core::opt_out::Scope;
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::route::kind_of;
 use postrider_core::select::{
     Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, QueueLoad,
     Ranking, Recipient, Scaled, Settings, Standing, StickyAction, select,
@@ -26,7 +27,7 @@ use smallvec::SmallVec;
 use super::{Acceptor, Draft};
 use crate::caps::Use;
 use crate::change_log::ChangeLog;
-use crate::loads::LoadTable;
+use crate::loads::{LoadTable, QueueBound};
 use crate::pace::rate_of;
 use crate::rankings::{RANKED_FROM, Seen};
 use crate::reach::EngineReach;
@@ -151,7 +152,7 @@ impl Acceptor {
         {
             return Err(ErrorCode::RecipientOptedOut.into());
         }
-        self.know_rate(table, sender);
+        self.know_bound(table, sender);
         let zone = Zone::of(draft.to.number);
         if table.get(sender).is_full(segments, zone) {
             return Err(ErrorCode::SenderQueueFull.into());
@@ -307,7 +308,7 @@ impl Acceptor {
         {
             return Err(ErrorCode::NoRoute);
         }
-        self.know_rate(table, sender);
+        self.know_bound(table, sender);
         let zone = Zone::of(draft.to.number);
         if table.get(sender).is_full(segments, zone) {
             return Err(ErrorCode::QueueOverflow);
@@ -315,10 +316,21 @@ impl Acceptor {
         Ok((entry.address.clone(), sender))
     }
 
-    fn know_rate(&self, table: &mut LoadTable, sender: SenderNo) {
-        table.rate(sender, || {
-            rate_of(&self.directory, &self.paces.load(), sender)
+    fn know_bound(&self, table: &mut LoadTable, sender: SenderNo) {
+        table.bound(sender, || QueueBound {
+            rate: rate_of(&self.directory, &self.paces.load(), sender),
+            queue_ms: self.queue_ms(sender),
         });
+    }
+
+    fn queue_ms(&self, sender: SenderNo) -> u64 {
+        let sender = self.directory.sender(sender);
+        // One that is not known has no rate either.
+        let seconds = sender.map_or(0, |sender| {
+            let kind = kind_of(&sender.address);
+            self.limits.queue_seconds.of(kind)
+        });
+        u64::from(seconds) * 1_000
     }
 }
 
@@ -356,7 +368,7 @@ impl Loads for PoolLoads<'_, '_> {
     fn queue(&self, sender: SenderNo) -> QueueLoad {
         let mut table = self.table.borrow_mut();
         let acceptor = self.acceptor;
-        acceptor.know_rate(&mut table, sender);
+        acceptor.know_bound(&mut table, sender);
         let load = table.get(sender);
         QueueLoad {
             queued_segments: load.queued_segments(),

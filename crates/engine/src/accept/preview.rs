@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
-use postrider_core::message::Message;
+use postrider_core::message::{Message, Status};
 use postrider_core::select::{Decision, Pool};
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::Account;
@@ -69,6 +69,7 @@ impl Acceptor {
         let of_decision = decision.as_ref().and_then(|decision| decision.warning);
         let warning = of_decision.or(is_unregistered.then_some(ErrorCode::PreregistrationWanted));
         let routes = self.routes.load();
+        let from = from.filter(|_| message.status == Status::Queued);
         let carriers = from.map(|from| routes.find(&from, draft.to.number).to_vec());
         let pool = service.and_then(|service| self.directory.service_and_pool(service.sid));
         Ok(Preview {

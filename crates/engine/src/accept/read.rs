@@ -40,6 +40,9 @@ impl Acceptor {
             .map(|sid| self.read_service(account, sid))
             .transpose()?;
         let from = from.map(read_from).transpose()?;
+        if request.fallback_from.is_some() {
+            return Err(refuse_fallback(from.as_ref(), service.as_deref()).into());
+        }
         match (&from, &service) {
             (Some(from), None) => self.check_from(account, from, &to)?,
             (Some(from), Some(service)) => self.check_member(service, from, &to)?,
@@ -192,6 +195,16 @@ impl Acceptor {
     }
 }
 
+/// `FallbackFrom` names who sends an SMS where RCS fails. There are no RCS senders yet, so that it is
+/// wrong whatever it says.
+fn refuse_fallback(from: Option<&SenderAddress>, service: Option<&Service>) -> ErrorCode {
+    match (service, from) {
+        (None, _) => ErrorCode::FallbackFromWithoutService,
+        (Some(_), Some(_)) => ErrorCode::FallbackFromWithFrom,
+        (Some(_), None) => ErrorCode::FallbackFromWithoutRcs,
+    }
+}
+
 /// A sender named without a service is the only one there is, so what bars it bars the request.
 fn check_usable(from: &SenderAddress, status: SenderStatus) -> Result<(), Fault> {
     let Some(objection) = status.objection() else {
@@ -201,16 +214,22 @@ fn check_usable(from: &SenderAddress, status: SenderStatus) -> Result<(), Fault>
     Err(Fault::because(ErrorCode::FromCannotReachTo, text))
 }
 
-/// `From` and the service. A service's SID given as `From` means the service.
+/// `From` and the service. A service's SID given as `From` means the service, in whichever case either is
+/// written.
 pub(super) fn sender_parameters(
     request: &CreateMessage,
 ) -> Result<(Option<&str>, Option<&str>), Fault> {
     let from = request.from.as_deref();
     let service = request.messaging_service.as_deref();
+    let sid = |text: &str| text.parse::<ServiceSid>().ok();
     match (from, service) {
         (None, None) => Err(ErrorCode::MissingFrom.into()),
-        (Some(from), None) if from.parse::<ServiceSid>().is_ok() => Ok((None, Some(from))),
-        (Some(from), Some(service)) if from == service => Ok((None, Some(service))),
+        (Some(from), None) if sid(from).is_some() => Ok((None, Some(from))),
+        (Some(from), Some(service))
+            if from == service || sid(from).is_some_and(|from| sid(service) == Some(from)) =>
+        {
+            Ok((None, Some(service)))
+        }
         (from, service) => Ok((from, service)),
     }
 }

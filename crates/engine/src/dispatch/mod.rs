@@ -44,6 +44,7 @@ use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
 use postrider_core::pacing::PaceSettings;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::Routes;
+use postrider_core::select::Decision;
 use postrider_core::sender::WHATSAPP_PREFIX;
 use postrider_core::settings::{Account, AccountStatus};
 use postrider_core::sid::{ChannelSenderSid, Id, MessageSid, ServiceSid};
@@ -254,6 +255,8 @@ pub struct Failure {
     pub code: ErrorCode,
     /// A warning where a carrier or handset did not want it, an error where we did not get so far.
     pub level: AlertLevel,
+    /// Where there is more to say than the code does.
+    pub text: Option<Box<str>>,
 }
 
 impl Failure {
@@ -264,8 +267,18 @@ impl Failure {
             service: message.service,
             code: message.error.filter(|_| message.status.is_failure())?,
             level,
+            text: objection_to_named(message),
         })
     }
+}
+
+/// Why the sender that the request named with its service could not have the message.
+fn objection_to_named(message: &Message) -> Option<Box<str>> {
+    // One that was queued had its sender.
+    let from = message.from.as_ref().filter(|_| message.sender.is_none())?;
+    let decision = Decision::from_bytes(message.decision.as_deref()?).ok()?;
+    let reason = decision.objection_to_named()?;
+    Some(format!("The 'From' sender {from} can't send this message: {reason}").into())
 }
 
 /// The owner of all queues. See the module.

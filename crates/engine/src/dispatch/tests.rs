@@ -417,6 +417,7 @@ fn number_at(per_second: f64) -> IncomingNumber {
         webhooks: SenderWebhooks::default(),
         voice: Box::default(),
         pace: Some(per_second),
+        country: None,
         created_ms: START_MS,
         updated_ms: START_MS,
     }

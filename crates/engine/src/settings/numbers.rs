@@ -39,6 +39,7 @@ impl Engine {
                 webhooks: SenderWebhooks::default(),
                 voice: Box::default(),
                 pace: None,
+                country: None,
                 created_ms: now_ms,
                 updated_ms: now_ms,
             },

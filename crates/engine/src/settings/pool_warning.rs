@@ -23,8 +23,8 @@ impl PoolWarning {
     /// The same, when it is about this sender of it.
     pub fn about(pool: &Pool, sender: &PoolSender) -> Option<Self> {
         // Asked first, because it spares a look at the whole pool.
-        let is_toll_free = sender.kind == SenderKind::TollFree;
-        is_toll_free.then(|| Self::of(pool)).flatten()
+        let is_one_of_them = sender.kind == SenderKind::TollFree && sender.is_usable;
+        is_one_of_them.then(|| Self::of(pool)).flatten()
     }
 }
 
@@ -61,6 +61,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use postrider_core::phone_number::PhoneNumber;
+    use postrider_core::settings::{IncomingNumber, SenderStatus};
 
     use super::*;
     use crate::NewPoolEntry;
@@ -73,15 +74,19 @@ mod tests {
         let main = engine.create_main_account(None, None, "Main").await;
         let (account, _) = main.unwrap();
         let service = engine.create_service(account.sid, |_| {}).await.unwrap();
-        for (number, count) in [
-            ("+18885550105", None),
-            ("+14155550101", None),
-            ("+18005550106", Some(2)),
-            ("+14155550102", None),
-            ("+18775550107", Some(3)),
+        // Columns: number, its status, how many there are then that send.
+        for (number, status, count) in [
+            ("+18885550105", SenderStatus::Active, None),
+            ("+14155550101", SenderStatus::Active, None),
+            ("+18665550108", SenderStatus::Suspended, None),
+            ("+18005550106", SenderStatus::Active, Some(2)),
+            ("+14155550102", SenderStatus::Active, None),
+            ("+18555550109", SenderStatus::Porting, None),
+            ("+18775550107", SenderStatus::Active, Some(3)),
         ] {
             let number = PhoneNumber::parse(number).unwrap();
-            let number = engine.register_number(account.sid, number, |_| {}).await;
+            let apply = |number: &mut IncomingNumber| number.status = status;
+            let number = engine.register_number(account.sid, number, apply).await;
             let entry = NewPoolEntry::Number(number.unwrap().sid);
             let member = engine.add_to_pool(service.sid, entry).await.unwrap();
             let expected = count.map(|count| PoolWarning::SeveralTollFree { count });

@@ -2,11 +2,12 @@
 //! operator owns.
 //!
 //! "Buying" a number here means registering it; creating it twice updates it. `Status`, `SmsEnabled`,
-//! `MmsEnabled`, `VoiceEnabled` and `Pace` are extensions.
+//! `MmsEnabled`, `VoiceEnabled`, `Pace` and `IsoCountry` are extensions.
 //! <https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource>
 
 use std::sync::Arc;
 
+use postrider_core::country::Country;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::phone_number::{NumberKind, PhoneNumber};
@@ -20,7 +21,7 @@ use super::{API_VERSION, matches_number, not_offered};
 use crate::call::{Call, Method};
 use crate::date::Rfc2822;
 use crate::error::Refusal;
-use crate::form::Form;
+use crate::form::{Change, Form};
 use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
 use crate::sender_form::{IN_USE, SenderForm, VoiceForm};
@@ -42,7 +43,9 @@ pub(super) async fn instance(call: &Call<'_>, account: &Account, sid: &str) -> A
             let form = call.form()?;
             let sender = SenderForm::read_update(&form)?;
             let voice = VoiceForm::read(&form)?;
+            let country = read_country(&form, number.number)?;
             let change = |number: &mut IncomingNumber| {
+                country.apply(&mut number.country);
                 sender.apply_to_number(number);
                 voice.apply(&mut number.voice);
             };
@@ -69,7 +72,10 @@ async fn create(call: &Call<'_>, account: &Account) -> Answer {
     let number = read_number(&form)?;
     let sender = SenderForm::read(&form)?;
     let voice = VoiceForm::read(&form)?;
+    // Where something is created, an empty parameter is an absent one.
+    let country = read_country(&form, number)?.set();
     let change = |number: &mut IncomingNumber| {
+        number.country = country.or(number.country);
         sender.apply_to_number(number);
         voice.apply(&mut number.voice);
     };
@@ -96,6 +102,26 @@ fn read_number(form: &Form<'_>) -> Result<PhoneNumber, Refusal> {
             Err(Fault::because(ErrorCode::MissingParameter, text).into())
         }
     }
+}
+
+/// `IsoCountry` of a toll-free number that the US and Canada share: which of them it serves. Any other
+/// number is of the country that its digits tell.
+fn read_country(form: &Form<'_>, number: PhoneNumber) -> Result<Change<Country>, Refusal> {
+    form.change("IsoCountry", |text| {
+        if !number.is_shared_toll_free() {
+            let text = format!(
+                "'IsoCountry' is for toll-free numbers of +1, and {number} is none: its digits tell its \
+                 country"
+            );
+            return Err(Fault::because(ErrorCode::InvalidParameter, text).into());
+        }
+        let country = Country::parse(text);
+        let country = country.filter(|&country| country == Country::US || country == Country::CA);
+        country.ok_or_else(|| {
+            let text = "'IsoCountry' of a toll-free number must be US or CA";
+            Fault::because(ErrorCode::InvalidParameter, text).into()
+        })
+    })
 }
 
 fn list(call: &Call<'_>, account: &Account, kind: Option<&str>) -> Answer {

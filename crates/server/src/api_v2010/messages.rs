@@ -77,6 +77,7 @@ pub(crate) fn read_create(body: &[u8]) -> Result<CreateMessage, Refusal> {
         match &*name {
             "To" => set(&mut request.to, value),
             "From" => set(&mut request.from, value),
+            "FallbackFrom" => set(&mut request.fallback_from, value),
             "MessagingServiceSid" => set(&mut request.messaging_service, value),
             "Body" => set(&mut request.body, value),
             "MediaUrl" => request.media_urls.push(value.into_owned()),

@@ -55,7 +55,7 @@ impl PoolResource for PhoneNumbers {
             date_created: Iso8601(member.added_ms),
             date_updated: Iso8601(member.added_ms),
             phone_number: number.number,
-            country_code: number.number.country(),
+            country_code: number.country(),
             capabilities: capability_names(number.capabilities),
             url: shown.url(sid),
         })

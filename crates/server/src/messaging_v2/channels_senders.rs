@@ -15,12 +15,13 @@ use postrider_core::settings::{
     ChannelConfiguration, ChannelSender, ChannelSenderRecord, ChannelWebhooks, SenderStatus,
 };
 use postrider_core::sid::{ApplicationSid, ChannelSenderSid};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::profile::{ProfileForm, ProfileJson};
 use crate::call::{Call, Method};
 use crate::error::Refusal;
 use crate::form::is_webhook_url;
+use crate::json_form::{JsonForm, invalid};
 use crate::page::PageRequest;
 use crate::reply::{Answer, Reply};
 
@@ -40,7 +41,7 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
     match call.method {
         Method::Get => Ok(Reply::ok(&SenderJson::new(call, &sender))),
         Method::Post => {
-            let form: SenderForm = read_json(call)?;
+            let form = SenderForm::read(JsonForm::parse(&call.body)?)?;
             form.check()?;
             let apply = |sender: &mut ChannelSender| form.apply(sender);
             let updated = call.engine().update_channel_sender(sender.sid, apply);
@@ -64,7 +65,7 @@ fn find(call: &Call<'_>, sid: &str) -> Option<Arc<ChannelSender>> {
 }
 
 async fn create(call: &Call<'_>) -> Answer {
-    let form: SenderForm = read_json(call)?;
+    let form = SenderForm::read(JsonForm::parse(&call.body)?)?;
     let number = read_sender_id(form.sender_id.as_deref())?;
     form.check()?;
     let account = call.caller.account.sid;
@@ -96,20 +97,6 @@ fn list(call: &Call<'_>) -> Answer {
     Ok(Reply::ok(&shown.in_v1("senders", call.base)))
 }
 
-fn read_json<'a, T: Deserialize<'a>>(call: &'a Call<'_>) -> Result<T, Refusal> {
-    // Nothing given is an object without members, as a form without fields.
-    let body = match &call.body[..] {
-        [] => b"{}",
-        body => body,
-    };
-    serde_json::from_slice(body)
-        .map_err(|error| invalid(format!("the body can't be read: {error}")))
-}
-
-pub(super) fn invalid(text: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
-    Fault::because(ErrorCode::InvalidParameter, text).into()
-}
-
 fn read_sender_id(given: Option<&str>) -> Result<PhoneNumber, Refusal> {
     let given = given.filter(|given| !given.is_empty());
     let given = given.ok_or_else(|| invalid("the required parameter 'sender_id' is missing"))?;
@@ -126,7 +113,7 @@ fn read_sender_id(given: Option<&str>) -> Result<PhoneNumber, Refusal> {
 }
 
 /// What a request sets.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug)]
 struct SenderForm {
     sender_id: Option<String>,
     /// Ours: a [`SenderStatus`].
@@ -136,7 +123,7 @@ struct SenderForm {
     profile: Option<ProfileForm>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug)]
 struct ConfigurationForm {
     waba_id: Option<String>,
     verification_method: Option<String>,
@@ -146,7 +133,7 @@ struct ConfigurationForm {
     account_type: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug)]
 struct WebhookForm {
     callback_url: Option<String>,
     callback_method: Option<String>,
@@ -157,6 +144,19 @@ struct WebhookForm {
 }
 
 impl SenderForm {
+    fn read(mut form: JsonForm) -> Result<Self, Refusal> {
+        Ok(Self {
+            sender_id: form.text("sender_id")?,
+            status: form.text("status")?,
+            configuration: form
+                .object("configuration")?
+                .map(ConfigurationForm::read)
+                .transpose()?,
+            webhook: form.object("webhook")?.map(WebhookForm::read).transpose()?,
+            profile: form.object("profile")?.map(ProfileForm::read).transpose()?,
+        })
+    }
+
     /// Everything is looked at before anything is changed.
     fn check(&self) -> Result<(), Refusal> {
         let status = self.status.as_deref();
@@ -191,6 +191,16 @@ impl SenderForm {
 }
 
 impl ConfigurationForm {
+    fn read(mut form: JsonForm) -> Result<Self, Refusal> {
+        Ok(Self {
+            waba_id: form.text("waba_id")?,
+            verification_method: form.text("verification_method")?,
+            verification_code: form.text("verification_code")?,
+            voice_application_sid: form.text("voice_application_sid")?,
+            account_type: form.text("account_type")?,
+        })
+    }
+
     fn check(&self) -> Result<(), Refusal> {
         const METHODS: &[&str] = &["sms", "voice"];
         const ACCOUNT_TYPES: &[&str] = &["ISV", "ISVSubAccount"];
@@ -228,6 +238,17 @@ impl ConfigurationForm {
 }
 
 impl WebhookForm {
+    fn read(mut form: JsonForm) -> Result<Self, Refusal> {
+        Ok(Self {
+            callback_url: form.text("callback_url")?,
+            callback_method: form.text("callback_method")?,
+            fallback_url: form.text("fallback_url")?,
+            fallback_method: form.text("fallback_method")?,
+            status_callback_url: form.text("status_callback_url")?,
+            status_callback_method: form.text("status_callback_method")?,
+        })
+    }
+
     fn check(&self) -> Result<(), Refusal> {
         const METHODS: &[&str] = &["POST", "PUT"];
         url(self.callback_url.as_deref(), "webhook.callback_url")?;

@@ -1,15 +1,16 @@
 //! The profile of a channel sender: how the business presents itself to its recipients.
 
 use postrider_core::settings::{ChannelProfile, Labeled};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::channels_senders::{invalid, set, short, url};
+use super::channels_senders::{set, short, url};
 use crate::error::Refusal;
+use crate::json_form::{Entry, JsonForm, invalid};
 
 /// Entries of a list in a profile.
 const ENTRIES_MAX: usize = 10;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug)]
 pub(super) struct ProfileForm {
     name: Option<String>,
     about: Option<String>,
@@ -21,24 +22,30 @@ pub(super) struct ProfileForm {
     terms_of_service_url: Option<String>,
     accent_color: Option<String>,
     vertical: Option<String>,
-    websites: Option<Vec<Entry>>,
-    emails: Option<Vec<Entry>>,
-    phone_numbers: Option<Vec<Entry>>,
-}
-
-/// Older SDKs give the text alone.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Entry {
-    Text(String),
-    Labeled {
-        #[serde(alias = "website", alias = "email", alias = "phone_number")]
-        value: String,
-        label: Option<String>,
-    },
+    websites: Option<Vec<Labeled>>,
+    emails: Option<Vec<Labeled>>,
+    phone_numbers: Option<Vec<Labeled>>,
 }
 
 impl ProfileForm {
+    pub(super) fn read(mut form: JsonForm) -> Result<Self, Refusal> {
+        Ok(Self {
+            name: form.text("name")?,
+            about: form.text("about")?,
+            address: form.text("address")?,
+            description: form.text("description")?,
+            logo_url: form.text("logo_url")?,
+            banner_url: form.text("banner_url")?,
+            privacy_url: form.text("privacy_url")?,
+            terms_of_service_url: form.text("terms_of_service_url")?,
+            accent_color: form.text("accent_color")?,
+            vertical: form.text("vertical")?,
+            websites: read_list(&mut form, "websites", "website")?,
+            emails: read_list(&mut form, "emails", "email")?,
+            phone_numbers: read_list(&mut form, "phone_numbers", "phone_number")?,
+        })
+    }
+
     /// The lengths are WhatsApp's.
     pub(super) fn check(&self) -> Result<(), Refusal> {
         for (text, name, most) in [
@@ -89,21 +96,38 @@ impl ProfileForm {
     }
 }
 
-fn check_entries(entries: &[Entry], name: &str) -> Result<(), Refusal> {
+/// Entries with what the list is of and a label; older SDKs give the text alone.
+fn read_list(
+    form: &mut JsonForm,
+    name: &str,
+    member: &str,
+) -> Result<Option<Vec<Labeled>>, Refusal> {
+    let read = |entry| match entry {
+        Entry::Text(value) => Ok(Labeled { value, label: None }),
+        Entry::Object(mut entry) => {
+            let value = match entry.text(member)? {
+                Some(value) => value,
+                // Checked with the others.
+                None => entry.text("value")?.unwrap_or_default(),
+            };
+            let label = entry.text("label")?;
+            Ok(Labeled { value, label })
+        }
+    };
+    let entries = form.list(name)?.map(|list| list.into_iter().map(read));
+    entries.map(Iterator::collect).transpose()
+}
+
+fn check_entries(entries: &[Labeled], name: &str) -> Result<(), Refusal> {
     if entries.len() > ENTRIES_MAX {
         return Err(invalid(format!(
             "'{name}' has more than {ENTRIES_MAX} entries"
         )));
     }
-    for entry in entries {
-        let (Entry::Text(value) | Entry::Labeled { value, .. }) = entry;
+    for Labeled { value, label } in entries {
         let is_short = (1..=256).contains(&value.chars().count());
-        let has_short_label = match entry {
-            Entry::Labeled {
-                label: Some(label), ..
-            } => label.chars().count() <= 64,
-            Entry::Labeled { label: None, .. } | Entry::Text(_) => true,
-        };
+        let label = label.as_deref().unwrap_or_default();
+        let has_short_label = label.chars().count() <= 64;
         if !is_short || !has_short_label {
             let text = format!("'{name}' has an entry that is empty or too long");
             return Err(invalid(text));
@@ -113,20 +137,9 @@ fn check_entries(entries: &[Entry], name: &str) -> Result<(), Refusal> {
 }
 
 /// An empty list clears.
-fn set_list(setting: &mut Option<Vec<Labeled>>, entries: Option<Vec<Entry>>) {
-    let Some(entries) = entries else {
-        return;
-    };
-    let entries: Vec<_> = entries.into_iter().map(Labeled::from).collect();
-    *setting = Some(entries).filter(|entries| !entries.is_empty());
-}
-
-impl From<Entry> for Labeled {
-    fn from(entry: Entry) -> Self {
-        match entry {
-            Entry::Text(value) => Self { value, label: None },
-            Entry::Labeled { value, label } => Self { value, label },
-        }
+fn set_list(setting: &mut Option<Vec<Labeled>>, entries: Option<Vec<Labeled>>) {
+    if let Some(entries) = entries {
+        *setting = Some(entries).filter(|entries| !entries.is_empty());
     }
 }
 

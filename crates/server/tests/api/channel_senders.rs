@@ -166,6 +166,75 @@ async fn a_bad_setting_changes_nothing() {
     world.post_json(&path, &most).await.taken();
 }
 
+/// What is wrong is named as the caller wrote it.
+#[tokio::test]
+async fn a_body_of_another_form_is_refused_in_the_callers_words() {
+    let world = World::new().await;
+    let path = format!("{SENDERS}/{}", world.whatsapp_sender("+14155550191").await);
+    let before = world.get(&path).await.ok();
+    for (body, expected) in [
+        ("[]", "the body must be a JSON object, not a list"),
+        (
+            r#"["whatsapp:+14155550192", "active", null, null, null]"#,
+            "the body must be a JSON object, not a list",
+        ),
+        ("7", "the body must be a JSON object, not a number"),
+        ("null", "the body must be a JSON object, not null"),
+        (
+            r#""whatsapp:+14155550192""#,
+            "the body must be a JSON object, not a text",
+        ),
+        (
+            r#"{"sender_id": 14155550192}"#,
+            "'sender_id' must be a text, not a number",
+        ),
+        (
+            r#"{"configuration": ["waba"]}"#,
+            "'configuration' must be an object, not a list",
+        ),
+        (
+            r#"{"configuration": {"waba_id": true}}"#,
+            "'configuration.waba_id' must be a text, not true or false",
+        ),
+        (
+            r#"{"webhook": "https://example.com"}"#,
+            "'webhook' must be an object, not a text",
+        ),
+        (
+            r#"{"profile": {"emails": {"email": "a@example.com"}}}"#,
+            "'profile.emails' must be a list, not an object",
+        ),
+        (
+            r#"{"profile": {"emails": ["a@example.com", 7]}}"#,
+            "'profile.emails[1]' must be a text or an object, not a number",
+        ),
+        (
+            r#"{"profile": {"websites": [{"website": "https://a.example", "label": 1}]}}"#,
+            "'profile.websites[0].label' must be a text, not a number",
+        ),
+        (
+            r#"{"profile": {"websites": [{"label": "Shop"}]}}"#,
+            "'profile.websites' has an entry that is empty or too long",
+        ),
+        (
+            r#"{"sender_id": "#,
+            "the body is no JSON: EOF while parsing a value at line 1 column 14",
+        ),
+    ] {
+        for path in [SENDERS, &path] {
+            let answer = world.post_text(path, "application/json", body).await;
+            let text = answer.json["message"].as_str().unwrap_or_default();
+            // Who creates a sender is told first that it has no number.
+            if path == SENDERS && text.contains("'sender_id' is missing") {
+                continue;
+            }
+            assert_eq!(text, expected, "{path}");
+            answer.refused(400, 20001);
+        }
+    }
+    assert_eq!(world.get(&path).await.ok(), before);
+}
+
 #[tokio::test]
 async fn a_sender_is_a_number_on_whatsapp() {
     let world = World::new().await;

@@ -260,6 +260,15 @@ async fn sticky_senders_are_listed_shown_and_forgotten() {
     let shown = list_of_v1(&page, "sticky_senders");
     assert_eq!(column(shown, "to"), ["+14155550203", "+14155550204"]);
 
+    // A link is of the same list in whichever case the service's SID is written.
+    let path = format!("/x/v1/StickySenders?MessagingServiceSid={service}&PageSize=2");
+    let page = world.get(&path).await.ok();
+    let next = page["meta"]["next_page_url"].as_str().unwrap();
+    let next = next.strip_prefix("http://localhost:8080").unwrap();
+    let next = next.replace(&service, &service.to_ascii_lowercase());
+    let page = world.get(&next).await.ok();
+    assert_eq!(list_of_v1(&page, "sticky_senders"), shown);
+
     let url = shown[0]["url"].as_str().unwrap();
     let path = url.strip_prefix("http://localhost:8080").unwrap();
     let one = world.get(path).await.ok();

@@ -223,6 +223,27 @@ async fn a_key_is_for_one_request_of_one_account() {
 }
 
 #[tokio::test]
+async fn a_path_is_the_same_in_whichever_case_its_sids_are_written() {
+    let world = World::new().await;
+    let service = senders(&world).await;
+    let number = world.number("+14155550103").await;
+    let fields = [("To", TO), ("From", "+14155550101"), ("Body", "Hi")];
+    let member = [("PhoneNumberSid", &*number)];
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    for (path, sid, fields) in [
+        (&world.list("Messages"), &world.sid, &fields[..]),
+        (&world.list("Keys"), &world.sid, &[("FriendlyName", "Key")]),
+        (&pool, &service, &member),
+    ] {
+        let first = body(post(&world, path, path, fields).await, false);
+        for other in [sid.to_ascii_lowercase(), sid.to_ascii_uppercase()] {
+            let again = post(&world, path, &path.replace(sid, &other), fields).await;
+            assert_eq!(body(again, true), first);
+        }
+    }
+}
+
+#[tokio::test]
 async fn keys_are_visible_ascii() {
     let world = World::new().await;
     let fields = [("FriendlyName", "S")];

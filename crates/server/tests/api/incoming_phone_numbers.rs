@@ -273,3 +273,79 @@ async fn a_number_belongs_to_one_account() {
     let path = path.replace(".json", &format!("/{sid}.json"));
     world.get(&path).await.refused(404, 20404);
 }
+
+/// Of a number that the US and Canada share its digits don't tell whose it is.
+#[tokio::test]
+async fn a_toll_free_number_serves_the_us_or_canada() {
+    let world = World::new().await;
+    let path = world.list("IncomingPhoneNumbers");
+    let number = world.number("+18885550105").await;
+    let service = world.service_with("+14155550101").await;
+    let pool = format!("/v1/Services/{service}/PhoneNumbers");
+    let entry = format!("{pool}/{number}");
+    let number = world.list(&format!("IncomingPhoneNumbers/{number}"));
+    let member = [("PhoneNumberSid", &entry[pool.len() + 1..])];
+    world.post(&pool, &member).await.created();
+    let chosen = async |to: &str| {
+        let fields = [("MessagingServiceSid", &*service), ("To", to)];
+        let explained = world.post("/x/v1/Explain", &fields).await.ok();
+        let rule = explained["decision"]["steps"][0]["rule"].clone();
+        (explained["from"].clone(), rule)
+    };
+    let (toll_free, long_code) = (json!("+18885550105"), json!("+14155550101"));
+    let (geomatch, fallback) = (json!("country_geomatch"), json!("us_fallback"));
+    let canadian = "+16045550199";
+    // Columns: what is written, the country, who writes to a Canadian and why, who to 212 (the first in
+    // the pool, if both are American).
+    for (written, country, (sender, rule)) in [
+        (None, "US", (&long_code, &fallback)),
+        (Some("CA"), "CA", (&toll_free, &geomatch)),
+        (Some("us"), "US", (&long_code, &fallback)),
+        (Some("ca"), "CA", (&toll_free, &geomatch)),
+        // What is not given stays, what is empty is at its default.
+        (None, "CA", (&toll_free, &geomatch)),
+        (Some(""), "US", (&long_code, &fallback)),
+    ] {
+        let fields: Vec<_> = written
+            .map(|written| ("IsoCountry", written))
+            .into_iter()
+            .collect();
+        world.post(&number, &fields).await.ok();
+        assert_eq!(world.get(&entry).await.ok()["country_code"], country);
+        assert_eq!(chosen(canadian).await, (sender.clone(), rule.clone()));
+        // No toll-free number matches an area code.
+        assert_eq!(chosen("+14155550199").await.0, long_code);
+    }
+    for written in ["GB", "USA", "PR", "Canada"] {
+        let fields = [("IsoCountry", written), ("FriendlyName", "New")];
+        let answer = world.post(&number, &fields).await;
+        let text = "'IsoCountry' of a toll-free number must be US or CA";
+        assert_eq!(answer.json["message"], text);
+        answer.refused(400, 20001);
+    }
+    assert_eq!(
+        world.get(&number).await.ok()["friendly_name"],
+        "+18885550105"
+    );
+    // Registered with it, and again without.
+    let fields = [("PhoneNumber", "+18665550106"), ("IsoCountry", "CA")];
+    let created = world.post(&path, &fields).await.created();
+    let again = world.post(&path, &fields[..1]).await.created();
+    assert_eq!(created["sid"], again["sid"]);
+    let member = [("PhoneNumberSid", created["sid"].as_str().unwrap())];
+    let member = world.post(&pool, &member).await.created();
+    assert_eq!(member["country_code"], "CA");
+    // Of all others the digits tell.
+    for other in [
+        "+14155550102",
+        "+16045550103",
+        "+447700900101",
+        "+448001111111",
+    ] {
+        let fields = [("PhoneNumber", other), ("IsoCountry", "CA")];
+        let answer = world.post(&path, &fields).await;
+        let text = answer.json["message"].as_str().unwrap_or_default();
+        assert!(text.contains("its digits tell its country"), "{text}");
+        answer.refused(400, 20001);
+    }
+}

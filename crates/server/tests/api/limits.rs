@@ -56,3 +56,50 @@ async fn two_numbers_of_one_account_share_its_rate() {
         world.test.clock.advance(1_000);
     }
 }
+
+/// A queue is a span of time at the sender's own rate: four hours of WhatsApp, ten of all others, or what
+/// the operator says.
+#[tokio::test]
+async fn a_queue_holds_so_many_seconds_of_its_senders_rate() {
+    const SMS: (&str, &str) = ("+14155550101", "+14155550199");
+    const WHATSAPP: (&str, &str) = ("whatsapp:+14155550191", "whatsapp:+14155550199");
+    // Columns: seconds that a segment takes, seconds that queues hold, who to whom, whether it fits.
+    for (segment_s, holds_s, (from, to), fits) in [
+        (35_000.0, None, SMS, true),
+        (37_000.0, None, SMS, false),
+        (14_000.0, None, WHATSAPP, true),
+        (15_000.0, None, WHATSAPP, false),
+        (900.0, Some(1_000), SMS, true),
+        (1_100.0, Some(1_000), SMS, false),
+        (900.0, Some(1_000), WHATSAPP, true),
+        (1_100.0, Some(1_000), WHATSAPP, false),
+    ] {
+        let world = World::set_up(|setup| {
+            setup.paces.long_code = Some(1.0 / segment_s);
+            setup.paces.whatsapp = 1.0 / segment_s;
+            if let Some(holds_s) = holds_s {
+                setup.limits.queue_seconds.long_code = holds_s;
+                setup.limits.queue_seconds.whatsapp = holds_s;
+            }
+        })
+        .await;
+        let service = world.service_with(SMS.0).await;
+        let sender = world.whatsapp_sender("+14155550191").await;
+        let pool = format!("/v1/Services/{service}/ChannelSenders");
+        world.post(&pool, &[("Sid", &sender)]).await.created();
+        let row = format!("{segment_s} {holds_s:?} {from}");
+        let message = [("To", to), ("Body", "Hi")];
+        let through = [&message[..], &[("MessagingServiceSid", &*service)]].concat();
+        let through = world.post("/x/v1/DryRun", &through).await.ok();
+        let named = [&message[..], &[("From", from)]].concat();
+        let named = world.post(&world.list("Messages"), &named).await;
+        if fits {
+            assert_eq!(through["would_be"], "queued", "{row}");
+            assert_eq!(named.created()["status"], "queued", "{row}");
+        } else {
+            assert_eq!(through["error_code"], 30001, "{row}");
+            assert_eq!(named.json["code"], 21611, "{row}");
+            named.refused(429, 21611);
+        }
+    }
+}

@@ -70,9 +70,11 @@ async fn a_sender_named_beside_a_service_is_shown_at_once() {
         ("SendAt", "2026-01-01T10:00:00Z"),
     ];
     // Columns: From, as it is shown.
+    let in_other_case = service.to_ascii_lowercase();
     for (from, shown) in [
         ("(415) 555-0101", json!("+14155550101")),
         (service.as_str(), Value::Null),
+        (&in_other_case, Value::Null),
     ] {
         let fields = [
             ("To", TO),
@@ -94,6 +96,40 @@ async fn a_sender_named_beside_a_service_is_shown_at_once() {
             (&shown, &json!("scheduled"))
         );
     }
+}
+
+/// There are no RCS senders yet, so it is always wrong, and why is told in a fixed order.
+#[tokio::test]
+async fn a_sender_for_where_rcs_fails_is_refused() {
+    let world = World::new().await;
+    let service = world.service_with("+14155550101").await;
+    let own = [("From", "+14155550101")];
+    let through = [("MessagingServiceSid", &*service)];
+    let as_from = [("From", &*service)];
+    // Columns: who sends it, the code.
+    for (fields, code) in [
+        (&[][..], 21603),
+        (&own, 21666),
+        (&through, 21667),
+        (&as_from, 21667),
+        (&[own[0], through[0]], 21664),
+        (&[("MessagingServiceSid", "MG1")], 21705),
+    ] {
+        for path in [&*world.list("Messages"), "/x/v1/DryRun", "/x/v1/Explain"] {
+            for fallback in ["+14155550101", "no sender"] {
+                let message = [("To", TO), ("Body", "Hi"), ("FallbackFrom", fallback)];
+                let fields = [&message[..], fields].concat();
+                world.post(path, &fields).await.refused(400, code);
+            }
+        }
+    }
+    // Of a create an empty parameter is an absent one.
+    let fields = [
+        &through[..],
+        &[("To", TO), ("Body", "Hi"), ("FallbackFrom", "")],
+    ]
+    .concat();
+    world.post(&world.list("Messages"), &fields).await.created();
 }
 
 #[tokio::test]

@@ -98,6 +98,29 @@ async fn it_is_told_once_a_day_for_a_sender_and_a_country() {
 }
 
 #[tokio::test]
+async fn a_date_is_of_this_calendar() {
+    let world = World::new().await;
+    let fields = |until| {
+        [
+            ("Sender", "ACME"),
+            ("IsoCountryCode", "AE"),
+            ("ValidUntil", until),
+        ]
+    };
+    for until in [
+        "-002026-01-02",
+        "-002026-01-02T00:00:00Z",
+        "-000001-12-31T23:59:59Z",
+        "0000-01-01T00:00:00+01:00",
+        "10000-01-01",
+    ] {
+        world.post(PATH, &fields(until)).await.refused(400, 20001);
+    }
+    let entry = world.post(PATH, &fields("9999-12-31")).await.created();
+    assert_eq!(entry["valid_until"], "9999-12-31T23:59:59Z");
+}
+
+#[tokio::test]
 async fn only_what_is_sent_unregistered_with_the_switch_on_is_told() {
     let world = World::new().await;
     let service = service(&world).await;

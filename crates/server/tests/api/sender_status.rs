@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::alerts::{alerts, details};
 use crate::world::{World, column};
 
 const TO: &str = "+14155550199";
@@ -232,6 +233,21 @@ async fn explanations_tell_who_was_not_usable_also_when_the_request_named_it() {
     let named = [&fields[..], &[("From", NUMBER)]].concat();
     let refused = send(&world, &named).await;
     assert_eq!(refused["error_code"], 21606);
+    // As accepted, with the sender that the request named.
+    assert_eq!(refused["from"], NUMBER);
+    let reason = "it is suspended, being ported or not registered yet";
+    let dry = world.post("/x/v1/DryRun", &named).await.ok();
+    assert_eq!(
+        (&dry["from"], &dry["would_be"]),
+        (&json!(NUMBER), &json!("failed"))
+    );
+    assert_eq!(dry["route"], json!([]));
+    let told = format!("the sender that the request names can't send it: {reason}");
+    assert_eq!(dry["decision"]["summary"], *told);
+    let alert = alerts(&world, 1).await.remove(0);
+    assert_eq!(alert["error_code"], "21606");
+    let told = format!("The 'From' sender {NUMBER} can't send this message: {reason}");
+    assert_eq!(details(&alert)["Msg"], told);
     for (message, rules) in [
         (chosen, ["area_code_match", "not_usable"]),
         (refused, ["not_named", "not_usable"]),
@@ -243,7 +259,6 @@ async fn explanations_tell_who_was_not_usable_also_when_the_request_named_it() {
         found.sort_unstable();
         assert_eq!(found, rules, "{explained}");
         let mut reasons = column(candidates, "reason").into_iter();
-        let reason = "it is suspended, being ported or not registered yet";
         assert!(reasons.any(|given| given == reason), "{explained}");
     }
 }
@@ -269,6 +284,28 @@ async fn a_scheduled_message_asks_when_it_is_due() {
     set(&world, &number, "active").await;
     world.test.clock.advance(3_600_000);
     assert_eq!(world.settled(&created).await["status"], "delivered");
+}
+
+#[tokio::test]
+async fn a_scheduled_message_that_fails_when_it_is_due_keeps_its_from() {
+    let world = World::new().await;
+    let service = world.service().await;
+    let number = registered(&world, NUMBER).await;
+    join(&world, &service, &number).await;
+    let fields = [
+        ("To", TO),
+        ("MessagingServiceSid", &*service),
+        ("From", NUMBER),
+        ("Body", "Hi"),
+        ("ScheduleType", "fixed"),
+        ("SendAt", "2026-01-01T01:00:00Z"),
+    ];
+    let created = world.post(&world.list("Messages"), &fields).await.created();
+    set(&world, &number, "suspended").await;
+    world.test.clock.advance(3_600_000);
+    let message = world.settled(&created).await;
+    assert_eq!(message["error_code"], 21606);
+    assert_eq!(message["from"], NUMBER);
 }
 
 /// A short code as `From` is asked for SMS as a number is.

@@ -171,10 +171,15 @@ impl World {
     }
 
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answer {
-        let request = self
-            .request(Method::POST, path)
-            .header("content-type", "application/json");
-        let body = Full::from(body.to_string());
+        let json = "application/json";
+        self.post_text(path, json, &body.to_string()).await
+    }
+
+    /// Posts a body as it is.
+    pub(crate) async fn post_text(&self, path: &str, content_type: &str, body: &str) -> Answer {
+        let request = self.request(Method::POST, path);
+        let request = request.header("content-type", content_type);
+        let body = Full::from(body.to_owned());
         self.send(request.body(body).unwrap()).await
     }
 

@@ -13,5 +13,18 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_key ON answers (account_no, key_hash, at_ms);
 CREATE INDEX answers_by_time ON answers (at_ms);
 
--- Where they were before.
+-- Where they were before. One that makes no sense is left behind.
+INSERT OR IGNORE INTO answers
+SELECT
+    account.body ->> '$.Account.no',
+    unhex(answer.body ->> '$.Answer.key'),
+    answer.body ->> '$.Answer.at_ms',
+    unhex(answer.body ->> '$.Answer.fingerprint'),
+    answer.body ->> '$.Answer.status',
+    answer.body ->> '$.Answer.body_sealed'
+FROM documents AS answer
+JOIN documents AS account
+    ON account.kind = 'account' AND account.key = answer.body ->> '$.Answer.account'
+WHERE answer.kind = 'answer';
+
 DELETE FROM documents WHERE kind = 'answer';

@@ -1,10 +1,14 @@
 //! Settings that an older version wrote.
 
-use postrider_core::settings::{Document, HttpMethod, VoiceSettings};
+use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable};
+use postrider_core::message::AccountNo;
+use postrider_core::settings::{Account, AccountStatus, Document, HttpMethod, VoiceSettings};
+use postrider_core::sid::{AccountSid, Id};
 use rusqlite::Connection;
 use serde_json::json;
 
 use super::Directory;
+use crate::answers::GivenAnswer;
 use crate::contract::Store;
 
 /// What a store of the first versions holds.
@@ -69,18 +73,82 @@ fn documents_without_newer_fields_are_read() {
 
 /// Before there was a table for them.
 #[test]
-fn answers_among_the_documents_are_dropped() {
+fn answers_among_the_documents_are_carried_over() {
     let directory = Directory::new();
     drop(directory.sqlite());
     let conn = Connection::open(directory.path().join("control.db")).unwrap();
-    conn.execute_batch(
-        r#"DROP TABLE answers;
-        INSERT INTO documents VALUES ('answer', 'AC1/1', '{"Answer": {}}');
-        PRAGMA user_version = 1;"#,
-    )
-    .unwrap();
+    let (main, child) = (account(1), account(2));
+    for account in [&main, &child] {
+        let document = Document::Account(account.clone());
+        let (key, body) = (
+            document.key().key,
+            serde_json::to_string(&document).unwrap(),
+        );
+        let row = ("account", key, body);
+        conn.execute("INSERT INTO documents VALUES (?, ?, ?)", row)
+            .unwrap();
+    }
+    conn.execute_batch("DROP TABLE answers; PRAGMA user_version = 1")
+        .unwrap();
+    let answer = |account: &str, key: u8| {
+        json!({"Answer": {
+            "account": account,
+            "key": format!("{:032x}", u128::from_be_bytes([key; 16])),
+            "fingerprint": format!("{:032x}", u128::from_be_bytes([9; 16])),
+            "status": 201,
+            "body_sealed": "sealed",
+            "at_ms": 5,
+        }})
+    };
+    let (main_sid, child_sid) = (main.sid.to_string(), child.sid.to_string());
+    for (key, body) in [
+        ("a", answer(&main_sid, 0x0A)),
+        ("b", answer(&child_sid, 0x0A)),
+        ("c", answer(&child_sid, 0xFB)),
+        // Nobody's, and nothing.
+        ("d", answer("AC00000000000000000000000000000009", 1)),
+        ("e", json!({"Answer": {"account": main_sid}})),
+        ("f", json!({"Answer": {}})),
+    ] {
+        let row = ("answer", key, body.to_string());
+        conn.execute("INSERT INTO documents VALUES (?, ?, ?)", row)
+            .unwrap();
+    }
     drop(conn);
     let store = directory.sqlite();
-    assert_eq!(store.documents().unwrap(), []);
-    assert_eq!(store.answers().counts().unwrap(), []);
+    let documents = [main.clone(), child.clone()].map(Document::Account);
+    assert_eq!(store.documents().unwrap(), documents);
+    assert_eq!(
+        store.answers().counts().unwrap(),
+        [(main.no, 1), (child.no, 2)]
+    );
+    for (account, key) in [(main.no, 0x0A), (child.no, 0x0A), (child.no, 0xFB)] {
+        let expected = GivenAnswer {
+            account,
+            request: Repeatable {
+                key: KeyHash([key; 16]),
+                fingerprint: Fingerprint([9; 16]),
+            },
+            status: 201,
+            body_sealed: "sealed".to_owned(),
+            at_ms: 5,
+        };
+        let found = store.answers().find(account, KeyHash([key; 16]), 0);
+        assert_eq!(found.unwrap(), Some(expected));
+    }
+}
+
+fn account(no: u32) -> Account {
+    Account {
+        sid: AccountSid(Id::new(0, no, 0)),
+        no: AccountNo(no),
+        parent: None,
+        friendly_name: "main".to_owned(),
+        status: AccountStatus::Active,
+        auth_token_hash: String::new(),
+        auth_token_sealed: String::new(),
+        secondary_token: None,
+        created_ms: 0,
+        updated_ms: 0,
+    }
 }

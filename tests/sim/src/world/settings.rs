@@ -56,6 +56,7 @@ impl World {
                 webhooks: SenderWebhooks::default(),
                 voice: Box::default(),
                 pace: Some(rate),
+                country: None,
                 created_ms: START_MS,
                 updated_ms: START_MS,
             }));
