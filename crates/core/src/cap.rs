@@ -39,6 +39,27 @@ pub struct DailyCap {
     pub recipients: u32,
 }
 
+impl DailyCap {
+    /// Whether half of it is used, or 70 %.
+    fn much_used(self, segments: u64, recipients: usize) -> Option<ErrorCode> {
+        let used = [
+            (segments, self.segments),
+            (recipients as u64, self.recipients),
+        ];
+        let has_used = |percent: u64| {
+            let is_used = |&(used, cap): &(u64, u32)| used * 100 >= u64::from(cap) * percent;
+            used.iter().filter(|(_, cap)| *cap > 0).any(is_used)
+        };
+        if has_used(70) {
+            Some(ErrorCode::DailyCapMostlyUsed)
+        } else if has_used(50) {
+            Some(ErrorCode::DailyCapHalfUsed)
+        } else {
+            None
+        }
+    }
+}
+
 /// The cap of a sender: that of the first rule that matches.
 pub fn cap_of(rules: &[CapRule], kind: SenderKind, country: Option<Country>) -> Option<DailyCap> {
     let matches = |rule: &&CapRule| {
@@ -85,22 +106,15 @@ impl DayOfUse {
         if cap.recipients > 0 {
             *self.recipients.entry(to).or_default() += 1;
         }
-        let used = [
-            (self.segments, cap.segments),
-            (self.recipients.len() as u64, cap.recipients),
-        ];
-        let has_used = |percent: u64| {
-            let is_used = |&(used, cap): &(u64, u32)| used * 100 >= u64::from(cap) * percent;
-            used.iter().filter(|(_, cap)| *cap > 0).any(is_used)
-        };
-        let code = if has_used(70) {
-            ErrorCode::DailyCapMostlyUsed
-        } else if has_used(50) {
-            ErrorCode::DailyCapHalfUsed
-        } else {
-            return None;
-        };
+        let code = cap.much_used(self.segments, self.recipients.len())?;
         (self.told.replace(code) != Some(code)).then_some(code)
+    }
+
+    /// What there would be to tell once a message is counted, told before or not.
+    pub fn foresee(&self, cap: DailyCap, segments: u16, to: PhoneNumber) -> Option<ErrorCode> {
+        let is_new = cap.recipients > 0 && !self.recipients.contains_key(&to);
+        let recipients = self.recipients.len() + usize::from(is_new);
+        cap.much_used(self.segments + u64::from(segments), recipients)
     }
 
     /// A message that was counted is not taken over after all.
@@ -186,11 +200,29 @@ mod tests {
     #[test]
     fn use_is_told_at_half_and_at_seventy_percent() {
         let mut day = DayOfUse::default();
+        assert_eq!(day.foresee(CAP, 4, to(1)), None);
+        assert_eq!(
+            day.foresee(CAP, 7, to(1)),
+            Some(ErrorCode::DailyCapMostlyUsed)
+        );
         let mut add = |segments| day.add(CAP, segments, to(1));
         assert_eq!(add(4), None);
         assert_eq!(add(1), Some(ErrorCode::DailyCapHalfUsed));
         assert_eq!(add(1), None);
         assert_eq!(add(1), Some(ErrorCode::DailyCapMostlyUsed));
-        assert_eq!(add(3), None);
+        assert_eq!(add(1), None);
+        // A question is answered again and again.
+        assert_eq!(
+            day.foresee(CAP, 1, to(1)),
+            Some(ErrorCode::DailyCapMostlyUsed)
+        );
+        // The second of three recipients is over half of them.
+        let mut day = DayOfUse::default();
+        day.add(CAP, 1, to(1));
+        assert_eq!(day.foresee(CAP, 1, to(1)), None);
+        assert_eq!(
+            day.foresee(CAP, 1, to(2)),
+            Some(ErrorCode::DailyCapHalfUsed)
+        );
     }
 }

@@ -27,7 +27,7 @@ use postrider_core::sender_rate::Zone;
 use postrider_core::settings::{Account, Service};
 use postrider_core::sid::{MessageKind, MessageSid};
 use postrider_core::text::{self, Segmentation};
-use postrider_core::validity::{self, ValidityPeriod};
+use postrider_core::validity::ValidityPeriod;
 
 use crate::Coverage;
 use crate::alerts::{Alerts, Details};
@@ -49,11 +49,14 @@ mod preview;
 mod read;
 mod repeat;
 mod reserved;
+mod still;
+mod warnings;
 
 pub use self::preview::Preview;
 pub(crate) use self::read::read_from;
 pub(crate) use self::repeat::first as first_message;
 pub(crate) use self::reserved::Reserved;
+pub use self::warnings::Warning;
 
 use self::choose::Purpose;
 use self::read::read_to;
@@ -122,10 +125,16 @@ impl Acceptor {
         };
         let validity = self.validity(request, &draft)?;
         let message = self.decide(request, &draft, validity, scheduled, now_ms)?;
-        if request.validity_period.is_none()
-            && let Some(service) = &draft.service
-        {
-            self.warn_of_validity(service, &message);
+        if let (Some(service), Some(text)) = (&draft.service, self.of_validity(request, &draft)) {
+            let code = ErrorCode::InheritedValidityPeriodInvalid;
+            let scope = service.sid.to_string();
+            self.alerts
+                .raise(message.account, code, &scope, || Details {
+                    resource: Some(message.sid.to_string().into()),
+                    service: Some(service.sid),
+                    text: Some(text.into()),
+                    ..Details::default()
+                });
         }
         Ok(message)
     }
@@ -147,28 +156,6 @@ impl Acceptor {
             kind: kind_of(draft),
         };
         self.complete(sid, draft, deadline_ms, now_ms)
-    }
-
-    /// The limit may have been lowered since the service was given its period.
-    fn warn_of_validity(&self, service: &Service, message: &Message) {
-        let (given_s, max_s) = (service.validity_period_s, self.limits.max_validity_period);
-        if !validity::is_inherited_too_long(given_s, max_s) {
-            return;
-        }
-        let code = ErrorCode::InheritedValidityPeriodInvalid;
-        let scope = service.sid.to_string();
-        self.alerts.raise(message.account, code, &scope, || {
-            let text = format!(
-                "The service's ValidityPeriod of {given_s} seconds is over the limit; its messages \
-                 get {max_s}"
-            );
-            Details {
-                resource: Some(message.sid.to_string().into()),
-                service: Some(service.sid),
-                text: Some(text.into()),
-                ..Details::default()
-            }
-        });
     }
 
     /// The place a message took in its sender's queue is free again.

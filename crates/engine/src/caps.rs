@@ -20,6 +20,7 @@ use postrider_core::settings::Sender;
 use postrider_store::{Store, StoreError};
 use rustc_hash::FxHashMap;
 
+use crate::accept::Warning;
 use crate::alerts::{Alerts, Details};
 use crate::directory::Directory;
 
@@ -127,6 +128,27 @@ impl Caps {
         }
     }
 
+    /// What there would be to say of a sender's cap if it took the message over.
+    pub(crate) fn foresee(
+        &self,
+        directory: &Directory,
+        message: Use,
+        now_ms: Millis,
+    ) -> Option<Warning> {
+        if self.are_off() {
+            return None;
+        }
+        let news = self.with(directory, message.sender, now_ms, |cap, day| {
+            Some((cap, day.foresee(cap, message.segments, message.to)?))
+        });
+        let (cap, code) = news??;
+        let sender = directory.sender(message.sender)?;
+        Some(Warning {
+            code: Some(code),
+            text: sentence(&sender, cap, code),
+        })
+    }
+
     /// A message that was counted is not sent after all.
     pub fn uncount(&self, message: Use) {
         let mut today = self.today.lock();
@@ -181,22 +203,23 @@ fn warn(directory: &Directory, alerts: &Alerts, sender: SenderNo, cap: DailyCap,
         return;
     };
     let scope = sender.0.to_string();
-    alerts.raise(account.no, code, &scope, || {
-        let caps = [(cap.segments, "segments"), (cap.recipients, "recipients")];
-        let caps = caps.iter().filter(|(most, _)| *most > 0);
-        let caps: Vec<_> = caps.map(|(most, what)| format!("{most} {what}")).collect();
-        let text = format!(
-            "{} Sender: {}. Cap of a day: {}.",
-            code.message(),
-            known.address,
-            caps.join(", ")
-        );
-        Details {
-            service: directory.service_of(sender),
-            text: Some(text.into()),
-            ..Details::default()
-        }
+    alerts.raise(account.no, code, &scope, || Details {
+        service: directory.service_of(sender),
+        text: Some(sentence(&known, cap, code).into()),
+        ..Details::default()
     });
+}
+
+fn sentence(sender: &Sender, cap: DailyCap, code: ErrorCode) -> String {
+    let caps = [(cap.segments, "segments"), (cap.recipients, "recipients")];
+    let caps = caps.iter().filter(|(most, _)| *most > 0);
+    let caps: Vec<_> = caps.map(|(most, what)| format!("{most} {what}")).collect();
+    format!(
+        "{} Sender: {}. Cap of a day: {}.",
+        code.message(),
+        sender.address,
+        caps.join(", ")
+    )
 }
 
 #[cfg(test)]

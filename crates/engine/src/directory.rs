@@ -382,15 +382,25 @@ impl Directory {
     /// The service that has the number or short code of a sender in its pool. (An alpha sender may be in
     /// the pools of many.)
     pub fn service_of(&self, sender: SenderNo) -> Option<ServiceSid> {
-        let sid = match &self.sender(sender)?.address {
-            SenderAddress::Number(number) => self.number_by_digits(*number)?.sid.to_string(),
-            SenderAddress::ShortCode(_) => self.short_code_of(sender)?.sid.to_string(),
-            SenderAddress::Alpha(_) => return None,
-            SenderAddress::WhatsApp(number) => {
-                self.channel_sender_by_number(*number)?.sid.to_string()
-            }
-        };
+        let sid = self.sid_of(&*self.sender(sender)?)?;
         Some(self.membership(&sid)?.service)
+    }
+
+    /// The SID of the number, short code or WhatsApp sender, if the account has it still. (An alpha sender
+    /// has one in each pool.)
+    pub fn sid_of(&self, sender: &Sender) -> Option<String> {
+        match &sender.address {
+            SenderAddress::Number(number) => {
+                let number = self.number_by_digits(*number)?;
+                (number.sender == sender.no).then(|| number.sid.to_string())
+            }
+            SenderAddress::ShortCode(_) => Some(self.short_code_of(sender.no)?.sid.to_string()),
+            SenderAddress::Alpha(_) => None,
+            SenderAddress::WhatsApp(number) => {
+                let channel = self.channel_sender_by_number(*number)?;
+                (channel.sender == sender.no).then(|| channel.sid.to_string())
+            }
+        }
     }
 
     /// The number or short code whose queue this is, for its own pace. `None` for alpha senders.

@@ -61,7 +61,7 @@ use postrider_core::clock::{Clock, Millis};
 use postrider_store::Store;
 use tokio::sync::mpsc;
 
-pub use accept::Acceptor;
+pub use accept::{Acceptor, Warning};
 pub use alerts::{Alerts, Details};
 pub use caps::Caps;
 pub use committer::Committer;

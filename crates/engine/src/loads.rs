@@ -132,6 +132,14 @@ impl Load {
         u64::try_from(self.queued_segments).unwrap_or(0)
     }
 
+    /// With its bound, for a copy: from the table or else from `find`.
+    pub(crate) fn with_bound(self, find: impl FnOnce() -> QueueBound) -> Self {
+        Self {
+            bound: Some(self.bound.unwrap_or_else(find)),
+            ..self
+        }
+    }
+
     fn queued(&self) -> Queued {
         let total = self.queued_segments();
         let elsewhere = u64::try_from(self.queued_elsewhere).unwrap_or(0).min(total);

@@ -9,7 +9,7 @@ use postrider_core::settings::{ChannelSender, IncomingNumber, ShortCodeEntry};
 pub(crate) fn of_number(number: &IncomingNumber, position: u64) -> PoolSender {
     PoolSender {
         country: number.country(),
-        is_usable: number.status.is_usable(),
+        status: number.status,
         ..PoolSender::number(number.sender, number.number, number.capabilities, position)
     }
 }
@@ -17,7 +17,7 @@ pub(crate) fn of_number(number: &IncomingNumber, position: u64) -> PoolSender {
 pub(crate) fn of_short_code(code: &ShortCodeEntry, position: u64) -> PoolSender {
     let address = code.code.clone();
     PoolSender {
-        is_usable: code.status.is_usable(),
+        status: code.status,
         ..PoolSender::short_code(
             code.sender,
             address,
@@ -39,7 +39,7 @@ pub(crate) fn of_alpha(
 
 pub(crate) fn of_channel_sender(sender: &ChannelSender, position: u64) -> PoolSender {
     PoolSender {
-        is_usable: sender.status.is_usable(),
+        status: sender.status,
         ..PoolSender::whatsapp(sender.sender, sender.number, position)
     }
 }

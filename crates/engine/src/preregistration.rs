@@ -74,7 +74,7 @@ pub(crate) fn warn(
     });
 }
 
-fn sentence(from: &str, country: Country, wish: Preregistration) -> String {
+pub(crate) fn sentence(from: &str, country: Country, wish: Preregistration) -> String {
     let row = country::capabilities(country);
     let name = row.map_or("this country", |row| row.name);
     let wish = match wish {

@@ -134,17 +134,20 @@ async function run(account, [, poolCell, stateCell, to, chosen, rule, also]) {
     return;
   }
   const address = SENDERS[chosen][1];
-  assert.deepEqual([candidates[0].sender, decision.rule], [address, rule]);
+  const [first] = candidates;
+  assert.deepEqual([first.sender, decision.steps.at(-1).rule], [address, rule]);
+  // No carrier takes media yet: who would have had it is the last that is removed.
+  const ruling = more.mediaUrl ? [null, 21612, "media_not_carried"] : [rule, null, rule];
+  assert.deepEqual([decision.rule, decision.error_code, first.rule], ruling);
   const shown = [
     decision.sticky.replace("ignore", ""),
     decision.warning_code && `warning ${decision.warning_code}`,
     decision.is_converted_to_sms && "as SMS",
   ];
-  // No carrier takes media yet: the message fails, and no recipient is remembered.
+  // And no recipient is remembered.
   const expected = more.mediaUrl ? also.replace("write, ", "") : also;
   assert.equal(shown.filter(Boolean).join(", "), expected);
   if (more.mediaUrl) {
-    // Who would have had it; no carrier takes media yet.
     assert.equal((await account.settled(created, "failed")).errorCode, 21612);
   } else {
     assert.equal((await account.settled(created)).from, address);

@@ -232,9 +232,10 @@ def test_media_is_for_those_that_can_carry_it(account):
     assert rules[plain.phone_number] == "no_mms"
     assert explained["candidates"][0]["sender"] == able.phone_number
     assert explained["decision"]["is_converted_to_sms"] is False
-    # Nobody can: it goes out as a link, or not at all.
+    assert explained["decision"]["error_code"] == 21612, "no carrier takes media yet"
+    # Nobody can: it would go out as a link, or not at all.
     service.phone_numbers(able.sid).delete()
-    for is_on, converted, error in [(True, True, None), (False, False, 21703), (True, True, None)]:
+    for is_on, converted, error in [(True, True, 21612), (False, False, 21703), (True, True, 21612)]:
         service.update(mms_converter=is_on)
         decision = account.ours("POST", "Explain", **question, **media)["decision"]
         assert decision["is_converted_to_sms"] is converted

@@ -166,17 +166,21 @@ def test_a_worked_example(account, refused, number, pool, state, to, chosen, rul
         assert (decision["rule"], decision["error_code"]) == (None, code)
         return
     address = SENDERS[chosen][1]
-    assert (explained["candidates"][0]["sender"], decision["rule"]) == (address, rule)
+    first = explained["candidates"][0]
+    assert (first["sender"], decision["steps"][-1]["rule"]) == (address, rule)
+    # No carrier takes media yet: who would have had it is the last that is removed.
+    has_media = "media_url" in more
+    expected = (None, 21612, "media_not_carried") if has_media else (rule, None, rule)
+    assert (decision["rule"], decision["error_code"], first["rule"]) == expected
     shown = [
         decision["sticky"].replace("ignore", ""),
         f"warning {decision['warning_code']}" if decision["warning_code"] else "",
         "as SMS" if decision["is_converted_to_sms"] else "",
     ]
-    # No carrier takes media yet: the message fails, and no recipient is remembered.
-    expected = also.replace("write, ", "") if "media_url" in more else also
+    # And no recipient is remembered.
+    expected = also.replace("write, ", "") if has_media else also
     assert ", ".join(filter(None, shown)) == expected
-    if "media_url" in more:
-        # Who would have had it; no carrier takes media yet.
+    if has_media:
         assert account.settled(created, "failed").error_code == 21612
     else:
         assert account.settled(created).from_ == address

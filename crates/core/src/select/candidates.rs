@@ -120,8 +120,8 @@ impl<'a, L: Loads, R: Reach> Selection<'a, L, R> {
         if sender.channel() != recipient.channel {
             return Some(Rule::OtherChannel);
         }
-        if !sender.is_usable {
-            return Some(Rule::NotUsable);
+        if let Some(rule) = sender.status_barrier() {
+            return Some(rule);
         }
         match sender.kind {
             SenderKind::WhatsApp => None,

@@ -13,7 +13,7 @@ use crate::error_code::ErrorCode;
 use crate::message::SenderNo;
 use crate::nanp::AreaCode;
 use crate::network::Network;
-use crate::sender::SenderAddress;
+use crate::settings::SenderStatus;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -142,8 +142,6 @@ impl Broken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     pub sender: SenderNo,
-    /// `None` when the sender has left the pool since.
-    pub address: Option<SenderAddress>,
     pub outcome: CandidateOutcome,
     pub rule: Rule,
     /// In words; completes "because".
@@ -173,6 +171,29 @@ impl Decision {
         }
     }
 
+    /// The message fails although its sender was found, by a rule [after the choice](Rule): so nobody
+    /// has it, and its recipient learns nothing.
+    pub fn fail(&mut self, rule: Rule, error: ErrorCode) {
+        debug_assert!(
+            rule.is_after_the_choice(),
+            "{rule} is asked before a choice"
+        );
+        let Some(sender) = self.chosen() else {
+            return;
+        };
+        self.outcome = Outcome::None { error };
+        self.warning = None;
+        self.sticky = match self.sticky {
+            StickyAction::Ignore | StickyAction::Write => StickyAction::Ignore,
+            StickyAction::Touch
+            | StickyAction::Keep
+            | StickyAction::Replace(_)
+            | StickyAction::Delete(_) => StickyAction::Keep,
+        };
+        // Its rule comes after all others.
+        self.removed.push(Removed { sender, rule });
+    }
+
     /// The rule that chose, and why it did: `alpha sender: GB supports it`. For a message without a
     /// sender, the title of its error.
     pub fn summary(&self) -> String {
@@ -200,12 +221,11 @@ impl Decision {
         Some(self.reason(rule))
     }
 
-    /// Every candidate and its fate: the winner first, then the others in pool order, then those
-    /// that have left the pool since.
+    /// Every candidate and its fate: the winner first, or who was chosen and failed; then the others
+    /// in pool order, then those that have left the pool since.
     pub fn explain(&self, pool: &Pool) -> Vec<Candidate> {
         let candidate = |sender, outcome, rule| Candidate {
             sender,
-            address: pool.get(sender).map(|sender| sender.address.clone()),
             outcome,
             rule,
             reason: self.reason(rule),
@@ -213,7 +233,8 @@ impl Decision {
         let mut removed: Vec<_> = self.removed.iter().collect();
         removed.sort_by_key(|removed| {
             let position = pool.get(removed.sender).map(|sender| sender.position);
-            (position.is_none(), position, removed.sender)
+            let is_other = !removed.rule.is_after_the_choice();
+            (is_other, position.is_none(), position, removed.sender)
         });
         let winner = match self.outcome {
             Outcome::Chosen { sender, rule } => {
@@ -260,6 +281,9 @@ impl Decision {
             Rule::NotNamed => "the request names another sender".to_owned(),
             Rule::OtherChannel => "it belongs to another channel than the recipient".to_owned(),
             Rule::NotUsable => "it is suspended, being ported or not registered yet".to_owned(),
+            Rule::Suspended => objection(SenderStatus::Suspended),
+            Rule::Porting => objection(SenderStatus::Porting),
+            Rule::Pending => objection(SenderStatus::Pending),
             Rule::ShortCodeOfOtherCountry => {
                 format!("a short code of another country cannot reach {country}")
             }
@@ -294,6 +318,15 @@ impl Decision {
             Rule::LaterDrain => "its queue drains later".to_owned(),
             Rule::MoreRecentlyUsed => "it was used more recently".to_owned(),
             Rule::LaterInPool => "it is alike, and later in the pool".to_owned(),
+            Rule::NotRegistered => {
+                format!("it is not registered in {country}, and such messages are refused")
+            }
+            Rule::NoRoute => "no route leads from it to the recipient".to_owned(),
+            Rule::MediaNotCarried if self.is_converted_to_sms => {
+                "its media would go out as a link, and links are not made yet".to_owned()
+            }
+            Rule::MediaNotCarried => "no carrier takes media yet".to_owned(),
+            Rule::OptedOut => "the recipient has opted out of its messages".to_owned(),
         }
     }
 
@@ -308,4 +341,8 @@ impl Decision {
             .map(|(_, count)| count)
             .sum::<u32>()
     }
+}
+
+fn objection(status: SenderStatus) -> String {
+    status.objection().unwrap_or_default().to_owned()
 }

@@ -202,18 +202,20 @@ impl<L: Loads, R: Reach> Selection<'_, L, R> {
         }
         let pool = self.pool;
         let whatsapp = pool.whatsapp.by_country.len();
+        let unusable = pool.unusable(Channel::WhatsApp);
+        let of_whatsapp = whatsapp + unusable.map(|(_, count)| count).sum::<usize>();
+        for (rule, count) in pool.unusable(self.facts.recipient.channel) {
+            counts.add(rule, count);
+        }
         match self.facts.recipient.channel {
             Channel::Sms => {
-                counts.add(Rule::OtherChannel, whatsapp + pool.unusable_whatsapp);
-                counts.add(Rule::NotUsable, pool.unusable_sms);
+                counts.add(Rule::OtherChannel, of_whatsapp);
                 self.count_short_codes(course, &mut counts);
                 self.count_alphas(course, &mut counts);
                 self.count_numbers(pool.usable_numbers, course, &mut counts);
             }
             Channel::WhatsApp => {
-                let others = pool.len() - whatsapp - pool.unusable_whatsapp;
-                counts.add(Rule::OtherChannel, others);
-                counts.add(Rule::NotUsable, pool.unusable_whatsapp);
+                counts.add(Rule::OtherChannel, pool.len() - of_whatsapp);
                 self.count_numbers(whatsapp, course, &mut counts);
             }
         }

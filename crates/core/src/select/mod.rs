@@ -87,6 +87,11 @@ fn choose_among_others(
 ) -> Decision {
     let mut others = pool.clone();
     others.remove(own);
+    let facts = &Facts {
+        // From a time before this was a rule. There is no such mapping.
+        mapping: facts.mapping.filter(|mapping| mapping.sender != own),
+        ..*facts
+    };
     let mut decision = choose(&others, facts, loads, reach);
     // Its rule comes after all others.
     let rule = Rule::OwnNumber;

@@ -12,12 +12,13 @@ use smallvec::SmallVec;
 
 use super::facts::Channel;
 use super::groups::{Edit, EditKind, Group, Groups, Member, Numbers};
+use super::rule::Rule;
 use crate::country::Country;
 use crate::message::SenderNo;
 use crate::nanp::AreaCode;
 use crate::phone_number::{NumberKind, PhoneNumber};
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
-use crate::settings::Capabilities;
+use crate::settings::{Capabilities, SenderStatus};
 
 /// What kind of identity a sender is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -36,6 +37,18 @@ pub enum SenderKind {
 }
 
 impl SenderKind {
+    /// The stable name, as in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LongCode => "long_code",
+            Self::TollFree => "toll_free",
+            Self::ShortCode => "short_code",
+            Self::Alpha => "alpha",
+            Self::DestinationAlpha => "destination_alpha",
+            Self::WhatsApp => "whatsapp",
+        }
+    }
+
     pub fn channel(self) -> Channel {
         match self {
             Self::LongCode
@@ -60,8 +73,7 @@ pub struct PoolSender {
     /// Of a long code of the US or Canada; `None` for all others, toll-free numbers included.
     pub area_code: Option<AreaCode>,
     pub capabilities: Capabilities,
-    /// False while suspended, being ported, or waiting for its registration.
-    pub is_usable: bool,
+    pub status: SenderStatus,
     /// Ascending in the order of joining, unique in the pool.
     pub position: u64,
 }
@@ -90,7 +102,7 @@ impl PoolSender {
             country: number.country(),
             area_code: number.area_code(),
             capabilities,
-            is_usable: true,
+            status: SenderStatus::Active,
             position,
         }
     }
@@ -109,7 +121,7 @@ impl PoolSender {
             country: Some(country),
             area_code: None,
             capabilities,
-            is_usable: true,
+            status: SenderStatus::Active,
             position,
         }
     }
@@ -132,7 +144,7 @@ impl PoolSender {
                 mms: false,
                 voice: false,
             },
-            is_usable: true,
+            status: SenderStatus::Active,
             position,
         }
     }
@@ -150,13 +162,23 @@ impl PoolSender {
                 mms: true,
                 voice: false,
             },
-            is_usable: true,
+            status: SenderStatus::Active,
             position,
         }
     }
 
     pub fn channel(&self) -> Channel {
         self.kind.channel()
+    }
+
+    /// The rule that keeps every message from it, by its status.
+    pub(super) fn status_barrier(&self) -> Option<Rule> {
+        match self.status {
+            SenderStatus::Active => None,
+            SenderStatus::Suspended => Some(Rule::Suspended),
+            SenderStatus::Porting => Some(Rule::Porting),
+            SenderStatus::Pending => Some(Rule::Pending),
+        }
     }
 
     /// A phone number of the SMS channel.
@@ -198,8 +220,8 @@ pub struct Pool {
     pub(super) destination_alphas: Groups<Option<Country>>,
     /// Usable numbers of the SMS channel, whatever they can carry.
     pub(super) usable_numbers: usize,
-    pub(super) unusable_sms: usize,
-    pub(super) unusable_whatsapp: usize,
+    /// Senders whose status bars them, by the rule that says so.
+    unusable: BTreeMap<(Channel, Rule), usize>,
     /// Made so far.
     edits: u64,
 }
@@ -274,10 +296,19 @@ impl Pool {
         by_country.flat_map(|(country, members)| members.iter().map(move |m| (country, m.no)))
     }
 
+    /// How many senders of a channel may not be used, by the rule that says why.
+    pub(super) fn unusable(&self, channel: Channel) -> impl Iterator<Item = (Rule, usize)> {
+        let of_channel = self
+            .unusable
+            .iter()
+            .filter(move |((of, _), _)| *of == channel);
+        of_channel.map(|(&(_, rule), &count)| (rule, count))
+    }
+
     /// Usable toll-free numbers: carriers may block traffic that is spread over more than one.
     pub fn toll_free_count(&self) -> usize {
         self.iter()
-            .filter(|sender| sender.kind == SenderKind::TollFree && sender.is_usable)
+            .filter(|sender| sender.kind == SenderKind::TollFree && sender.status.is_usable())
             .count()
     }
 
@@ -286,11 +317,9 @@ impl Pool {
         let member = sender.member();
         self.edits += 1;
         let edit = &mut Edit::new(kind, self.edits);
-        if !sender.is_usable {
-            match sender.channel() {
-                Channel::Sms => edit.count(&mut self.unusable_sms),
-                Channel::WhatsApp => edit.count(&mut self.unusable_whatsapp),
-            }
+        if let Some(rule) = sender.status_barrier() {
+            let key = (sender.channel(), rule);
+            edit.count(self.unusable.entry(key).or_default());
             return;
         }
         match sender.kind {

@@ -297,7 +297,11 @@ fn error_of_named(barrier: Rule, channel: Channel) -> ErrorCode {
     }
     if matches!(
         barrier,
-        Rule::NotUsable | Rule::NoSms | Rule::ShortCodeOfOtherCountry
+        Rule::Suspended
+            | Rule::Porting
+            | Rule::Pending
+            | Rule::NoSms
+            | Rule::ShortCodeOfOtherCountry
     ) {
         return ErrorCode::FromCannotReachTo;
     }

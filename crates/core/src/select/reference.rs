@@ -41,8 +41,16 @@ pub fn choose<L: Loads, R: Reach>(
         return Err(ErrorCode::ServicePoolEmpty);
     }
     let own = facts.recipient.own_address();
-    let others = pool.iter().filter(|sender| sender.address != own);
-    Ok(case.unnamed(&others.cloned().collect::<Vec<_>>()))
+    let is_own = |sender: &&PoolSender| sender.address == own;
+    let others = pool.iter().filter(|sender| !is_own(sender));
+    let others = others.cloned().collect::<Vec<_>>();
+    // Nobody knows oneself.
+    let own = pool.iter().find(is_own).map(|sender| sender.no);
+    let facts = &Facts {
+        mapping: facts.mapping.filter(|it| Some(it.sender) != own),
+        ..*facts
+    };
+    Ok(Case { facts, ..case }.unnamed(&others))
 }
 
 struct Case<'a, L, R> {
@@ -84,7 +92,7 @@ impl<L: Loads, R: Reach> Case<'_, L, R> {
             });
         }
         if !self.may_send(sender) {
-            return Some(if sender.is_usable && is_alpha(sender) {
+            return Some(if sender.status.is_usable() && is_alpha(sender) {
                 ErrorCode::NoRoute
             } else {
                 ErrorCode::FromCannotReachTo
@@ -125,7 +133,7 @@ impl<L: Loads, R: Reach> Case<'_, L, R> {
 
     /// The sender may reach the recipient with something.
     fn may_send(&self, sender: &PoolSender) -> bool {
-        sender.is_usable
+        sender.status.is_usable()
             && sender.channel() == self.facts.recipient.channel
             && self.may_reach_country(sender)
     }

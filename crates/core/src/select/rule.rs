@@ -64,6 +64,7 @@ rules! {
     // Removals, in the order in which they are asked.
     32 NotNamed "not_named" "not named";
     33 OtherChannel "other_channel" "other channel";
+    // Of decisions that were stored before each status had its own rule, below.
     34 NotUsable "not_usable" "not usable";
     35 ShortCodeOfOtherCountry "short_code_of_other_country" "short code of another country";
     36 AlphaNotSupported "alpha_not_supported" "alpha not supported";
@@ -87,6 +88,22 @@ rules! {
     54 LaterInPool "later_in_pool" "later in pool";
     55 DailyCapReached "daily_cap_reached" "daily cap reached";
     56 OwnNumber "own_number" "own number";
+    57 Suspended "suspended" "suspended";
+    58 Porting "porting" "being ported";
+    59 Pending "pending" "registration pending";
+
+    // What was chosen, and could not have the message all the same.
+    60 NotRegistered "not_registered" "not registered";
+    61 NoRoute "no_route" "no route";
+    62 MediaNotCarried "media_not_carried" "media not carried";
+    63 OptedOut "opted_out" "opted out";
+}
+
+impl Rule {
+    /// Whether it removes the sender that all others had lost to.
+    pub(super) fn is_after_the_choice(self) -> bool {
+        self >= Self::NotRegistered
+    }
 }
 
 impl fmt::Display for Rule {

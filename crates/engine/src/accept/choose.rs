@@ -2,9 +2,10 @@
 //!
 //! The store is asked for the recipient's mapping before the loads are locked. Selection, its note of
 //! the mapping and the place in the sender's queue are one step under that lock, so two messages that
-//! are accepted at the same instant see each other.
+//! are accepted at the same instant see each other. A question is answered from a copy ([`Still`]).
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
@@ -15,19 +16,20 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::kind_of;
 use postrider_core::select::{
     Channel, Decision, Detail, Facts, Group, Loads, Member, Order, Outcome, Pool, QueueLoad,
-    Ranking, Recipient, Scaled, Settings, Standing, StickyAction, select,
+    Ranking, Recipient, Rule, Scaled, Settings, Standing, select,
 };
 use postrider_core::sender::SenderAddress;
 use postrider_core::sender_rate::Zone;
 use postrider_core::settings::Service;
 use postrider_core::sid::{AccountSid, ServiceSid};
-use postrider_store::StickyKey;
+use postrider_store::{StickyKey, StickySender};
 use smallvec::SmallVec;
 
+use super::still::Still;
 use super::{Acceptor, Draft};
 use crate::caps::Use;
 use crate::change_log::ChangeLog;
-use crate::loads::{LoadTable, QueueBound};
+use crate::loads::{Load, LoadTable, QueueBound};
 use crate::pace::rate_of;
 use crate::rankings::{RANKED_FROM, Seen};
 use crate::reach::EngineReach;
@@ -69,24 +71,31 @@ impl Acceptor {
                 is_backlog: false,
             });
         }
+        let about = About {
+            opted_out,
+            segments,
+            to: draft.to.number,
+            now_ms,
+        };
         let chosen = loop {
             let looked = self.look(draft)?;
-            let chosen = self.loads.with(|table| {
-                let chosen = match &draft.service {
-                    Some(service) => self.choose_from_pool(
-                        draft, service, opted_out, looked, segments, purpose, table, now_ms,
-                    )?,
-                    None => Ok(self.take_named(draft, opted_out, segments, table, now_ms)?),
-                };
-                if let (Ok(chosen), Purpose::Sending) = (&chosen, purpose)
-                    && let Ok((_, sender)) = &chosen.outcome
-                {
-                    table.reserve(*sender, segments, Zone::of(draft.to.number));
-                    let used = draft.use_of(*sender, segments);
-                    self.caps.count(&self.directory, &self.alerts, used, now_ms);
-                }
-                Ok::<_, Fault>(chosen)
-            })?;
+            let chosen = match (&draft.service, purpose) {
+                (Some(service), Purpose::Sending) => self.loads.with(|table| {
+                    let chosen = self.choose_from_pool(draft, service, looked, about, table)?;
+                    if let Ok(chosen) = &chosen {
+                        self.take_place(chosen, about, table);
+                    }
+                    Ok::<_, Fault>(chosen)
+                })?,
+                (Some(service), Purpose::Asking) => self.ask(draft, service, looked, about)?,
+                (None, _) => self.loads.with(|table| {
+                    let chosen = self.take_named(draft, about, table)?;
+                    if purpose == Purpose::Sending {
+                        self.take_place(&chosen, about, table);
+                    }
+                    Ok::<_, Fault>(Ok(chosen))
+                })?,
+            };
             if let Ok(chosen) = chosen {
                 break chosen;
             }
@@ -109,6 +118,16 @@ impl Acceptor {
         })
     }
 
+    /// In the sender's queue, and what its cap leaves of the day.
+    fn take_place(&self, chosen: &Chosen, about: About<'_>, table: &mut LoadTable) {
+        if let Ok((_, sender)) = &chosen.outcome {
+            table.reserve(*sender, about.segments, Zone::of(about.to));
+            let used = about.use_of(*sender);
+            self.caps
+                .count(&self.directory, &self.alerts, used, about.now_ms);
+        }
+    }
+
     /// What the store says of the recipient's mapping, where stickiness applies.
     fn look(&self, draft: &Draft<'_>) -> Result<Option<Looked>, Fault> {
         let service = draft.service.as_ref().filter(|service| {
@@ -129,10 +148,8 @@ impl Acceptor {
     fn take_named(
         &self,
         draft: &Draft<'_>,
-        opted_out: &[Scope],
-        segments: u16,
+        about: About<'_>,
         table: &mut LoadTable,
-        now_ms: Millis,
     ) -> Result<Chosen, Fault> {
         let from = draft.from.clone().ok_or(ErrorCode::MissingFrom)?;
         if draft.has_media || self.routes.load().find(&from, draft.to.number).is_empty() {
@@ -145,20 +162,15 @@ impl Acceptor {
             .ok_or(ErrorCode::FromNotOurs)?;
         let service = self.directory.service_of(sender).map(Scope::Service);
         let scopes = [Some(Scope::Sender(sender)), service];
-        if scopes
-            .iter()
-            .flatten()
-            .any(|scope| opted_out.contains(scope))
-        {
+        let mut scopes = scopes.iter().flatten();
+        if scopes.any(|scope| about.opted_out.contains(scope)) {
             return Err(ErrorCode::RecipientOptedOut.into());
         }
-        self.know_bound(table, sender);
-        let zone = Zone::of(draft.to.number);
-        if table.get(sender).is_full(segments, zone) {
+        let queue = self.queue_load(sender, self.load_of(table, sender), about);
+        if queue.is_full {
             return Err(ErrorCode::SenderQueueFull.into());
         }
-        let used = draft.use_of(sender, segments);
-        if self.caps.is_over(&self.directory, used, now_ms) {
+        if queue.is_capped {
             return Err(ErrorCode::CampaignDailyCapReached.into());
         }
         Ok(Chosen {
@@ -183,27 +195,80 @@ impl Acceptor {
     }
 
     /// The service chooses: faults that depend on the sender are the message's.
-    #[expect(clippy::too_many_arguments, reason = "facts of one choice, named once")]
     fn choose_from_pool(
         &self,
         draft: &Draft<'_>,
         service: &Service,
-        opted_out: &[Scope],
         looked: Option<Looked>,
-        segments: u16,
-        purpose: Purpose,
+        about: About<'_>,
         table: &mut LoadTable,
-        now_ms: Millis,
     ) -> Result<Result<Chosen, Outdated>, Fault> {
-        let (_, pool) = self
-            .directory
-            .service_and_pool(service.sid)
-            .ok_or(ErrorCode::ServiceNotFound)?;
+        let pool = self.pool_of(service)?;
         let mut mappings = self.sticky.lock();
         let former = match looked.map(|looked| mappings.current(&looked)).transpose() {
             Ok(former) => former.flatten(),
             Err(outdated) => return Ok(Err(outdated)),
         };
+        let loads = PoolLoads {
+            acceptor: self,
+            service: service.sid,
+            counts: mappings.counts_of(service.sid),
+            expired: expired(former, about.now_ms),
+            table: RefCell::new(table),
+            about,
+        };
+        let purpose = Purpose::Sending;
+        let decision = self.decision(draft, service, &pool, former, purpose, about, &loads)?;
+        let table = loads.table.into_inner();
+        let key = StickyKey {
+            service: service.sid,
+            recipient: about.to,
+        };
+        let chosen = decision.chosen().and_then(|sender| pool.get(sender));
+        mappings.note(key, former, decision.sticky, chosen, about.now_ms);
+        let is_backlogged = |sender| table.get(sender).is_backlogged;
+        Ok(Ok(Chosen::by(decision, &pool, is_backlogged)))
+    }
+
+    /// As if it were to be sent, from a copy of the loads.
+    fn ask(
+        &self,
+        draft: &Draft<'_>,
+        service: &Service,
+        looked: Option<Looked>,
+        about: About<'_>,
+    ) -> Result<Result<Chosen, Outdated>, Fault> {
+        let pool = self.pool_of(service)?;
+        let still = match Still::of(self, service, &pool, looked, about) {
+            Ok(still) => still,
+            Err(outdated) => return Ok(Err(outdated)),
+        };
+        let (former, purpose) = (still.former, Purpose::Asking);
+        let decision = self.decision(draft, service, &pool, former, purpose, about, &still)?;
+        let is_backlogged = |sender| still.is_backlogged(sender);
+        Ok(Ok(Chosen::by(decision, &pool, is_backlogged)))
+    }
+
+    fn pool_of(&self, service: &Service) -> Result<Arc<Pool>, Fault> {
+        let found = self.directory.service_and_pool(service.sid);
+        Ok(found
+            .map(|(_, pool)| pool)
+            .ok_or(ErrorCode::ServiceNotFound)?)
+    }
+
+    /// Whom the message gets, or what it fails with.
+    #[expect(clippy::too_many_arguments, reason = "facts of one choice, named once")]
+    fn decision(
+        &self,
+        draft: &Draft<'_>,
+        service: &Service,
+        pool: &Pool,
+        former: Option<StickySender>,
+        purpose: Purpose,
+        about: About<'_>,
+        loads: &impl Loads,
+    ) -> Result<Decision, Fault> {
+        let now_ms = about.now_ms;
         let recipient = Recipient {
             network: draft.network,
             ..Recipient::of(draft.to.number, draft.to.channel)
@@ -234,93 +299,60 @@ impl Acceptor {
                 Purpose::Asking => Detail::Full,
             },
         };
-        let loads = PoolLoads {
-            acceptor: self,
-            service: service.sid,
-            counts: mappings.counts_of(service.sid),
-            expired: facts
-                .mapping
-                .filter(|mapping| mapping.is_expired(now_ms))
-                .map(|mapping| mapping.position),
-            table: RefCell::new(table),
-            segments,
-            to: draft.to.number,
-            now_ms,
-        };
-        let mut decision = select(&pool, &facts, &loads, &reach)?;
-        let table = loads.table.into_inner();
-        let outcome = self.outcome_of(&decision, &pool, refuses, draft, segments, table);
-        let outcome = outcome.and_then(|(from, sender)| {
-            if opted_out.contains(&Scope::Sender(sender)) {
-                return Err(ErrorCode::RecipientOptedOut);
-            }
-            Ok((from, sender))
-        });
-        // A message that fails all the same teaches its recipient nothing.
-        let is_over = outcome.is_ok() || decision.chosen().is_none();
-        if !is_over {
-            decision.sticky = match decision.sticky {
-                StickyAction::Ignore | StickyAction::Write => StickyAction::Ignore,
-                StickyAction::Touch
-                | StickyAction::Keep
-                | StickyAction::Replace(_)
-                | StickyAction::Delete(_) => StickyAction::Keep,
-            };
-        } else if purpose == Purpose::Sending {
-            let key = StickyKey {
-                service: service.sid,
-                recipient: draft.to.number,
-            };
-            let chosen = decision.chosen().and_then(|sender| pool.get(sender));
-            mappings.note(key, former, decision.sticky, chosen, now_ms);
+        let mut decision = select(pool, &facts, loads, &reach)?;
+        if let Some((rule, error)) = self.obstacle(&decision, pool, refuses, draft, about) {
+            decision.fail(rule, error);
         }
-        let sender = outcome.as_ref().ok().map(|&(_, sender)| sender);
-        Ok(Ok(Chosen {
-            is_backlog: sender.is_some_and(|sender| table.get(sender).is_backlogged),
-            outcome,
-            decision: Some(decision),
-        }))
+        Ok(decision)
     }
 
-    fn outcome_of(
+    /// What keeps the message from the sender that was chosen for it.
+    fn obstacle(
         &self,
         decision: &Decision,
         pool: &Pool,
         refuses_unregistered: bool,
         draft: &Draft<'_>,
-        segments: u16,
-        table: &mut LoadTable,
-    ) -> Result<(SenderAddress, SenderNo), ErrorCode> {
-        let sender = match decision.outcome {
-            Outcome::Chosen { sender, .. } => sender,
-            Outcome::None { error } => return Err(error),
-        };
-        let entry = pool.get(sender).ok_or(ErrorCode::NoSuitableSender)?;
+        about: About<'_>,
+    ) -> Option<(Rule, ErrorCode)> {
+        let chosen = pool.get(decision.chosen()?)?;
         if refuses_unregistered && decision.warning == Some(ErrorCode::PreregistrationWanted) {
-            return Err(ErrorCode::SenderIdNotRegistered);
+            return Some((Rule::NotRegistered, ErrorCode::SenderIdNotRegistered));
         }
-        if draft.has_media
-            || self
-                .routes
-                .load()
-                .find(&entry.address, draft.to.number)
-                .is_empty()
-        {
-            return Err(ErrorCode::NoRoute);
+        if draft.has_media {
+            return Some((Rule::MediaNotCarried, ErrorCode::NoRoute));
         }
-        self.know_bound(table, sender);
-        let zone = Zone::of(draft.to.number);
-        if table.get(sender).is_full(segments, zone) {
-            return Err(ErrorCode::QueueOverflow);
+        let routes = self.routes.load();
+        if routes.find(&chosen.address, draft.to.number).is_empty() {
+            return Some((Rule::NoRoute, ErrorCode::NoRoute));
         }
-        Ok((entry.address.clone(), sender))
+        let is_opted_out = about.opted_out.contains(&Scope::Sender(chosen.no));
+        is_opted_out.then_some((Rule::OptedOut, ErrorCode::RecipientOptedOut))
     }
 
-    fn know_bound(&self, table: &mut LoadTable, sender: SenderNo) {
-        table.bound(sender, || QueueBound {
+    /// With its bound, which the table keeps from now on.
+    fn load_of(&self, table: &mut LoadTable, sender: SenderNo) -> Load {
+        table.bound(sender, || self.bound_of(sender));
+        table.get(sender)
+    }
+
+    pub(super) fn bound_of(&self, sender: SenderNo) -> QueueBound {
+        QueueBound {
             rate: rate_of(&self.directory, &self.paces.load(), sender),
             queue_ms: self.queue_ms(sender),
-        });
+        }
+    }
+
+    /// A sender's queue as selection wants it. The load has its bound.
+    pub(super) fn queue_load(&self, sender: SenderNo, load: Load, about: About<'_>) -> QueueLoad {
+        let used = about.use_of(sender);
+        QueueLoad {
+            queued_segments: load.queued_segments(),
+            drain_ms: load.drain_ms(),
+            last_used: load.last_used,
+            is_full: load.is_full(about.segments, Zone::of(about.to)),
+            is_capped: self.caps.is_over(&self.directory, used, about.now_ms),
+        }
     }
 
     fn queue_ms(&self, sender: SenderNo) -> u64 {
@@ -334,15 +366,50 @@ impl Acceptor {
     }
 }
 
-impl Draft<'_> {
-    /// What its sender's daily cap counts.
-    fn use_of(&self, sender: SenderNo, segments: u16) -> Use {
-        Use {
-            sender,
-            segments,
-            to: self.to.number,
+impl Chosen {
+    fn by(decision: Decision, pool: &Pool, is_backlogged: impl Fn(SenderNo) -> bool) -> Self {
+        let outcome = match decision.outcome {
+            Outcome::Chosen { sender, .. } => match pool.get(sender) {
+                Some(entry) => Ok((entry.address.clone(), sender)),
+                None => Err(ErrorCode::NoSuitableSender),
+            },
+            Outcome::None { error } => Err(error),
+        };
+        let sender = outcome.as_ref().ok().map(|&(_, sender)| sender);
+        Self {
+            is_backlog: sender.is_some_and(is_backlogged),
+            outcome,
+            decision: Some(decision),
         }
     }
+}
+
+/// The message that loads are asked about.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    /// From whom its recipient wants nothing.
+    opted_out: &'a [Scope],
+    pub(super) segments: u16,
+    pub(super) to: PhoneNumber,
+    pub(super) now_ms: Millis,
+}
+
+impl About<'_> {
+    /// What the sender's daily cap counts.
+    fn use_of(self, sender: SenderNo) -> Use {
+        Use {
+            sender,
+            segments: self.segments,
+            to: self.to,
+        }
+    }
+}
+
+/// The place that the recipient's own mapping names, if it is too old: it is counted, and not live.
+pub(super) fn expired(former: Option<StickySender>, now_ms: Millis) -> Option<u64> {
+    let mapping = former.map(sticky::mapping);
+    let expired = mapping.filter(|mapping| mapping.is_expired(now_ms));
+    expired.map(|mapping| mapping.position)
 }
 
 /// The loads of a pool's senders, rates found on first use.
@@ -351,12 +418,10 @@ struct PoolLoads<'a, 't> {
     service: ServiceSid,
     /// Of the service's mappings.
     counts: Option<&'a Counts>,
-    /// The sender in the recipient's own mapping, if it is too old: it is counted, and not live.
+    /// See [`expired`].
     expired: Option<u64>,
     table: RefCell<&'t mut LoadTable>,
-    segments: u16,
-    to: PhoneNumber,
-    now_ms: Millis,
+    about: About<'a>,
 }
 
 impl Loads for PoolLoads<'_, '_> {
@@ -366,25 +431,8 @@ impl Loads for PoolLoads<'_, '_> {
     }
 
     fn queue(&self, sender: SenderNo) -> QueueLoad {
-        let mut table = self.table.borrow_mut();
-        let acceptor = self.acceptor;
-        acceptor.know_bound(&mut table, sender);
-        let load = table.get(sender);
-        QueueLoad {
-            queued_segments: load.queued_segments(),
-            drain_ms: load.drain_ms(),
-            last_used: load.last_used,
-            is_full: load.is_full(self.segments, Zone::of(self.to)),
-            is_capped: acceptor.caps.is_over(
-                &acceptor.directory,
-                Use {
-                    sender,
-                    segments: self.segments,
-                    to: self.to,
-                },
-                self.now_ms,
-            ),
-        }
+        let load = self.acceptor.load_of(&mut self.table.borrow_mut(), sender);
+        self.acceptor.queue_load(sender, load, self.about)
     }
 
     fn ranked(&self, group: &Group, order: Order) -> Option<Scaled> {
@@ -476,7 +524,7 @@ impl PoolLoads<'_, '_> {
         let Acceptor {
             caps, directory, ..
         } = self.acceptor;
-        caps.is_nearly_over(directory, sender, self.now_ms)
+        caps.is_nearly_over(directory, sender, self.about.now_ms)
     }
 
     fn standing(&self, member: Member) -> Standing {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use postrider_core::create::CreateMessage;
-use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::{Message, Status};
 use postrider_core::select::{Decision, Pool};
@@ -12,7 +11,7 @@ use postrider_core::settings::Account;
 use postrider_core::sid::{Id, MessageSid};
 
 use super::choose::Purpose;
-use super::{Acceptor, Draft, kind_of};
+use super::{Acceptor, Draft, Warning, kind_of};
 use crate::networks::Answer;
 
 /// The answer to "what if".
@@ -23,8 +22,8 @@ pub struct Preview {
     /// The service's choice, with every candidate; `None` when the request names a sender and no
     /// service.
     pub decision: Option<Decision>,
-    /// What there is to say of a message that goes on all the same.
-    pub warning: Option<ErrorCode>,
+    /// What there is to say of a message that goes on all the same; none of one that fails.
+    pub warnings: Vec<Warning>,
     /// The senders that were chosen from.
     pub pool: Arc<Pool>,
     /// What was told of the recipient's network; `None` where nobody was asked.
@@ -60,24 +59,19 @@ impl Acceptor {
         let (message, decision) =
             self.draw_up(sid, &draft, Purpose::Asking, deadline_ms, now_ms)?;
         let from = message.from.as_deref().and_then(SenderAddress::parse);
-        let is_unregistered = match (&from, draft.to.number.country()) {
-            (Some(SenderAddress::Alpha(id)), Some(country)) if service.is_none() => {
-                self.is_unregistered(account, id, country)
-            }
-            _ => false,
-        };
-        let of_decision = decision.as_ref().and_then(|decision| decision.warning);
-        let warning = of_decision.or(is_unregistered.then_some(ErrorCode::PreregistrationWanted));
         let routes = self.routes.load();
         let from = from.filter(|_| message.status == Status::Queued);
         let carriers = from.map(|from| routes.find(&from, draft.to.number).to_vec());
         let pool = service.and_then(|service| self.directory.service_and_pool(service.sid));
+        let pool = pool.map(|(_, pool)| pool).unwrap_or_default();
+        let of_decision = decision.as_ref();
+        let warnings = self.warnings(request, &draft, &message, of_decision, &pool, now_ms);
         Ok(Preview {
             message,
             decision,
-            warning,
+            warnings,
             network,
-            pool: pool.map(|(_, pool)| pool).unwrap_or_default(),
+            pool,
             carriers: carriers.unwrap_or_default(),
         })
     }

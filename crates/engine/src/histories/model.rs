@@ -87,7 +87,13 @@ pub(super) fn made(choice: Choice, request: Request<'_>) -> (Choice, Result<Send
                 | StickyAction::Replace(_)
                 | StickyAction::Delete(_) => StickyAction::Keep,
             };
-            (Choice { sticky, ..choice }, Err(ErrorCode::NoRoute))
+            let sender = Err(ErrorCode::NoRoute);
+            let choice = Choice {
+                sender,
+                sticky,
+                ..choice
+            };
+            (choice, Err(ErrorCode::NoRoute))
         }
         sender => (choice, sender.map(|(sender, _)| sender)),
     }

@@ -23,7 +23,7 @@ impl PoolWarning {
     /// The same, when it is about this sender of it.
     pub fn about(pool: &Pool, sender: &PoolSender) -> Option<Self> {
         // Asked first, because it spares a look at the whole pool.
-        let is_one_of_them = sender.kind == SenderKind::TollFree && sender.is_usable;
+        let is_one_of_them = sender.kind == SenderKind::TollFree && sender.status.is_usable();
         is_one_of_them.then(|| Self::of(pool)).flatten()
     }
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
 use postrider_core::select::{Broken, Pool, PoolSender, StickyAction, StickyMapping};
+use postrider_core::sender::SenderAddress;
 use postrider_core::sid::{Id, ServiceSid};
 use postrider_store::{Result, StickyChange, StickyKey, StickySender, Store};
 use rustc_hash::FxHashMap;
@@ -66,6 +67,10 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn get(&self, position: u64) -> u64 {
         self.by_position.get(&position).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn by_position(&self) -> &FxHashMap<u64, u64> {
+        &self.by_position
     }
 
     fn add(&mut self, position: u64) {
@@ -136,7 +141,7 @@ impl Sticky {
     }
 
     /// A handset has texted `sender`, of this pool: a use of its mapping, and where there is none that
-    /// holds, a new one.
+    /// holds, a new one. A number that texts itself is no handset that will be texted from there.
     pub(crate) fn heard(
         &self,
         key: StickyKey,
@@ -145,6 +150,9 @@ impl Sticky {
         now_ms: Millis,
     ) -> Result<()> {
         self.advance(now_ms);
+        if is_oneself(key, sender) {
+            return Ok(());
+        }
         loop {
             let looked = self.look(key)?;
             let mut now = self.lock();
@@ -155,7 +163,9 @@ impl Sticky {
                 None => StickyAction::Write,
                 Some(known) if known.is_expired(now_ms) => StickyAction::Replace(Broken::Expired),
                 Some(known) if known.position == sender.position => StickyAction::Touch,
-                Some(known) if !is_member(pool, known) => StickyAction::Replace(Broken::LeftPool),
+                Some(known) if !is_of_pool(pool, key, known) => {
+                    StickyAction::Replace(Broken::LeftPool)
+                }
                 Some(_) => StickyAction::Keep,
             };
             now.note(key, former, action, Some(sender), now_ms);
@@ -292,10 +302,15 @@ impl Locked<'_> {
     }
 }
 
-/// Whether the mapping's sender is in the pool, and has not left it in between.
-pub(crate) fn is_member(pool: &Pool, mapping: StickyMapping) -> bool {
-    let member = pool.get(mapping.sender);
-    member.is_some_and(|member| member.position == mapping.position)
+/// Whether the mapping's sender is in the pool, has not left it in between, and is another than the
+/// recipient: an older version let numbers text themselves.
+fn is_of_pool(pool: &Pool, key: StickyKey, mapping: StickyMapping) -> bool {
+    pool.get(mapping.sender)
+        .is_some_and(|member| member.position == mapping.position && !is_oneself(key, member))
+}
+
+fn is_oneself(key: StickyKey, sender: &PoolSender) -> bool {
+    sender.address == SenderAddress::Number(key.recipient)
 }
 
 /// As selection wants it.

@@ -11,7 +11,7 @@ use postrider_core::select::{Decision, StickyAction};
 use postrider_core::sid::Id;
 use postrider_store::{Cursor, MessageFilter, Result, StickyKey, StickySender};
 
-use super::{Outdated, Sticky, is_member, mapping};
+use super::{Outdated, Sticky, is_of_pool, mapping};
 use crate::Engine;
 use crate::directory::Directory;
 use crate::receive;
@@ -122,10 +122,6 @@ impl Sticky {
         let Some((_, pool)) = directory.service_and_pool(service) else {
             return Ok(());
         };
-        // A message that failed all the same taught its recipient nothing.
-        if message.sender.is_none() && decision.chosen().is_some() {
-            return Ok(());
-        }
         let at_ms = time_of(message);
         let chosen = decision.chosen().and_then(|sender| pool.get(sender));
         // One that left since and came back is another member.
@@ -195,7 +191,8 @@ fn time_of(message: &Message) -> Millis {
         .map_or(made_ms, |at_ms| at_ms.max(made_ms))
 }
 
-/// Whether the next message will find the mapping as it is: not too old, and to a member of the pool.
+/// Whether the next message will find the mapping as it is: not too old, and to a member of the pool
+/// that is not the recipient itself.
 pub(super) fn is_live(
     directory: &Directory,
     key: StickyKey,
@@ -204,7 +201,7 @@ pub(super) fn is_live(
 ) -> bool {
     let mapping = mapping(sender);
     let pool = directory.service_and_pool(key.service);
-    !mapping.is_expired(now_ms) && pool.is_some_and(|(_, pool)| is_member(&pool, mapping))
+    !mapping.is_expired(now_ms) && pool.is_some_and(|(_, pool)| is_of_pool(&pool, key, mapping))
 }
 
 /// Drops what is of no use any more, page by page, until the process stops.

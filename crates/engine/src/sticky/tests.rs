@@ -417,3 +417,69 @@ async fn operators_see_only_mappings_that_hold() {
     let listed = engine.sticky_senders(customer.service, Start, 9).await;
     assert_eq!(listed.unwrap(), []);
 }
+
+/// A loop of carriers can bring it about.
+#[tokio::test]
+async fn a_number_that_texts_itself_makes_no_mapping() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 1).await;
+    customer.join(engine, "+12125550103").await;
+    text(engine, 103, "+12125550103").await;
+    assert_eq!(customer.known(engine, 103).await, None);
+    assert!(customer.counts(engine).is_empty());
+    // Another sender of the pool may be known to it.
+    text(engine, 103, "+14155550101").await;
+    assert!(customer.known(engine, 103).await.is_some());
+    assert_eq!(customer.sender(engine, 103).await, "+14155550101");
+}
+
+/// As an older version made them: not shown, replaced by whatever comes next, and swept.
+#[tokio::test]
+async fn a_mapping_to_oneself_counts_as_none() {
+    let test = engine();
+    let engine = &test.engine;
+    let customer = Customer::with_numbers(engine, 1).await;
+    for last in 103..=105 {
+        customer.join(engine, &format!("+12125550{last}")).await;
+    }
+    let sticky = &engine.shared.acceptor.sticky;
+    let (_, pool) = engine
+        .directory()
+        .service_and_pool(customer.service)
+        .unwrap();
+    for member in pool.iter().skip(1) {
+        let SenderAddress::Number(recipient) = member.address else {
+            panic!("{member:?}")
+        };
+        let key = StickyKey {
+            service: customer.service,
+            recipient,
+        };
+        let oneself = StickySender {
+            sender: member.no,
+            position: member.position,
+            created_ms: engine.now_ms(),
+            used_ms: engine.now_ms(),
+        };
+        sticky.lock().put(key, None, Some(oneself));
+    }
+    for last in 103..=105 {
+        assert_eq!(customer.known(engine, last).await, None);
+    }
+    let listed = engine.sticky_senders(customer.service, Start, 9).await;
+    assert_eq!(listed.unwrap(), []);
+    let chosen = customer.sender(engine, 103).await;
+    assert_ne!(chosen, "+12125550103");
+    assert!(customer.known(engine, 103).await.is_some());
+    text(engine, 104, "+14155550101").await;
+    assert!(customer.known(engine, 104).await.is_some());
+    write(&test).await;
+    sticky
+        .sweep_page(None, engine.directory(), engine.now_ms())
+        .unwrap();
+    write(&test).await;
+    let rest = engine.shared.store.sticky().page(None, 99).unwrap();
+    assert_eq!(rest.len(), 2);
+    assert_eq!(customer.counts(engine).iter().sum::<u64>(), 2);
+}

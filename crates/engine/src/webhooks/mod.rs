@@ -43,4 +43,5 @@ pub use request::Request;
 pub use scheduler::{Attempt, AttemptId, AttemptResult, Limits, Load, Scheduler, Timeouts};
 pub use shell::{Handle, Wiring, spawn};
 pub use status_callback::API_VERSION;
+pub(crate) use url::invalid_overrides;
 pub use url::{CALLBACK_URL_LEN_MAX, CallbackUrl, InvalidCallbackUrl, authority};

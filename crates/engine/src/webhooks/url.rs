@@ -151,6 +151,12 @@ impl Target {
     }
 }
 
+/// The connection overrides of a webhook's URL that are not understood.
+pub(crate) fn invalid_overrides(url: &str) -> Vec<InvalidOverride> {
+    let target = Target::parse(url);
+    target.map_or_else(|_| Vec::new(), |target| target.invalid_overrides)
+}
+
 /// The endpoint that a webhook's URL belongs to, as in [`super::Report`].
 pub fn authority(url: &str) -> Option<Arc<str>> {
     Target::parse(url).ok().map(|target| target.authority)

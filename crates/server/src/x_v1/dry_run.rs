@@ -4,14 +4,12 @@
 //! reserved or counted.
 
 use postrider_core::error_code::ErrorCode;
-use postrider_core::message::Status;
 use postrider_core::sid::ServiceSid;
-use postrider_engine::PoolWarning;
-use postrider_engine::accept::Preview;
 use serde::Serialize;
 
-use super::explain::{CandidateJson, DecisionJson};
+use super::explain::{CandidateJson, DecisionJson, candidates};
 use super::recipient_network::{RecipientNetworkJson, supposed};
+use super::sender::Senders;
 use super::warning::WarningJson;
 use crate::api_v2010::read_create;
 use crate::call::{Call, Method};
@@ -28,7 +26,7 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
     let preview = call.engine().preview(account, &request).await?;
     let message = &preview.message;
     let decision = preview.decision.as_ref();
-    let candidates = decision.map(|decision| decision.explain(&preview.pool));
+    let senders = Senders::of_pool(call.directory(), message.service, preview.pool.clone());
     let json = DryRunJson {
         to: &message.to,
         from: message.from.as_deref(),
@@ -42,18 +40,11 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
         encoding: message.encoding.as_str(),
         num_segments: message.num_segments,
         recipient_network: preview.network.map(RecipientNetworkJson::from),
-        opt_out: None,
+        opt_out: message.error == Some(ErrorCode::RecipientOptedOut),
         route: call.engine().carrier_names(&preview.carriers),
-        warnings: match message.status {
-            Status::Queued => warnings(&preview),
-            _ => Vec::new(),
-        },
+        warnings: preview.warnings.into_iter().map(Into::into).collect(),
         decision: decision.map(DecisionJson::new),
-        candidates: candidates
-            .into_iter()
-            .flatten()
-            .map(|candidate| CandidateJson::new(call.directory(), candidate))
-            .collect(),
+        candidates: decision.map_or_else(Vec::new, |decision| candidates(decision, &senders)),
     };
     Ok(Reply::ok(&json))
 }
@@ -74,24 +65,13 @@ struct DryRunJson<'a> {
     num_segments: u16,
     /// Null where nobody was asked, because it does not matter.
     recipient_network: Option<RecipientNetworkJson>,
-    /// Null, which is to say unknown: nothing records yet who opted out.
-    opt_out: Option<()>,
+    /// The recipient wants nothing from there: the error is 21610.
+    opt_out: bool,
     /// Names of the carriers that would be asked, in their order.
     route: Vec<String>,
+    /// What there is to say of a message that goes on all the same; none of one that fails.
     warnings: Vec<WarningJson>,
     /// Null when the request names a sender and no service.
     decision: Option<DecisionJson>,
     candidates: Vec<CandidateJson>,
-}
-
-/// What would be told of a message that goes on all the same.
-fn warnings(preview: &Preview) -> Vec<WarningJson> {
-    let decision = preview.decision.as_ref();
-    let chosen = decision.and_then(|decision| preview.pool.get(decision.chosen()?));
-    let of_pool = chosen.and_then(|sender| PoolWarning::about(&preview.pool, sender));
-    let of_message = preview.warning.map(WarningJson::from);
-    of_message
-        .into_iter()
-        .chain(of_pool.map(Into::into))
-        .collect()
 }

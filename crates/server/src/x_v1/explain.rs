@@ -13,10 +13,10 @@ use postrider_core::message::{Direction, Message, Status};
 use postrider_core::select::{Broken, Candidate, Decision, Outcome, Step};
 use postrider_core::sender::SenderAddress;
 use postrider_core::sid::{MessageSid, ServiceSid};
-use postrider_engine::Directory;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::recipient_network::{RecipientNetworkJson, supposed};
+use super::sender::{SenderJson, Senders};
 use crate::api_v2010::read_create;
 use crate::call::{Call, Method};
 use crate::error::Refusal;
@@ -34,7 +34,8 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str) -> Answer {
         tracing::error!(%sid, %error, "a stored decision cannot be read");
         ErrorCode::InternalError
     })?;
-    let explanation = ExplanationJson::new(call.directory(), &message, decision.as_ref());
+    let senders = Senders::of(call.directory(), message.service);
+    let explanation = ExplanationJson::new(&senders, &message, decision.as_ref());
     Ok(answer(call, &explanation))
 }
 
@@ -51,14 +52,16 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
     request.recipient_network = supposed(&call.form()?)?;
     let account = &call.caller.account;
     let preview = call.engine().preview(account, &request).await?;
-    let decision = preview.decision.as_ref().ok_or_else(|| {
+    let service = preview.message.service;
+    if service.is_none() {
         let text = "'MessagingServiceSid' is missing: without a service there is nothing to choose";
-        Fault::because(ErrorCode::InvalidParameter, text)
-    })?;
-    let candidates = decision.explain(&preview.pool).into_iter();
+        return Err(Fault::because(ErrorCode::InvalidParameter, text).into());
+    }
+    let decision = preview.decision.as_ref();
+    let senders = Senders::of_pool(call.directory(), service, preview.pool.clone());
     let explanation = ExplanationJson {
         message_sid: None,
-        messaging_service_sid: preview.message.service,
+        messaging_service_sid: service,
         to: &preview.message.to,
         from: preview.message.from.as_deref(),
         error_code: preview.message.error.map(ErrorCode::code),
@@ -66,11 +69,9 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
         attempts: 0,
         possible_duplicate: false,
         recipient_network: preview.network.map(RecipientNetworkJson::from),
-        decision: Some(DecisionJson::new(decision)),
-        undecided: "",
-        candidates: candidates
-            .map(|candidate| CandidateJson::new(call.directory(), candidate))
-            .collect(),
+        decision: decision.map(DecisionJson::new),
+        undecided: Undecided::of(&preview.message, decision),
+        candidates: decision.map_or_else(Vec::new, |decision| candidates(decision, &senders)),
     };
     Ok(answer(call, &explanation))
 }
@@ -99,11 +100,10 @@ struct ExplanationJson<'a> {
     /// What a lookup says today; null for a message that exists, whose decision has what it said then,
     /// and where nobody was asked.
     recipient_network: Option<RecipientNetworkJson>,
-    /// Null where none was made: the request named the sender, or the message is scheduled.
+    /// Null where none was made.
     decision: Option<DecisionJson>,
-    /// Why none was made, in words.
-    #[serde(skip)]
-    undecided: &'static str,
+    /// Why none was made; null where one was.
+    undecided: Option<Undecided>,
     candidates: Vec<CandidateJson>,
 }
 
@@ -118,6 +118,7 @@ pub(super) struct DecisionJson {
     area_code: Option<String>,
     /// The recipient's, where it mattered and was known.
     network: Option<String>,
+    /// Nobody could carry its media, so senders of text were candidates.
     is_converted_to_sms: bool,
     warning_code: Option<u32>,
     /// What becomes of the recipient's sticky mapping.
@@ -147,18 +148,17 @@ struct UnlistedJson {
 #[derive(Serialize)]
 pub(super) struct CandidateJson {
     sender: Option<SenderAddress>,
+    #[serde(flatten)]
+    about: SenderJson,
+    /// It is not in the pool today.
+    has_left: bool,
     outcome: &'static str,
     rule: &'static str,
     reason: String,
 }
 
 impl<'a> ExplanationJson<'a> {
-    fn new(directory: &Directory, message: &'a Message, decision: Option<&Decision>) -> Self {
-        let service = message
-            .service
-            .and_then(|service| directory.service_and_pool(service));
-        let pool = service.map(|(_, pool)| pool).unwrap_or_default();
-        let candidates = decision.map(|decision| decision.explain(&pool));
+    fn new(senders: &Senders<'_>, message: &'a Message, decision: Option<&Decision>) -> Self {
         Self {
             message_sid: Some(message.sid.to_string()),
             messaging_service_sid: message.service,
@@ -170,18 +170,69 @@ impl<'a> ExplanationJson<'a> {
             possible_duplicate: message.is_possible_duplicate,
             recipient_network: None,
             decision: decision.map(DecisionJson::new),
-            undecided: match (message.direction, message.status) {
-                (Direction::Inbound, _) => "nothing was chosen: a handset sent it",
-                (_, Status::Scheduled) => "nothing was chosen: it is not due yet",
-                (_, Status::Canceled) => "nothing was chosen: it was canceled before it was due",
-                _ => "nothing was chosen: the request named the sender",
-            },
-            candidates: candidates
-                .unwrap_or_default()
-                .into_iter()
-                .map(|candidate| CandidateJson::new(directory, candidate))
-                .collect(),
+            undecided: Undecided::of(message, decision),
+            candidates: decision.map_or_else(Vec::new, |decision| candidates(decision, senders)),
         }
+    }
+}
+
+/// Why no sender was chosen for a message.
+#[derive(Clone, Copy)]
+enum Undecided {
+    Inbound,
+    /// From a sender of no service.
+    Reply,
+    NotDue,
+    Canceled,
+    /// The request named a sender, and no service.
+    Named,
+    FailedBefore,
+}
+
+impl Undecided {
+    /// `None` where one was.
+    fn of(message: &Message, decision: Option<&Decision>) -> Option<Self> {
+        if decision.is_some() {
+            return None;
+        }
+        Some(match (message.direction, message.status) {
+            (Direction::Inbound, _) => Self::Inbound,
+            (Direction::OutboundReply, _) => Self::Reply,
+            (_, Status::Scheduled) => Self::NotDue,
+            (_, Status::Canceled) => Self::Canceled,
+            _ if message.service.is_none() => Self::Named,
+            // A service chooses for each message that lives until then.
+            _ => Self::FailedBefore,
+        })
+    }
+
+    /// The stable name.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Reply => "reply",
+            Self::NotDue => "not_due",
+            Self::Canceled => "canceled",
+            Self::Named => "named",
+            Self::FailedBefore => "failed_before",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Inbound => "a handset sent it",
+            Self::Reply => "a reply comes from who was texted, or whom the TwiML names",
+            Self::NotDue => "it is not due yet",
+            Self::Canceled => "it was canceled before it was due",
+            Self::Named => "the request named the sender",
+            Self::FailedBefore => "it failed before a sender was chosen",
+        }
+    }
+}
+
+impl Serialize for Undecided {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -224,14 +275,20 @@ impl DecisionJson {
     }
 }
 
+/// Every candidate and its fate, with what is known of it today.
+pub(super) fn candidates(decision: &Decision, senders: &Senders<'_>) -> Vec<CandidateJson> {
+    let candidates = decision.explain(senders.pool()).into_iter();
+    candidates
+        .map(|candidate| CandidateJson::new(senders, candidate))
+        .collect()
+}
+
 impl CandidateJson {
-    pub(super) fn new(directory: &Directory, candidate: Candidate) -> Self {
-        let address = candidate.address.or_else(|| {
-            let sender = directory.sender(candidate.sender)?;
-            Some(sender.address.clone())
-        });
+    fn new(senders: &Senders<'_>, candidate: Candidate) -> Self {
         Self {
-            sender: address,
+            sender: senders.address(candidate.sender),
+            about: senders.json(candidate.sender),
+            has_left: senders.has_left(candidate.sender),
             outcome: candidate.outcome.as_str(),
             rule: candidate.rule.as_str(),
             reason: candidate.reason,

@@ -11,6 +11,7 @@ mod dry_run;
 mod explain;
 mod recipient_network;
 mod registered_senders;
+mod sender;
 mod services;
 mod short_codes;
 pub(crate) mod simulator;

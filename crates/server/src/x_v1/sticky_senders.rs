@@ -8,10 +8,10 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
 use postrider_core::sid::ServiceSid;
-use postrider_engine::Directory;
 use postrider_store::{RecipientCursor, StickySender};
 use serde::Serialize;
 
+use super::sender::{SenderJson, Senders};
 use crate::call::{Call, Method};
 use crate::date::Iso8601;
 use crate::error::Refusal;
@@ -35,8 +35,9 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
     let limit = request.probe();
     let mappings = call.engine().sticky_senders(service, cursor, limit).await?;
     let page = request.page(mappings, |(key, _)| page_key(key.recipient));
-    let shown =
-        page.map(|(key, sender)| StickySenderJson::new(call, service, key.recipient, sender));
+    let senders = Senders::of(call.directory(), Some(service));
+    let shown = page
+        .map(|(key, sender)| StickySenderJson::new(call, &senders, service, key.recipient, sender));
     Ok(Reply::ok(&shown.in_v1("sticky_senders", call.base)))
 }
 
@@ -47,8 +48,9 @@ pub(super) async fn instance(call: &Call<'_>, sid: &str, number: &str) -> Answer
     match call.method {
         Method::Get => {
             let sender = call.engine().sticky_sender(service, recipient).await?;
+            let senders = Senders::of(call.directory(), Some(service));
             Ok(Reply::ok(&StickySenderJson::new(
-                call, service, recipient, &sender,
+                call, &senders, service, recipient, &sender,
             )))
         }
         Method::Delete => {
@@ -84,6 +86,8 @@ struct StickySenderJson {
     messaging_service_sid: ServiceSid,
     to: String,
     from: Option<SenderAddress>,
+    #[serde(flatten)]
+    sender: SenderJson,
     date_created: Iso8601,
     date_used: Iso8601,
     url: String,
@@ -92,6 +96,7 @@ struct StickySenderJson {
 impl StickySenderJson {
     fn new(
         call: &Call<'_>,
+        senders: &Senders<'_>,
         service: ServiceSid,
         recipient: PhoneNumber,
         sender: &StickySender,
@@ -99,7 +104,8 @@ impl StickySenderJson {
         Self {
             messaging_service_sid: service,
             to: recipient.to_string(),
-            from: address(call.directory(), sender),
+            from: senders.address(sender.sender),
+            sender: senders.json(sender.sender),
             date_created: Iso8601(sender.created_ms),
             date_used: Iso8601(sender.used_ms),
             url: format!(
@@ -109,10 +115,4 @@ impl StickySenderJson {
             ),
         }
     }
-}
-
-fn address(directory: &Directory, sender: &StickySender) -> Option<SenderAddress> {
-    directory
-        .sender(sender.sender)
-        .map(|sender| sender.address.clone())
 }

@@ -1,7 +1,7 @@
 //! A warning as our resources show it: something that goes on all the same, perhaps not as meant.
 
 use postrider_core::error_code::ErrorCode;
-use postrider_engine::PoolWarning;
+use postrider_engine::{PoolWarning, Warning};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -11,20 +11,17 @@ pub(super) struct WarningJson {
     message: String,
 }
 
-impl From<ErrorCode> for WarningJson {
-    fn from(code: ErrorCode) -> Self {
+impl From<Warning> for WarningJson {
+    fn from(warning: Warning) -> Self {
         Self {
-            code: Some(code.code()),
-            message: code.title().to_owned(),
+            code: warning.code.map(ErrorCode::code),
+            message: warning.text,
         }
     }
 }
 
 impl From<PoolWarning> for WarningJson {
     fn from(warning: PoolWarning) -> Self {
-        Self {
-            code: None,
-            message: warning.to_string(),
-        }
+        Warning::from(warning).into()
     }
 }

@@ -105,7 +105,23 @@ async fn a_dry_run_knows_the_cap_and_counts_nothing() {
     for _ in 0..9 {
         world.post("/x/v1/DryRun", &fields).await.ok();
     }
-    for _ in 0..4 {
+    // It tells what would be told, however often it is asked. The first recipient is half of them.
+    for (to, code) in [
+        ("+14155550201", 30_025),
+        ("+14155550201", 30_025),
+        ("+14155550201", 30_026),
+        ("+14155550202", 30_026),
+    ] {
+        let fields = [("To", to), ("From", FIRST), ("Body", "Hi")];
+        for _ in 0..2 {
+            let run = world.post("/x/v1/DryRun", &fields).await.ok();
+            let told = run["warnings"].as_array().unwrap();
+            let codes: Vec<_> = told.iter().map(|told| told["code"].as_u64()).collect();
+            assert_eq!(codes, [Some(code)], "{to}");
+            let text = told[0]["message"].as_str().unwrap();
+            let caps = format!("Sender: {FIRST}. Cap of a day: 4 segments, 2 recipients.");
+            assert!(text.ends_with(&caps), "{text}");
+        }
         world.send_to(201, ("From", FIRST), "Hi").await.created();
     }
     world

@@ -1,9 +1,7 @@
-//! Our own operations: short codes, explanations, the simulator's door.
+//! Our own operations: short codes, sticky senders, the simulator's door.
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::Method;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::SenderAddress;
@@ -69,160 +67,6 @@ async fn short_codes_are_registered_changed_and_given_up() {
 }
 
 #[tokio::test]
-async fn a_message_explains_its_sender() {
-    let world = World::new().await;
-    let service = world.service_with("+14155550101").await;
-    let number = world.number("+447700900101").await;
-    let pool = format!("/v1/Services/{service}/PhoneNumbers");
-    world
-        .post(&pool, &[("PhoneNumberSid", &number)])
-        .await
-        .created();
-    let fields = [
-        ("To", "+447700900199"),
-        ("MessagingServiceSid", &service),
-        ("Body", "Hi"),
-    ];
-    let message = world.post(&world.list("Messages"), &fields).await.created();
-    let sid = message["sid"].as_str().unwrap();
-    let path = format!("/x/v1/Explain/{sid}");
-    let explained = world.get(&path).await.ok();
-    assert_eq!(explained["message_sid"], sid);
-    assert_eq!(explained["from"], "+447700900101");
-    assert_eq!(explained["decision"]["country"], "GB");
-    let candidates = explained["candidates"].as_array().unwrap();
-    assert_eq!(
-        column(candidates, "sender"),
-        ["+447700900101", "+14155550101"]
-    );
-    assert_eq!(column(candidates, "outcome"), ["chosen", "removed"]);
-    assert_eq!(
-        keys(&candidates[0]),
-        ["outcome", "reason", "rule", "sender"]
-    );
-
-    // A sender that leaves the pool is still named.
-    world.delete(&format!("{pool}/{number}")).await.gone();
-    let later = world.get(&path).await.ok();
-    assert_eq!(later["candidates"][0]["sender"], "+447700900101");
-    for sid in ["SM00000000000000000000000000000000", "junk"] {
-        world
-            .get(&format!("/x/v1/Explain/{sid}"))
-            .await
-            .refused(404, 20404);
-    }
-}
-
-/// Columns: what else the message says, why nothing was chosen.
-#[tokio::test]
-async fn a_message_that_nothing_was_chosen_for_says_why() {
-    let world = World::new().await;
-    let service = world.service_with("+14155550101").await;
-    for (more, why) in [
-        (
-            &[("From", "+14155550101")][..],
-            "the request named the sender",
-        ),
-        (
-            &[
-                ("MessagingServiceSid", &*service),
-                ("ScheduleType", "fixed"),
-                ("SendAt", "2026-01-01T10:00:00Z"),
-            ],
-            "it is not due yet",
-        ),
-    ] {
-        let fields = [&[("To", "+14155550199"), ("Body", "Hi")], more].concat();
-        let message = world.post(&world.list("Messages"), &fields).await.created();
-        let path = format!("/x/v1/Explain/{}", message["sid"].as_str().unwrap());
-        let request = world.request(Method::GET, &path);
-        let request = request.header("accept", "text/plain");
-        let answer = world.send(request.body(Bytes::new().into()).unwrap()).await;
-        let line = format!("nothing was chosen: {why}\n");
-        assert!(answer.text.contains(&line), "{}", answer.text);
-    }
-}
-
-#[tokio::test]
-async fn a_message_that_does_not_exist_is_explained_too() {
-    let world = World::new().await;
-    let service = world.service_with("+14155550101").await;
-    let ask = async |to: &str, more: &[(&str, &str)]| {
-        let mut fields = vec![("To", to), ("MessagingServiceSid", &*service)];
-        fields.extend(more);
-        world.post("/x/v1/Explain", &fields).await
-    };
-    let explained = ask("+14155550199", &[]).await.ok();
-    assert_eq!(explained["message_sid"], Value::Null);
-    assert_eq!(explained["from"], "+14155550101");
-    assert_eq!(explained["decision"]["rule"], "area_code_match");
-    assert_eq!(
-        column(explained["candidates"].as_array().unwrap(), "outcome"),
-        ["chosen"]
-    );
-    // Nobody takes media, whoever is chosen.
-    let media = [("MediaUrl", "https://media.example/cat.png")];
-    let explained = ask("+14155550199", &media).await.ok();
-    assert_eq!(explained["error_code"], 21612);
-    // The answer of a request that would be refused.
-    ask("12", &[]).await.refused(400, 21211);
-    ask("+14155550199", &[("From", "+14155550177")])
-        .await
-        .refused(400, 21711);
-    let named = [("To", "+14155550199"), ("From", "+14155550101")];
-    world
-        .post("/x/v1/Explain", &named)
-        .await
-        .refused(400, 20001);
-    // Nothing was sent, and nobody is known to anyone.
-    let messages = world.get(&world.list("Messages")).await.ok();
-    assert_eq!(messages["messages"], json!([]));
-    let path = format!("/x/v1/StickySenders?MessagingServiceSid={service}");
-    assert_eq!(world.get(&path).await.ok()["sticky_senders"], json!([]));
-}
-
-#[tokio::test]
-async fn a_dry_run_goes_all_the_way_to_the_commit() {
-    let world = World::new().await;
-    let service = world.service_with("+14155550101").await;
-    let body = "\u{201c}Caf\u{e9}\u{201d} ".repeat(23);
-    let fields = [
-        ("To", "+447700900199"),
-        ("MessagingServiceSid", &*service),
-        ("Body", &*body),
-    ];
-    let run = world.post("/x/v1/DryRun", &fields).await.ok();
-    assert_eq!(run["would_be"], "queued");
-    assert_eq!(run["from"], "+14155550101");
-    assert_eq!(run["body"], "\"Caf\u{e9}\" ".repeat(23));
-    assert_eq!(run["is_smart_encoded"], true);
-    assert_eq!(run["encoding"], "GSM-7");
-    assert_eq!(run["num_segments"], 2);
-    // Always there, and unknown as long as opt-outs are not recorded.
-    assert_eq!(run.get("opt_out"), Some(&Value::Null));
-    assert_eq!(run["decision"]["rule"], "us_fallback");
-    assert_eq!(run["warnings"], json!([]));
-    let unknown = [
-        ("To", "+447700900199"),
-        ("From", "Shop"),
-        ("Body", "\u{1f600}"),
-    ];
-    let run = world.post("/x/v1/DryRun", &unknown).await.ok();
-    assert_eq!(
-        (&run["from"], &run["encoding"]),
-        (&json!("Shop"), &json!("UCS-2"))
-    );
-    assert_eq!(run["decision"], Value::Null);
-    let american = [("To", "+14155550199"), ("From", "Shop"), ("Body", "Hi")];
-    world
-        .post("/x/v1/DryRun", &american)
-        .await
-        .refused(400, 21612);
-    let messages = world.get(&world.list("Messages")).await.ok();
-    assert_eq!(messages["messages"], json!([]));
-}
-
-#[tokio::test]
 async fn sticky_senders_are_listed_shown_and_forgotten() {
     let world = World::new().await;
     let service = world.service_with("+14155550101").await;
@@ -279,39 +123,24 @@ async fn sticky_senders_are_listed_shown_and_forgotten() {
             "date_created",
             "date_used",
             "from",
+            "iso_country",
+            "kind",
             "messaging_service_sid",
+            "sid",
             "to",
             "url"
         ]
     );
     assert_eq!(one["from"], "+14155550101");
+    let [kind, country] = ["kind", "iso_country"].map(|key| one[key].as_str());
+    assert_eq!((kind, country), (Some("long_code"), Some("US")));
+    assert!(one["sid"].as_str().unwrap().starts_with("PN"));
     world.delete(path).await.gone();
     world.get(path).await.refused(404, 20404);
     world.delete(path).await.refused(404, 20404);
     world.get("/x/v1/StickySenders").await.refused(400, 20001);
     let foreign = "/x/v1/StickySenders?MessagingServiceSid=MG00000000000000000000000000000000";
     world.get(foreign).await.refused(404, 20404);
-}
-
-#[tokio::test]
-async fn a_message_tells_how_often_it_went_to_which_carrier() {
-    let world = World::new().await;
-    world.number("+14155550101").await;
-    let fields = [
-        ("To", "+14155550199"),
-        ("From", "+14155550101"),
-        ("Body", "Hi"),
-    ];
-    let message = world.post(&world.list("Messages"), &fields).await.created();
-    let path = format!("/x/v1/Explain/{}", message["sid"].as_str().unwrap());
-    world.settled(&message).await;
-    let explained = world.get(&path).await.ok();
-    assert_eq!(explained["carrier"], "test");
-    assert_eq!(explained["attempts"], 1);
-    assert_eq!(explained["possible_duplicate"], false);
-    // The request named the sender, so there was nothing to decide.
-    assert_eq!(explained["decision"], Value::Null);
-    assert_eq!(explained["candidates"], json!([]));
 }
 
 /// Keeps the orders it gets and what phones write, and knows one phone.

@@ -25,6 +25,7 @@ mod alerts;
 mod area_codes;
 mod auth_tokens;
 mod channel_senders;
+mod explanations;
 mod extensions;
 mod incoming_phone_numbers;
 mod keys;

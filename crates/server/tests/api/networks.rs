@@ -131,13 +131,12 @@ async fn a_reroute_is_explained_before_and_after() {
     assert_eq!(explained["recipient_network"], Value::Null);
     let candidates = explained["candidates"].as_array().unwrap();
     assert_eq!(column(candidates, "sender"), [US415, "55501"]);
-    let expected = json!({
-        "sender": "55501",
-        "outcome": "removed",
-        "rule": "network_not_served",
-        "reason": "it does not serve the recipient's network 310-260",
-    });
-    assert_eq!(candidates[1], expected);
+    let loser = ["kind", "iso_country", "outcome", "rule", "reason"].map(|key| &candidates[1][key]);
+    let reason = "it does not serve the recipient's network 310-260";
+    assert_eq!(
+        loser,
+        ["short_code", "US", "removed", "network_not_served", reason]
+    );
 
     let question = [("To", "+14155550150"), ("MessagingServiceSid", &*service)];
     let told = json!({

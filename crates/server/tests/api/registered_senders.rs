@@ -181,6 +181,24 @@ async fn an_operator_may_have_such_messages_fail() {
         );
         let dry_run = world.post("/x/v1/DryRun", &form(&service, TO)).await.ok();
         assert_eq!(dry_run["error_code"], 30040);
+        assert_eq!(dry_run["warnings"], json!([]));
+        let explained = format!("/x/v1/Explain/{}", refused["sid"].as_str().unwrap());
+        let explained = world.get(&explained).await.ok();
+        for told in [&dry_run, &explained] {
+            assert_eq!(told["from"], Value::Null);
+            let decision = &told["decision"];
+            assert_eq!(
+                (&decision["rule"], &decision["error_code"]),
+                (&Value::Null, &json!(30040))
+            );
+            assert_eq!(decision["warning_code"], Value::Null);
+            assert_eq!(decision["summary"], "no sender: Sender ID not registered");
+            let first = &told["candidates"][0];
+            assert_eq!(
+                (&first["sender"], &first["outcome"], &first["rule"]),
+                (&json!("ACME"), &json!("removed"), &json!("not_registered"))
+            );
+        }
         for path in [&*world.list("Messages"), "/x/v1/DryRun"] {
             world.post(path, &named).await.refused(400, 30040);
         }
@@ -210,6 +228,11 @@ async fn a_dry_run_warns_of_an_alpha_sender_without_a_service_too() {
         let dry_run = world.post("/x/v1/DryRun", &named).await.ok();
         assert_eq!(dry_run["would_be"], "queued", "{to}");
         let told = dry_run["warnings"].as_array().unwrap();
+        if let [warning] = &told[..] {
+            let sentence = "The sender ACME is not recorded as registered in United Arab Emirates (AE), \
+                            where carriers require registration";
+            assert_eq!(warning["message"], sentence);
+        }
         let told: Vec<_> = told.iter().map(|warning| &warning["code"]).collect();
         assert_eq!(json!(told), codes, "{to}");
     }

@@ -235,7 +235,7 @@ async fn explanations_tell_who_was_not_usable_also_when_the_request_named_it() {
     assert_eq!(refused["error_code"], 21606);
     // As accepted, with the sender that the request named.
     assert_eq!(refused["from"], NUMBER);
-    let reason = "it is suspended, being ported or not registered yet";
+    let reason = "it is suspended";
     let dry = world.post("/x/v1/DryRun", &named).await.ok();
     assert_eq!(
         (&dry["from"], &dry["would_be"]),
@@ -248,9 +248,11 @@ async fn explanations_tell_who_was_not_usable_also_when_the_request_named_it() {
     assert_eq!(alert["error_code"], "21606");
     let told = format!("The 'From' sender {NUMBER} can't send this message: {reason}");
     assert_eq!(details(&alert)["Msg"], told);
+    // What counts is what was so when the choice was made.
+    set(&world, &number, "active").await;
     for (message, rules) in [
-        (chosen, ["area_code_match", "not_usable"]),
-        (refused, ["not_named", "not_usable"]),
+        (chosen, ["area_code_match", "suspended"]),
+        (refused, ["not_named", "suspended"]),
     ] {
         let sid = message["sid"].as_str().unwrap();
         let explained = world.get(&format!("/x/v1/Explain/{sid}")).await.ok();
@@ -259,7 +261,24 @@ async fn explanations_tell_who_was_not_usable_also_when_the_request_named_it() {
         found.sort_unstable();
         assert_eq!(found, rules, "{explained}");
         let mut reasons = column(candidates, "reason").into_iter();
-        assert!(reasons.any(|given| given == reason), "{explained}");
+        assert!(
+            reasons.any(|given| given == "it is suspended"),
+            "{explained}"
+        );
+    }
+    let question = &fields[..2];
+    for (status, reason) in [
+        ("suspended", "it is suspended"),
+        ("porting", "it is being ported"),
+        ("pending", "it waits for its registration"),
+    ] {
+        set(&world, &number, status).await;
+        let asked = world.post("/x/v1/Explain", question).await.ok();
+        let loser = &asked["candidates"][1];
+        assert_eq!(
+            (&loser["rule"], &loser["reason"]),
+            (&json!(status), &json!(reason))
+        );
     }
 }
 

@@ -155,6 +155,16 @@ impl World {
         self.send(request.body(Full::default()).unwrap()).await
     }
 
+    /// As people read it.
+    pub(crate) async fn get_text(&self, path: &str) -> String {
+        let request = self
+            .request(Method::GET, path)
+            .header("accept", "text/plain");
+        let answer = self.send(request.body(Full::default()).unwrap()).await;
+        assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+        answer.text
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         let request = self.request(Method::DELETE, path);
         self.send(request.body(Full::default()).unwrap()).await

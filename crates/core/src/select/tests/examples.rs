@@ -11,6 +11,7 @@ use crate::error_code::ErrorCode;
 use crate::network::Network;
 use crate::phone_number::PhoneNumber;
 use crate::sender::SenderAddress;
+use crate::settings::SenderStatus;
 
 #[test]
 fn the_worked_examples() {
@@ -153,10 +154,12 @@ fn a_number_does_not_text_itself() {
  # | pool               | settings, state                      | to                      | chosen     | rule             | also
  1 | US415, US212       | S A                                  | +14155550101            | US212      | country_geomatch | write
  2 | US415              | S A                                  | +14155550101            | fail 21703 |                  |
- 3 | US415, US212       | S A; mapping US415                   | +14155550101            | US212      | country_geomatch | replace
+ 3 | US415, US212       | S A; mapping US415                   | +14155550101            | US212      | country_geomatch | write
  4 | UK, UKb            | S; UKb 3 mappings                    | +447700900101           | UKb        | country_geomatch | write
  5 | WA-US, WA-BR       | S A                                  | whatsapp:+14155550191   | WA-BR      | any_country      |
  6 | WA-US, US415       | S A                                  | +14155550191            | US415      | area_code_match  | write
+ 7 | US415              | S A; mapping US415                   | +14155550101            | fail 21703 |                  |
+ 8 | US415, US212       | S A; mapping US212                   | +14155550101            | US212      | sticky_sender    | touch
 ",
     );
     let decision = Example::read("US415, US212", "S A", "+14155550101")
@@ -168,6 +171,98 @@ fn a_number_does_not_text_itself() {
         .map(|it| (it.sender, it.rule))
         .collect();
     assert_eq!(removed, [(world::no("US415"), Rule::OwnNumber)]);
+}
+
+#[test]
+fn a_status_that_bars_a_sender_is_its_reason() {
+    let state = "S A; suspended UK; porting UKb; pending DE";
+    let example = Example::read("UK, UKb, DE, US415", state, "+447700900199");
+    let decision = example.decide().unwrap();
+    let candidates = decision.explain(&example.pool).into_iter();
+    let told: Vec<_> = candidates
+        .map(|it| (world::name(it.sender), it.rule.as_str(), it.reason))
+        .skip(1)
+        .collect();
+    let expected = [
+        ("UK", "suspended", "it is suspended"),
+        ("UKb", "porting", "it is being ported"),
+        ("DE", "pending", "it waits for its registration"),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(name, rule, why)| (name, rule, why.to_owned()))
+    );
+}
+
+/// Columns: pool, settings, recipient, why it fails, the code, what becomes of the mapping, the reason.
+#[test]
+fn who_was_chosen_in_vain_comes_first_and_is_removed() {
+    let country = "US415, ACME, UK";
+    for (pool, state, to, rule, error, sticky, reason) in [
+        (
+            "US415, ACME",
+            "S A; alert",
+            "+971500000099",
+            Rule::NotRegistered,
+            ErrorCode::SenderIdNotRegistered,
+            StickyAction::Ignore,
+            "it is not registered in AE, and such messages are refused",
+        ),
+        (
+            "US415, ACME",
+            "S A; alert; mapping ACME",
+            "+971500000099",
+            Rule::NotRegistered,
+            ErrorCode::SenderIdNotRegistered,
+            StickyAction::Keep,
+            "it is not registered in AE, and such messages are refused",
+        ),
+        (
+            country,
+            "S A",
+            "+447700900199",
+            Rule::NoRoute,
+            ErrorCode::NoRoute,
+            StickyAction::Ignore,
+            "no route leads from it to the recipient",
+        ),
+        (
+            country,
+            "S A; media",
+            "+447700900199",
+            Rule::MediaNotCarried,
+            ErrorCode::NoRoute,
+            StickyAction::Ignore,
+            "its media would go out as a link, and links are not made yet",
+        ),
+        (
+            country,
+            "S A; media",
+            "+14155550199",
+            Rule::MediaNotCarried,
+            ErrorCode::NoRoute,
+            StickyAction::Ignore,
+            "no carrier takes media yet",
+        ),
+    ] {
+        let example = Example::read(pool, state, to);
+        let mut decision = example.decide().unwrap();
+        let chosen = decision.chosen().unwrap();
+        decision.fail(rule, error);
+        assert_eq!(decision.outcome, Outcome::None { error }, "{state}");
+        assert_eq!(
+            (decision.sticky, decision.warning),
+            (sticky, None),
+            "{state}"
+        );
+        let candidates = decision.explain(&example.pool);
+        assert_eq!(candidates.len(), example.pool.len());
+        assert_eq!(candidates[0].sender, chosen, "{state}");
+        assert_eq!(candidates[0].outcome, CandidateOutcome::Removed);
+        assert_eq!(candidates[0].reason, reason);
+        let stored = decision.to_bytes();
+        assert_eq!(Decision::from_bytes(&stored), Ok(decision));
+    }
 }
 
 #[test]
@@ -293,9 +388,9 @@ impl Example {
                 self.recipient.network = Some(Network::new(310, 260).unwrap());
                 self.world.not_served.insert(world::no(name));
             }
-            ["suspended", name] => {
+            [word @ ("suspended" | "porting" | "pending"), name] => {
                 let mut sender = self.pool.remove(world::no(name)).unwrap();
-                sender.is_usable = false;
+                sender.status = SenderStatus::parse(word).unwrap();
                 self.pool.insert(sender);
             }
             [name, "capped"] => self.queue(name).is_capped = true,

@@ -13,6 +13,7 @@ use crate::message::SenderNo;
 use crate::network::Network;
 use crate::phone_number::PhoneNumber;
 use crate::sender::{AlphaSenderId, SenderAddress, ShortCode};
+use crate::settings::SenderStatus;
 
 /// A pool with everything that a selection is told.
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl Case {
 }
 
 /// Few countries, area codes and levels of load, so that they collide.
-fn sender(index: u32, seed: u32, is_usable: bool, has_mms: bool) -> PoolSender {
+fn sender(index: u32, seed: u32, status: SenderStatus, has_mms: bool) -> PoolSender {
     const PREFIXES: [&str; 12] = [
         "+1415555",
         "+1628555",
@@ -90,16 +91,22 @@ fn sender(index: u32, seed: u32, is_usable: bool, has_mms: bool) -> PoolSender {
         }
         _ => PoolSender::whatsapp(no, number("+1415555"), position),
     };
-    sender.is_usable = is_usable;
+    sender.status = status;
     sender
 }
 
 fn senders(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<PoolSender>> {
-    let seed = (0..48_u32, prop::bool::weighted(0.9), any::<bool>());
+    let statuses = prop_oneof![
+        27 => Just(SenderStatus::Active),
+        1 => Just(SenderStatus::Suspended),
+        1 => Just(SenderStatus::Porting),
+        1 => Just(SenderStatus::Pending),
+    ];
+    let seed = (0..48_u32, statuses, any::<bool>());
     vec(seed, sizes).prop_map(|seeds| {
         let numbered = (0..).zip(seeds);
         numbered
-            .map(|(index, (seed, is_usable, has_mms))| sender(index, seed, is_usable, has_mms))
+            .map(|(index, (seed, status, has_mms))| sender(index, seed, status, has_mms))
             .collect()
     })
 }
@@ -263,7 +270,7 @@ proptest! {
         prop_assert_eq!(named.len(), case.senders.len());
         prop_assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), named.len());
         for candidate in &candidates {
-            prop_assert!(candidate.address.is_some() && !candidate.reason.is_empty());
+            prop_assert!(!candidate.reason.is_empty());
         }
         let chosen: Vec<_> = candidates
             .iter()
@@ -346,7 +353,7 @@ proptest! {
         count in 1..8_u32,
         recipients in vec(0..200_usize, 1..400),
     ) {
-        let pool = Pool::new((0..count).map(|index| sender(index, 9, true, false)));
+        let pool = Pool::new((0..count).map(|index| sender(index, 9, SenderStatus::Active, false)));
         let mut world = World::default();
         let mut known: BTreeMap<usize, StickyMapping> = BTreeMap::new();
         for recipient in recipients {
@@ -381,7 +388,7 @@ proptest! {
 /// More senders than a compact decision names, the recipient's own number among them.
 #[test]
 fn ones_own_number_is_counted_where_there_is_no_room_for_its_name() {
-    let pool = Pool::new((0..40).map(|index| sender(index, 0, true, false)));
+    let pool = Pool::new((0..40).map(|index| sender(index, 0, SenderStatus::Active, false)));
     let decide = |detail| {
         let facts = Facts {
             recipient: Recipient::of(PhoneNumber::parse("+14155550100").unwrap(), Channel::Sms),

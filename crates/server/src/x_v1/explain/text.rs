@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ExplanationJson;
+use super::{ExplanationJson, Undecided};
 
 impl fmt::Display for ExplanationJson<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,7 +33,8 @@ impl ExplanationJson<'_> {
     fn facts(&self) -> Vec<String> {
         let mut facts = Vec::new();
         let Some(decision) = &self.decision else {
-            facts.push(self.undecided.into());
+            let why = self.undecided.map(Undecided::words);
+            facts.extend(why.map(|why| format!("nothing was chosen: {why}")));
             facts.extend(self.fate());
             return facts;
         };
@@ -56,7 +57,7 @@ impl ExplanationJson<'_> {
             let why = why.unwrap_or_default();
             facts.push(format!("sticky mapping: {}{why}", decision.sticky));
         }
-        if decision.is_converted_to_sms {
+        if decision.is_converted_to_sms && decision.rule.is_some() {
             facts.push("its media goes out as a link".into());
         }
         facts.extend(decision.warning_code.map(|code| format!("warning {code}")));
@@ -86,17 +87,23 @@ impl ExplanationJson<'_> {
     fn fates(&self) -> impl Iterator<Item = Row> {
         let listed = self.candidates.iter().map(|candidate| {
             let sender = candidate.sender.as_ref().map(ToString::to_string);
+            let since = if candidate.has_left {
+                "; it has left the pool since"
+            } else {
+                ""
+            };
             [
                 candidate.outcome.into(),
                 sender.unwrap_or_default(),
                 candidate.rule.into(),
-                candidate.reason.clone(),
+                format!("{}{since}", candidate.reason),
             ]
         });
         let unlisted = self.decision.iter().flat_map(|decision| &decision.unlisted);
         let unlisted = unlisted.map(|unlisted| {
             let count = format!("{} more", unlisted.count);
-            ["removed".into(), count, unlisted.rule.into(), String::new()]
+            let how = "counted, not named".to_owned();
+            ["removed".into(), count, unlisted.rule.into(), how]
         });
         listed.chain(unlisted)
     }
