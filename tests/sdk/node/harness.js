@@ -41,6 +41,8 @@ const FINAL = ["delivered", "undelivered", "failed", "canceled"];
 let numbers = 0;
 /** A number that every numbering-plan library calls valid, given out once. */
 const usNumber = () => `+1415555${String(++numbers).padStart(4, "0")}`;
+/** One of an area code, with the digits that no customer of a carrier has. */
+const usNumberIn = (areaCode) => `+1${areaCode}555${String((++numbers % 1000) + 5000)}`;
 const ukNumber = () => `+447700${String(++numbers).padStart(6, "0")}`;
 const shortCode = () => String(50_000 + ++numbers);
 
@@ -153,7 +155,7 @@ class Account {
   }
 }
 
-/** Starts server and receiver before the file's tests and stops them after. */
+/** Starts server and receiver before the file's tests and stops them after. A `config` may wait for something. */
 function start({ before, after }, config = "") {
   const world = {
     accountSid: "AC" + randomBytes(16).toString("hex"),
@@ -182,18 +184,30 @@ function start({ before, after }, config = "") {
 
   let directory;
   let server;
+  const log = () => fs.readFileSync(path.join(directory, "postrider.log"), "utf8");
+
+  /** Another configuration, in force once this has come to its end. */
+  world.reload = async (more) => {
+    const reloads = () => log().split("are reloaded").length;
+    const before = reloads();
+    fs.writeFileSync(world.config, CONFIG(directory, more));
+    server.kill("SIGHUP");
+    await eventually(reloads, (count) => count > before, "a reload");
+  };
+
   before(async () => {
     directory = fs.mkdtempSync(path.join(os.tmpdir(), "postrider-"));
     world.config = path.join(directory, "postrider.toml");
-    fs.writeFileSync(world.config, CONFIG(directory, config));
-    const log = fs.openSync(path.join(directory, "postrider.log"), "a");
+    const more = typeof config === "function" ? await config() : config;
+    fs.writeFileSync(world.config, CONFIG(directory, more));
+    const logged = fs.openSync(path.join(directory, "postrider.log"), "a");
     server = spawn(BINARY, ["serve", "--config", world.config, "--listen", "127.0.0.1:0"], {
       env: {
         ...process.env,
         POSTRIDER_ACCOUNT_SID: world.accountSid,
         POSTRIDER_AUTH_TOKEN: world.authToken,
       },
-      stdio: ["ignore", "pipe", log],
+      stdio: ["ignore", "pipe", logged],
     });
     await once(server, "spawn");
     readline.createInterface({ input: server.stdout }).on("line", (line) => {
@@ -205,7 +219,7 @@ function start({ before, after }, config = "") {
       "the line `listening on http://...`",
       READY_MS,
     );
-    assert.ok(world.url, fs.readFileSync(path.join(directory, "postrider.log"), "utf8"));
+    assert.ok(world.url, log());
     const ready = async () => (await fetch(`${world.url}/readyz`)).status;
     await eventually(ready, (status) => status === 200, "/readyz", READY_MS);
     await world.receiver.listen();
@@ -308,5 +322,6 @@ module.exports = {
   refused,
   shortCode,
   usNumber,
+  usNumberIn,
   ukNumber,
 };

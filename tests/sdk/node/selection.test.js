@@ -2,8 +2,10 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
+const path = require("node:path");
 const test = require("node:test");
-const { start, eventually, refused, shortCode, ukNumber, usNumber } = require("./harness");
+const { ROOT, start, eventually, refused, shortCode, ukNumber, usNumber, usNumberIn } = require("./harness");
 
 const world = start(test);
 const phones = (numbers) => numbers.map(({ phoneNumber }) => phoneNumber);
@@ -103,6 +105,71 @@ test("area-code geomatch is switched at once", async () => {
     for (let n = 0; n < 3; n++) senders.add((await account.sent(service)).from);
     assert.deepEqual([...senders].sort(), expected.sort());
   }
+});
+
+/** Area codes that share a territory, by group, where there are two with numbers in use. */
+function overlayGroups() {
+  const lines = fs.readFileSync(path.join(ROOT, "crates/core/data/nanp_overlays.csv"), "utf8").trim().split("\n");
+  const [titles, ...rows] = lines.map((line) => line.split(","));
+  const column = (row, title) => row[titles.indexOf(title)];
+  const groups = {};
+  for (const row of rows.filter((row) => column(row, "status") === "valid_in_libphonenumber")) {
+    for (const group of column(row, "overlay_group").split(";").filter(Boolean)) {
+      (groups[group] ??= []).push(column(row, "area_code"));
+    }
+  }
+  return Object.values(groups).filter((codes) => codes.length > 1);
+}
+
+test("every overlay group is one territory", async () => {
+  const account = await world.account();
+  // Of the same countries, nowhere near, and first: these would win any tie.
+  const decoys = [await account.number(usNumberIn("907")), await account.number(usNumberIn("867"))];
+  const service = await account.service(decoys, { stickySender: false });
+  const groups = overlayGroups();
+  assert.ok(groups.length > 50);
+  for (const [own, ...others] of groups) {
+    const number = await account.number(usNumberIn(own));
+    await service.phoneNumbers.create({ phoneNumberSid: number.sid });
+    for (const areaCode of others) {
+      const data = { To: usNumberIn(areaCode), MessagingServiceSid: service.sid };
+      const { from, decision } = await account.ours("post", "Explain", { data });
+      assert.deepEqual([from, decision.rule], [number.phoneNumber, "area_code_overlay"], areaCode);
+    }
+    await service.phoneNumbers(number.sid).remove();
+  }
+});
+
+test("a number that is not active is passed over and refused", async () => {
+  const account = await world.account();
+  const [first, second] = [await account.number(), await account.number()];
+  const service = await account.service([first, second]);
+  const to = usNumber();
+  for (const status of ["suspended", "porting", "pending"]) {
+    await account.enabled(first, { Status: status });
+    assert.equal((await account.client.incomingPhoneNumbers(first.sid).fetch()).status, status);
+    const { sid, from } = await account.sent(service, { to });
+    assert.equal(from, second.phoneNumber);
+    const { candidates } = await account.ours("get", `Explain/${sid}`);
+    assert.deepEqual([candidates[1].sender, candidates[1].rule], [first.phoneNumber, status]);
+    const message = { to: usNumber(), from: first.phoneNumber, body: "hello" };
+    await refused(21606, 400, account.client.messages.create(message));
+  }
+  await account.enabled(second, { Status: "suspended" });
+  assert.equal((await account.sent(service, { to, status: "failed" })).errorCode, 21703);
+  await account.enabled(first, { Status: "active" });
+  assert.equal((await account.sent(service, { to })).from, first.phoneNumber);
+});
+
+test("a short code may wait for its registration", async () => {
+  const account = await world.account();
+  const number = await account.number();
+  const service = await account.service([number]);
+  const code = await account.shortCode(undefined, "US", { Status: "pending" });
+  await service.shortCodes.create({ shortCodeSid: code.sid });
+  assert.equal((await account.sent(service)).from, number.phoneNumber);
+  await account.ours("post", `ShortCodes/${code.sid}`, { data: { Status: "active" } });
+  assert.equal((await account.sent(service)).from, code.short_code);
 });
 
 test("a handset that texts first chooses", async () => {
