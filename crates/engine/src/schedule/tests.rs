@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
-use postrider_carriers::{AckToken, Carrier, Submission};
-use postrider_core::clock::ManualClock;
 use postrider_core::create::CreateMessage;
 use postrider_core::message::SenderNo;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::settings::Account;
 use postrider_core::sid::ServiceSid;
-use postrider_store::memory::{Fault as DiskFault, MemoryDisk, MemoryStore};
-use postrider_store::sqlite::{Options, SqliteStore};
-
 use postrider_store::Store;
+use postrider_store::memory::{Fault as DiskFault, MemoryDisk, MemoryStore};
 
 use super::*;
 use crate::NewPoolEntry;
-use crate::testing::{START_MS, TestEngine, engine_over, engine_with};
+use crate::testing::{START_MS, TestEngine, engine_over};
 
 const AHEAD_MS: Millis = 600_000;
 
@@ -187,32 +183,4 @@ async fn a_page_whose_commit_failed_is_released_after_the_restart() {
             assert_eq!(released.status, Status::Failed, "{fault:?}");
         }
     }
-}
-
-/// A carrier that takes and never answers: what is released has to wait.
-struct Silent;
-
-impl Carrier for Silent {
-    fn submit(&self, _batch: Vec<Submission>) {}
-    fn acknowledge(&self, _tokens: Vec<AckToken>) {}
-    fn shut_down(&self, _grace: Duration) {}
-}
-
-/// How long a hundred thousand messages of one instant take, in a store on disk. What it prints
-/// depends on the machine and the build.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn a_hundred_thousand_at_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::at(START_MS));
-    let store = SqliteStore::open(directory.path(), clock, Options::default());
-    let store = Arc::new(store.unwrap());
-    let test = engine_with(store.clone(), |setup| {
-        setup.carriers[0].1 = Arc::new(Silent);
-    });
-    let service = service(&test.engine, true).await;
-    let messages = schedule(&test, &*store, service, 100_000).await;
-    let since = tokio::time::Instant::now();
-    release(&test, &*store).await;
-    println!("{} messages in {:?}", messages.len(), since.elapsed());
 }
