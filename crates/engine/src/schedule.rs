@@ -143,6 +143,9 @@ async fn release(
         return Ok(());
     }
     let page = decide(engine, due).await?;
+    // After a crash nobody looks for lost mappings among messages as old as these. So theirs are written
+    // before; a message that is released once more finds the sender it had.
+    engine.write_sticky_notes().await?;
     commit(engine, counts, page).await
 }
 

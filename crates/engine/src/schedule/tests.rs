@@ -98,6 +98,46 @@ async fn what_is_due_at_once_is_released_by_pages() {
     }
 }
 
+/// Its id is older than all that a new process reads again.
+#[tokio::test]
+async fn a_crash_after_a_release_forgets_no_recipient() {
+    let disk = MemoryDisk::new();
+    let store = Arc::new(disk.open());
+    let test = engine_over(store.clone());
+    let (account, service) = service(&test.engine, true).await;
+    schedule(&test, &*store, (account, service), 1).await;
+    release(&test, &*store).await;
+    store.crash();
+    let test = engine_over(Arc::new(disk.open()));
+    test.clock.set(START_MS + AHEAD_MS);
+    let recipient = PhoneNumber::parse("+14155550199").unwrap();
+    let known = test.engine.sticky_sender(service, recipient).await;
+    assert_eq!(known.unwrap().created_ms, START_MS + AHEAD_MS);
+}
+
+/// There is nothing else by which it could be told from a text.
+#[tokio::test]
+async fn an_mms_without_media_is_one_when_it_is_released() {
+    let store = Arc::new(MemoryStore::new());
+    let test = engine_over(store.clone());
+    let (account, service) = service(&test.engine, true).await;
+    let request = CreateMessage {
+        to: Some("+14155550199".to_owned()),
+        messaging_service: Some(service.to_string()),
+        body: Some("Hi".to_owned()),
+        send_as_mms: Some(true),
+        schedule_type: Some("fixed".to_owned()),
+        send_at: Some("2026-01-01T00:10:00Z".to_owned()),
+        ..CreateMessage::default()
+    };
+    let created = test.engine.create_message(&account, request).await.unwrap();
+    release(&test, &*store).await;
+    let id = created.message.sid.id;
+    let released = store.message(id).unwrap().unwrap();
+    // No carrier takes media yet.
+    assert_eq!(released.error, Some(ErrorCode::NoRoute));
+}
+
 /// The store has the last word about what becomes of a message.
 #[tokio::test]
 async fn what_was_canceled_before_its_page_is_durable_is_not_released() {
