@@ -405,8 +405,8 @@ async fn a_sweep_goes_on_where_the_last_process_ended() {
         key: key(index),
         sender: Some(nobody),
     };
-    let count = (PAGES * tasks::PAGE) as u64 + 1;
-    let changes: Vec<_> = (0..count).map(change).collect();
+    let count = PAGES * tasks::PAGE + 1;
+    let changes: Vec<_> = (0..count as u64).map(change).collect();
     disk.open().sticky().write(&changes, Id::MIN).unwrap();
     for page in 1..=PAGES + 1 {
         let store = Arc::new(disk.open());
@@ -422,7 +422,7 @@ async fn a_sweep_goes_on_where_the_last_process_ended() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         let left = store.sticky().page(None, usize::MAX).unwrap().len();
-        assert_eq!(left, (count as usize).saturating_sub(page * tasks::PAGE));
+        assert_eq!(left, count.saturating_sub(page * tasks::PAGE));
         store.crash();
         drop(test);
     }
