@@ -98,6 +98,31 @@ async fn what_is_due_at_once_is_released_by_pages() {
     }
 }
 
+/// They would all look empty.
+#[tokio::test]
+async fn nothing_is_released_before_the_queues_are_counted() {
+    let store = Arc::new(MemoryStore::new());
+    let mut test = engine_over(store.clone());
+    // Its own scheduler ends.
+    test.running.end_dispatch(Duration::ZERO).await;
+    let service = service(&test.engine, false).await;
+    let messages = schedule(&test, &*store, service, 1).await;
+    test.clock.advance(AHEAD_MS);
+    let (counted_to, counted) = oneshot::channel();
+    tokio::spawn(run(test.engine.clone(), counted));
+    let status = || {
+        let message = store.message(messages[0].sid.id).unwrap();
+        message.unwrap().status
+    };
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(status(), Status::Scheduled);
+    }
+    drop(counted_to);
+    release(&test, &*store).await;
+    assert_eq!(status(), Status::Failed);
+}
+
 /// Its id is older than all that a new process reads again.
 #[tokio::test]
 async fn a_crash_after_a_release_forgets_no_recipient() {
