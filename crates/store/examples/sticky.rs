@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Mappings come in an order that has nothing to do with that of the table, in batches as the engine
-//! writes them. A hundred million would take an hour that way, so beyond ten million batches grow with
+//! writes them. A hundred million would take an hour that way, so beyond a million batches grow with
 //! the table, all but the last million; that leaves pages fuller than they would be. At each of these
 //! numbers they are looked up while the system has the file in memory, then when it has not. The file is
 //! in the directory for temporary files (`TMPDIR`); at a hundred million it takes seven gigabytes while it
@@ -26,7 +26,7 @@ use postrider_store::{StickyChange, StickyKey, StickySender, Store};
 /// As the engine writes them.
 const BATCH: u64 = 10_000;
 /// So many are always written as the engine writes them.
-const FEW: u64 = 10_000_000;
+const FEW: u64 = 1_000_000;
 const LAST: u64 = 1_000_000;
 const LOOKUPS: u64 = 20_000;
 /// Of the engine's sweep.
