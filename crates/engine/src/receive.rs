@@ -101,7 +101,7 @@ async fn store_joined(engine: &Engine, owner: &Owner, joined: &Joined) -> bool {
     };
     // The id is that of the first segment: after a crash nobody might look among messages as old as that
     // for the mapping it made. So that is written before; without the message it is harmless.
-    if let (_, Some(member)) = owner {
+    if let Some(member) = &owner.member {
         note(engine, member.clone(), text.from).await;
         if engine.write_sticky_notes().await.is_err() {
             return false;
