@@ -8,7 +8,7 @@
 //! writes them. A hundred million would take an hour that way, so beyond a million batches grow with
 //! the table, all but the last million; that leaves pages fuller than they would be. At each of these
 //! numbers they are looked up while the system has the file in memory, then when it has not. The file is
-//! in the directory for temporary files (`TMPDIR`); at a hundred million it takes seven gigabytes while it
+//! in the directory for temporary files (`TMPDIR`); at a hundred million it takes six gigabytes while it
 //! grows.
 
 use std::ops::Range;
