@@ -385,6 +385,28 @@ async fn a_crash_forgets_no_handset_whose_text_took_its_time() {
     assert_eq!(customer.sender(&test.engine, 100).await, "+14155550103");
 }
 
+/// The store keeps whole seconds: were a note more precise, a use that follows would count or not
+/// by whether the note is written, and a year could end too early.
+#[tokio::test]
+async fn a_use_counts_the_same_before_and_after_it_is_written() {
+    for is_written in [false, true] {
+        let test = engine();
+        let engine = &test.engine;
+        let customer = Customer::with_numbers(engine, 1).await;
+        test.clock.advance(900);
+        customer.sender(engine, 100).await;
+        if is_written {
+            write(&test).await;
+        }
+        test.clock.advance(USE_MS - 500);
+        customer.sender(engine, 100).await;
+        let recipient = PhoneNumber::parse("+12125550100").unwrap();
+        let known = engine.sticky_sender(customer.service, recipient).await;
+        let known = known.unwrap();
+        assert_eq!(known.used_ms - known.created_ms, USE_MS, "{is_written}");
+    }
+}
+
 /// However often the process ends, as long as it gets on by a page each time.
 #[tokio::test]
 async fn a_sweep_goes_on_where_the_last_process_ended() {
