@@ -42,7 +42,7 @@ pub(crate) struct Options {
     /// Queued messages for the memory measurement.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) queued: u64,
-    /// Only these: accept, service, delivery, callbacks, growth, memory, kannel.
+    /// Only these: accept, service, pool, delivery, callbacks, growth, memory, kannel.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// A directory for the stores; needs some gigabytes.

@@ -14,6 +14,9 @@ use crate::{Options, clock, http, process, receiver, smsc};
 
 const WINDOW: u32 = 1_000;
 
+/// Numbers of a pool that is very large.
+const POOL: u32 = 10_000;
+
 /// A measured end-to-end run.
 struct Delivery {
     rate: f64,
@@ -40,6 +43,9 @@ pub(crate) async fn run_all(options: &Options) -> anyhow::Result<()> {
         for numbers in [None, Some(10), Some(1_000)] {
             service(options, &folder("service"), numbers).await?;
         }
+    }
+    if options.wants("pool") {
+        pool(options, &folder("pool")).await?;
     }
     let mut fresh = None;
     if options.wants("delivery") {
@@ -168,6 +174,38 @@ async fn service(options: &Options, data: &Path, numbers: Option<u32>) -> anyhow
     Ok(())
 }
 
+/// A service with a pool that is very large: made, sent through to the end, and read at the next start.
+async fn pool(options: &Options, data: &Path) -> anyhow::Result<()> {
+    let (port, counts) = smsc::start().await?;
+    let config = Config {
+        data,
+        smsc: port,
+        window: WINDOW,
+    };
+    let mut server = Server::start(&options.binary, &config).await?;
+    server.ready().await?;
+    let (before, _) = process::memory_mib(server.pid())?;
+    let start = clock::now();
+    server.use_service(POOL).await?;
+    println!(
+        "a service with {POOL} numbers, made in {:.0} s by one request after another",
+        start.elapsed().as_secs_f64()
+    );
+    let (made, _) = process::memory_mib(server.pid())?;
+    let delivery = deliver_through(&server, options, &counts, None).await?;
+    print_delivery("through it: accept → SMPP → receipt", &delivery);
+    let (now, peak) = process::memory_mib(server.pid())?;
+    println!(
+        "  memory before {before:.0} MiB, with the pool {made:.0} MiB, after the messages {now:.0} MiB, \
+         peak {peak:.0} MiB"
+    );
+    server.stop().await?;
+    let start = clock::now();
+    let server = Server::start(&options.binary, &config).await?;
+    println!("  up again in {:.1} s", start.elapsed().as_secs_f64());
+    server.stop().await
+}
+
 /// Through SMPP and back.
 async fn deliver(
     options: &Options,
@@ -182,6 +220,17 @@ async fn deliver(
     };
     let server = Server::start(&options.binary, &config).await?;
     server.ready().await?;
+    let delivery = deliver_through(&server, options, &counts, callback).await?;
+    server.stop().await?;
+    Ok(delivery)
+}
+
+async fn deliver_through(
+    server: &Server,
+    options: &Options,
+    counts: &smsc::Counts,
+    callback: Option<(u16, &AtomicU64)>,
+) -> anyhow::Result<Delivery> {
     // Warm: caches, connections, regexes of the numbering plan.
     let warm = 2_000;
     let request = server.message(callback.map(|(port, _)| port));
@@ -206,7 +255,6 @@ async fn deliver(
     }
     let seconds = start.elapsed().as_secs_f64();
     let cpu = process::cpu_seconds(server.pid())? - cpu;
-    server.stop().await?;
     Ok(Delivery {
         #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
         rate: wanted as f64 / seconds,

@@ -99,6 +99,14 @@ async fn store_joined(engine: &Engine, owner: &Owner, joined: &Joined) -> bool {
         },
         segments: u16::try_from(joined.parts.len()).unwrap_or(u16::MAX),
     };
+    // The id is that of the first segment: after a crash nobody might look among messages as old as that
+    // for the mapping it made. So that is written before; without the message it is harmless.
+    if let Some(member) = &owner.member {
+        note(engine, member.clone(), text.from).await;
+        if engine.write_sticky_notes().await.is_err() {
+            return false;
+        }
+    }
     let message = first.message;
     let join = Change::JoinParts { message };
     store_text(engine, message, owner, text, vec![join]).await

@@ -4,6 +4,7 @@
 //! the messages. Nothing in here decides anything.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,8 +253,9 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
     let outbox = outbox::run(engine.clone(), reports, overflowed.clone(), wishes_to);
     let outbox = supervisor.spawn("the outbox", outbox);
     let refill = refill::run(engine.clone(), overflowed, wishes);
+    let (counted_to, counted) = oneshot::channel();
     let others = vec![
-        supervisor.spawn("the scheduler", schedule::run(engine.clone())),
+        supervisor.spawn("the scheduler", schedule::run(engine.clone(), counted)),
         supervisor.spawn("the refill", refill),
         supervisor.spawn("reassembly", receive::run(engine.clone())),
         supervisor.spawn("retention", forget_old(engine.clone())),
@@ -263,7 +265,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         supervisor.spawn("the alerts' writer", alerts::write(engine.clone())),
         supervisor.spawn("the alerts' retention", alerts::forget(engine.clone())),
         // These end when they are done.
-        tokio::spawn(count_depths(engine.clone(), depths)),
+        tokio::spawn(count_depths(engine.clone(), depths, counted_to)),
         tokio::spawn(opt_outs::warm_up(engine.clone())),
     ];
     let running = Running {
@@ -351,8 +353,9 @@ impl Engine {
     }
 }
 
-/// Queue lengths of what a former process left, as they were before the work began.
-async fn count_depths(engine: Engine, count: CountDepths) {
+/// Queue lengths of what a former process left, as they were before the work began. The sender is
+/// dropped when they are counted, or can't be.
+async fn count_depths(engine: Engine, count: CountDepths, _counted: oneshot::Sender<Infallible>) {
     let Ok(depths) = engine.read(count).await else {
         return;
     };

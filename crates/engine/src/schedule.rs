@@ -11,6 +11,7 @@
 
 mod lookups;
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use postrider_core::fault::Fault;
 use postrider_core::message::{Message, Status};
 use postrider_core::network::Network;
 use postrider_store::{Applied, Change};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use self::lookups::{Answered, Lookups};
@@ -40,8 +42,10 @@ const LOOKUPS_MAX: usize = 10_000;
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 const SLEEP_MIN: Duration = Duration::from_millis(10);
 
-/// Releases due messages until the process stops.
-pub(crate) async fn run(engine: Engine) {
+/// Releases due messages until the process stops. `counted` ends when what the former process left is
+/// counted: what was missed while nothing ran would find all queues empty before, and go into full ones.
+pub(crate) async fn run(engine: Engine, counted: oneshot::Receiver<Infallible>) {
+    let _ = counted.await;
     let mut lookups = Lookups::new(LOOKUPS_MAX);
     loop {
         let now_ms = engine.now_ms();
@@ -143,6 +147,9 @@ async fn release(
         return Ok(());
     }
     let page = decide(engine, due).await?;
+    // After a crash nobody looks for lost mappings among messages as old as these. So theirs are written
+    // before; a message that is released once more finds the sender it had.
+    engine.write_sticky_notes().await?;
     commit(engine, counts, page).await
 }
 

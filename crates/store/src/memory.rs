@@ -10,10 +10,10 @@ mod alerts;
 mod answers;
 mod opt_outs;
 mod parts;
+mod sticky;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,7 +22,7 @@ use postrider_core::clock::Millis;
 use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, Direction, Message, SenderNo, Status};
 use postrider_core::settings::{Document, DocumentKey};
-use postrider_core::sid::{Id, ServiceSid};
+use postrider_core::sid::Id;
 
 use crate::alerts::{Alert, AlertStore};
 use crate::answers::{AnswerStore, GivenAnswer};
@@ -33,9 +33,7 @@ use crate::contract::{
 };
 use crate::opt_outs::OptOutStore;
 use crate::parts::KeptPart;
-use crate::sticky::{
-    RecipientCursor, StickyChange, StickyCount, StickyKey, StickySender, StickyStore,
-};
+use crate::sticky::StickyStore;
 
 /// What a store leaves behind. Clones are the same disk.
 #[derive(Clone, Default)]
@@ -468,92 +466,6 @@ fn has_work(message: &Message) -> bool {
         || !message.callbacks_due.is_empty()
 }
 
-impl StickyStore for MemoryStore {
-    fn find(&self, key: StickyKey) -> Result<Option<StickySender>> {
-        Ok(self.records()?.sticky.get(&key).copied())
-    }
-
-    fn write(&self, changes: &[StickyChange], reached: Id) -> Result<()> {
-        let mut records = self.records()?;
-        for change in changes {
-            match change.sender {
-                Some(sender) => records.sticky.insert(change.key, in_seconds(sender)),
-                None => records.sticky.remove(&change.key),
-            };
-        }
-        records.sticky_reached = Some(reached);
-        Ok(())
-    }
-
-    fn reached(&self) -> Result<Option<Id>> {
-        Ok(self.records()?.sticky_reached)
-    }
-
-    fn counts(&self) -> Result<Vec<StickyCount>> {
-        let mut counts: BTreeMap<_, u64> = BTreeMap::new();
-        for (key, sender) in &self.records()?.sticky {
-            *counts.entry((key.service, sender.position)).or_default() += 1;
-        }
-        let count = |((service, position), mappings)| StickyCount {
-            service,
-            position,
-            mappings,
-        };
-        Ok(counts.into_iter().map(count).collect())
-    }
-
-    fn page(
-        &self,
-        after: Option<StickyKey>,
-        limit: usize,
-    ) -> Result<Vec<(StickyKey, StickySender)>> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let records = self.records()?;
-        let mappings = records.sticky.range((from, Bound::Unbounded));
-        Ok(mappings
-            .map(|(key, sender)| (*key, *sender))
-            .take(limit)
-            .collect())
-    }
-
-    fn of_service(
-        &self,
-        service: ServiceSid,
-        cursor: RecipientCursor,
-        limit: usize,
-    ) -> Result<Vec<(StickyKey, StickySender)>> {
-        let records = self.records()?;
-        let mappings = records.sticky.iter();
-        let is_wanted = |key: &StickyKey| {
-            key.service == service
-                && match cursor {
-                    RecipientCursor::Start => true,
-                    RecipientCursor::After(recipient) => key.recipient > recipient,
-                    RecipientCursor::Before(recipient) => key.recipient < recipient,
-                }
-        };
-        let mut wanted: Vec<_> = mappings
-            .filter(|(key, _)| is_wanted(key))
-            .map(|(key, sender)| (*key, *sender))
-            .collect();
-        if matches!(cursor, RecipientCursor::Before(_)) {
-            wanted.drain(..wanted.len().saturating_sub(limit));
-        }
-        wanted.truncate(limit);
-        Ok(wanted)
-    }
-}
-
-/// As precise as the contract keeps it.
-fn in_seconds(sender: StickySender) -> StickySender {
-    let seconds = |ms: Millis| ms.div_euclid(1_000) * 1_000;
-    StickySender {
-        created_ms: seconds(sender.created_ms),
-        used_ms: seconds(sender.used_ms),
-        ..sender
-    }
-}
-
 /// All that is on a disk. The sets hold row keys and follow `messages`; only [`Records::put`] and
 /// [`Records::remove`] touch either.
 #[derive(Default)]
@@ -572,8 +484,7 @@ struct Records {
     raw_octets: u64,
     documents: BTreeMap<DocumentKey, Document>,
     answers: Vec<GivenAnswer>,
-    sticky: BTreeMap<StickyKey, StickySender>,
-    sticky_reached: Option<Id>,
+    sticky: sticky::Mappings,
     alerts: BTreeMap<i64, Alert>,
     opt_outs: opt_outs::OptOuts,
     last_id: Option<Id>,

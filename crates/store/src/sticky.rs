@@ -62,6 +62,12 @@ pub trait StickyStore: Send + Sync {
     /// All mappings of messages before this one have been written; `None` before the first write.
     fn reached(&self) -> Result<Option<Id>>;
 
+    /// How far the last sweep came; `None`: it begins anew.
+    fn swept(&self) -> Result<Option<StickyKey>>;
+
+    /// Keeps how far a sweep came. Never passes a write, as they don't pass each other.
+    fn keep_swept(&self, place: Option<StickyKey>) -> Result<()>;
+
     /// Every count that is not zero, by service and place. Costs the counts, not the mappings.
     fn counts(&self) -> Result<Vec<StickyCount>>;
 

@@ -9,7 +9,7 @@ use postrider_core::network::Network;
 use postrider_core::schedule::{self, Release, ScheduleLimits, ScheduleRequest};
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::AccountStatus;
-use postrider_core::sid::MessageSid;
+use postrider_core::sid::{MessageKind, MessageSid};
 use postrider_core::validity::{self, ValidityPeriod};
 
 use super::read::read_to;
@@ -88,7 +88,8 @@ impl Acceptor {
                 .and_then(SenderAddress::parse),
             to,
             body: &scheduled.body,
-            has_media: scheduled.num_media > 0,
+            // Not by the count: one may be asked for as an MMS without any.
+            has_media: scheduled.sid.kind == MessageKind::Mms,
             network,
             smart_encoded: scheduled.options.smart_encoded,
             status_callback: scheduled.status_callback.clone(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
+use postrider_core::cap::CapRule;
 use postrider_core::clock::ManualClock;
 use postrider_core::country::Country;
 use postrider_core::network::{Network, NetworkPattern};
@@ -131,6 +132,41 @@ pub(super) const CAPABILITIES: [Capabilities; 3] = [
         voice: false,
     },
 ];
+
+/// Services of the account.
+pub(super) const SERVICES: usize = 2;
+
+/// What senders may be capped at: by kind, country, segments and recipients of a day. A long code of the
+/// crowd comes near its cap with its first segments, and is ranked apart.
+const CAPS: [&[(SenderKind, &str, u32, u32)]; 4] = [
+    &[],
+    &[],
+    &[
+        (SenderKind::LongCode, "GB", 3, 0),
+        (SenderKind::LongCode, "US", 12, 2),
+        (SenderKind::ShortCode, "GB", 0, 1),
+        (SenderKind::Alpha, "", 2, 0),
+    ],
+    &[
+        (SenderKind::LongCode, "DE", 0, 0),
+        (SenderKind::TollFree, "US", 0, 1),
+        (SenderKind::ShortCode, "US", 4, 1),
+        (SenderKind::WhatsApp, "", 2, 1),
+        (SenderKind::LongCode, "", 2, 3),
+    ],
+];
+pub(super) const ALL_CAPS: usize = CAPS.len();
+
+pub(super) fn caps(index: usize) -> Vec<CapRule> {
+    let rules = CAPS[index].iter();
+    let rule = |&(sender, country, daily_segments, daily_recipients): &_| CapRule {
+        sender: Some(sender),
+        countries: Country::parse(country).into_iter().collect(),
+        daily_segments,
+        daily_recipients,
+    };
+    rules.map(rule).collect()
+}
 
 /// A sender that was slowed down takes this long for a segment; four of them are too many.
 const SLOW_SEGMENT_MS: u64 = 10_000_000;

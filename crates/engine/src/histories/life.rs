@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use postrider_carriers::{
     AckToken, Carrier, CarrierNo, Event, EventBatch, EventSender, Health, Outcome, Submission,
 };
+use postrider_core::cap::CapRule;
 use postrider_core::clock::ManualClock;
 use postrider_core::route::{Route, Routes};
 use postrider_core::select::SenderKind;
@@ -32,7 +33,7 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn begin(disk: &MemoryDisk, clock: &Arc<ManualClock>) -> Self {
+    pub(super) fn begin(disk: &MemoryDisk, clock: &Arc<ManualClock>, caps: &[CapRule]) -> Self {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(1)
@@ -54,6 +55,7 @@ impl Life {
                 setup.events = vec![near_events, far_events];
                 setup.routes = routes();
                 setup.paces = cast::paces();
+                setup.caps = caps.to_vec();
                 setup.coverage = Coverage {
                     networks: Some(cast::networks()),
                     ..Coverage::default()

@@ -94,6 +94,74 @@ async fn what_is_due_at_once_is_released_by_pages() {
     }
 }
 
+/// They would all look empty.
+#[tokio::test]
+async fn nothing_is_released_before_the_queues_are_counted() {
+    let store = Arc::new(MemoryStore::new());
+    let mut test = engine_over(store.clone());
+    // Its own scheduler ends.
+    test.running.end_dispatch(Duration::ZERO).await;
+    let service = service(&test.engine, false).await;
+    let messages = schedule(&test, &*store, service, 1).await;
+    test.clock.advance(AHEAD_MS);
+    let (counted_to, counted) = oneshot::channel();
+    tokio::spawn(run(test.engine.clone(), counted));
+    let status = || {
+        let message = store.message(messages[0].sid.id).unwrap();
+        message.unwrap().status
+    };
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(status(), Status::Scheduled);
+    }
+    drop(counted_to);
+    release(&test, &*store).await;
+    assert_eq!(status(), Status::Failed);
+}
+
+/// Its id is older than all that a new process reads again.
+#[tokio::test]
+async fn a_crash_after_a_release_forgets_no_recipient() {
+    let disk = MemoryDisk::new();
+    let store = Arc::new(disk.open());
+    let test = engine_over(store.clone());
+    let (account, service) = service(&test.engine, true).await;
+    schedule(&test, &*store, (account, service), 1).await;
+    test.clock.advance(10_000);
+    test.engine.write_sticky(0).await.unwrap();
+    release(&test, &*store).await;
+    let now_ms = test.engine.now_ms();
+    store.crash();
+    let test = engine_over(Arc::new(disk.open()));
+    test.clock.set(now_ms);
+    let recipient = PhoneNumber::parse("+14155550199").unwrap();
+    let known = test.engine.sticky_sender(service, recipient).await;
+    assert_eq!(known.unwrap().created_ms, now_ms);
+}
+
+/// There is nothing else by which it could be told from a text.
+#[tokio::test]
+async fn an_mms_without_media_is_one_when_it_is_released() {
+    let store = Arc::new(MemoryStore::new());
+    let test = engine_over(store.clone());
+    let (account, service) = service(&test.engine, true).await;
+    let request = CreateMessage {
+        to: Some("+14155550199".to_owned()),
+        messaging_service: Some(service.to_string()),
+        body: Some("Hi".to_owned()),
+        send_as_mms: Some(true),
+        schedule_type: Some("fixed".to_owned()),
+        send_at: Some("2026-01-01T00:10:00Z".to_owned()),
+        ..CreateMessage::default()
+    };
+    let created = test.engine.create_message(&account, request).await.unwrap();
+    release(&test, &*store).await;
+    let id = created.message.sid.id;
+    let released = store.message(id).unwrap().unwrap();
+    // No carrier takes media yet.
+    assert_eq!(released.error, Some(ErrorCode::NoRoute));
+}
+
 /// The store has the last word about what becomes of a message.
 #[tokio::test]
 async fn what_was_canceled_before_its_page_is_durable_is_not_released() {

@@ -23,6 +23,8 @@ use tokio::sync::Notify;
 use crate::change_log::ChangeLog;
 use crate::directory::Directory;
 
+#[cfg(test)]
+pub(crate) use self::tasks::Swept;
 pub(crate) use self::tasks::{sweep, write};
 
 /// A use is noted only when the last one noted is older: a recipient who gets ten messages a day would
@@ -256,18 +258,20 @@ impl Locked<'_> {
         chosen: Option<&PoolSender>,
         now_ms: Millis,
     ) {
+        // As precise as the store keeps it: nothing depends on what is written already.
+        let at_ms = now_ms - now_ms.rem_euclid(1_000);
         let new = |sender: &PoolSender| StickySender {
             sender: sender.no,
             position: sender.position,
-            created_ms: now_ms,
-            used_ms: now_ms,
+            created_ms: at_ms,
+            used_ms: at_ms,
         };
         match (action, chosen) {
             (StickyAction::Ignore | StickyAction::Keep, _) | (StickyAction::Write, None) => {}
             (StickyAction::Touch, _) => {
                 if let Some(former) = former.filter(|former| now_ms - former.used_ms >= USE_MS) {
                     let used = StickySender {
-                        used_ms: now_ms,
+                        used_ms: at_ms,
                         ..former
                     };
                     self.put(key, Some(former), Some(used));

@@ -13,6 +13,7 @@ use postrider_store::{Cursor, MessageFilter, Result, StickyKey, StickySender};
 
 use super::{Outdated, Sticky, is_of_pool, mapping};
 use crate::Engine;
+use crate::accept::Acceptor;
 use crate::directory::Directory;
 use crate::receive;
 
@@ -60,6 +61,14 @@ impl Engine {
         let reached = Id::new(self.now_ms() - margin_ms, 0, 0);
         self.write(move || acceptor.sticky.write_notes(reached))
             .await
+    }
+
+    /// Writes everything that is noted, if anything is.
+    pub(crate) async fn write_sticky_notes(&self) -> Result<(), Fault> {
+        if self.shared.acceptor.sticky.has_notes() {
+            self.write_sticky(MARGIN_MS).await?;
+        }
+        Ok(())
     }
 
     /// Writes everything that is noted, so that nothing of it is made again from the messages there
@@ -206,27 +215,55 @@ pub(super) fn is_live(
 
 /// Drops what is of no use any more, page by page, until the process stops.
 pub(crate) async fn sweep(engine: Engine) {
-    let mut after = None;
     loop {
-        let acceptor = engine.shared.acceptor.clone();
-        let now_ms = engine.now_ms();
-        let swept = tokio::task::spawn_blocking(move || {
-            let directory = &acceptor.directory;
-            acceptor.sticky.sweep_page(after, directory, now_ms)
-        });
-        after = match swept.await {
-            Ok(Ok(next)) => next,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "sticky mappings can't be swept");
-                None
+        let pause = match engine.sweep_sticky().await {
+            Ok(Swept::Page) => SWEEP_PAGE_EVERY,
+            Ok(Swept::All) => SWEEP_EVERY,
+            Err(_) => {
+                // The log says why. What is before that place may be swept again meanwhile.
+                if engine.keep_swept(None).await.is_err() {
+                    return;
+                }
+                SWEEP_EVERY
             }
-            Err(_) => None,
-        };
-        let pause = if after.is_some() {
-            SWEEP_PAGE_EVERY
-        } else {
-            SWEEP_EVERY
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// What a sweep has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Swept {
+    /// A page, and there are more.
+    Page,
+    /// The last one.
+    All,
+}
+
+impl Engine {
+    /// Sweeps the page after the last one, be it this process's or one's before.
+    pub(crate) async fn sweep_sticky(&self) -> Result<Swept, Fault> {
+        let acceptor = self.shared.acceptor.clone();
+        let now_ms = self.now_ms();
+        let sweep = move || {
+            let Acceptor {
+                sticky, directory, ..
+            } = &*acceptor;
+            let after = sticky.store.sticky().swept()?;
+            sticky.sweep_page(after, directory, now_ms)
+        };
+        let next = self.read(sweep).await?;
+        // First what was dropped, then the place: a crash in between sweeps the page once more.
+        self.write_sticky_notes().await?;
+        self.keep_swept(next).await?;
+        Ok(match next {
+            Some(_) => Swept::Page,
+            None => Swept::All,
+        })
+    }
+
+    async fn keep_swept(&self, place: Option<StickyKey>) -> Result<(), Fault> {
+        let store = self.shared.store.clone();
+        self.write(move || store.sticky().keep_swept(place)).await
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use postrider_carriers::{Concat, Inbound};
 use postrider_core::create::CreateMessage;
 use postrider_core::message::SenderNo;
 use postrider_core::settings::Account;
 use postrider_core::sid::PhoneNumberSid;
+use postrider_core::text::Encoding;
 use postrider_store::RecipientCursor::{After, Before, Start};
 use postrider_store::memory::MemoryDisk;
 
@@ -105,12 +107,16 @@ impl Customer {
 
 /// A handset texts one of the senders.
 async fn text(engine: &Engine, from: u32, to: &str) {
-    let inbound = postrider_carriers::Inbound {
+    hear(engine, from, to, None).await;
+}
+
+async fn hear(engine: &Engine, from: u32, to: &str, concat: Option<Concat>) {
+    let inbound = Inbound {
         from: format!("+1212555{from:04}").into(),
         to: to.into(),
         text: "Hi".into(),
-        encoding: postrider_core::text::Encoding::Gsm7,
-        concat: None,
+        encoding: Encoding::Gsm7,
+        concat,
         raw: [].into(),
     };
     assert!(crate::receive::store(engine, &"carrier".into(), &inbound).await);
@@ -354,6 +360,96 @@ async fn a_crash_forgets_no_handset_that_texted_first() {
     let test = engine_over(Arc::new(disk.open()));
     let sender = customer.sender(&test.engine, 100).await;
     assert_eq!(sender, "+14155550103");
+}
+
+/// The id of a long text is that of its first segment: older than all that a new process reads again.
+#[tokio::test]
+async fn a_crash_forgets_no_handset_whose_text_took_its_time() {
+    let disk = MemoryDisk::new();
+    let test = engine_over(Arc::new(disk.open()));
+    let customer = Customer::with_numbers(&test.engine, 3).await;
+    for sequence in [1, 2] {
+        let concat = Concat {
+            reference: 1,
+            is_16_bit: false,
+            total: 2,
+            sequence,
+        };
+        hear(&test.engine, 100, "+14155550103", Some(concat)).await;
+        if sequence == 1 {
+            test.clock.advance(10_000);
+            write(&test).await;
+        }
+    }
+    let test = engine_over(Arc::new(disk.open()));
+    assert_eq!(customer.sender(&test.engine, 100).await, "+14155550103");
+}
+
+/// The store keeps whole seconds: were a note more precise, a use that follows would count or not
+/// by whether the note is written, and a year could end too early.
+#[tokio::test]
+async fn a_use_counts_the_same_before_and_after_it_is_written() {
+    for is_written in [false, true] {
+        let test = engine();
+        let engine = &test.engine;
+        let customer = Customer::with_numbers(engine, 1).await;
+        test.clock.advance(900);
+        customer.sender(engine, 100).await;
+        if is_written {
+            write(&test).await;
+        }
+        test.clock.advance(USE_MS - 500);
+        customer.sender(engine, 100).await;
+        let recipient = PhoneNumber::parse("+12125550100").unwrap();
+        let known = engine.sticky_sender(customer.service, recipient).await;
+        let known = known.unwrap();
+        assert_eq!(known.used_ms - known.created_ms, USE_MS, "{is_written}");
+    }
+}
+
+/// However often the process ends, as long as it gets on by a page each time.
+#[tokio::test]
+async fn a_sweep_goes_on_where_the_last_process_ended() {
+    const PAGES: usize = 3;
+    let disk = MemoryDisk::new();
+    let service = ServiceSid(Id::from_u128(1));
+    let key = |index: u64| StickyKey {
+        service,
+        recipient: PhoneNumber::from_digits(12_125_550_000 + index).unwrap(),
+    };
+    let nobody = StickySender {
+        sender: SenderNo(1),
+        position: 1,
+        created_ms: 0,
+        used_ms: 0,
+    };
+    let change = |index| StickyChange {
+        key: key(index),
+        sender: Some(nobody),
+    };
+    let count = PAGES * tasks::PAGE + 1;
+    let changes: Vec<_> = (0..count as u64).map(change).collect();
+    disk.open().sticky().write(&changes, Id::MIN).unwrap();
+    for page in 1..=PAGES + 1 {
+        let store = Arc::new(disk.open());
+        // Each process sweeps a page as it starts.
+        let test = engine_over(store.clone());
+        let is_swept =
+            || store.sticky().swept().unwrap() == Some(key((page * tasks::PAGE) as u64 - 1));
+        let is_over = || store.sticky().page(None, 1).unwrap().is_empty();
+        for _ in 0..2_000 {
+            if is_swept() || is_over() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let left = store.sticky().page(None, usize::MAX).unwrap().len();
+        assert_eq!(left, count.saturating_sub(page * tasks::PAGE));
+        store.crash();
+        drop(test);
+    }
+    // Then it begins anew.
+    assert_eq!(disk.open().sticky().swept().unwrap(), None);
 }
 
 #[tokio::test]

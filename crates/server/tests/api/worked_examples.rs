@@ -78,6 +78,8 @@ struct Example<'a> {
     has_media: bool,
     /// Handsets that texted the service beside the recipient.
     strangers: u32,
+    /// Paths of the pool's members.
+    members: BTreeMap<&'a str, String>,
 }
 
 impl<'a> Example<'a> {
@@ -97,7 +99,7 @@ impl<'a> Example<'a> {
             ("FriendlyName", "Examples"),
             ("StickySender", switch(is_set("S"))),
             ("AreaCodeGeomatch", switch(is_set("A"))),
-            ("MmsConverter", switch(!clauses.contains(&"M off"))),
+            ("MmsConverter", "true"),
         ];
         let service = world.post("/v1/Services", &fields).await.created();
         let mut example = Self {
@@ -108,16 +110,10 @@ impl<'a> Example<'a> {
             from: None,
             has_media: false,
             strangers: 0,
+            members: BTreeMap::new(),
         };
         let pool = pool.split(',').map(str::trim);
         let pool: Vec<&str> = pool.filter(|name| !name.is_empty()).collect();
-        for clause in &clauses {
-            if let ["mapping", name] = clause.split(' ').collect::<Vec<_>>()[..]
-                && !pool.contains(&name)
-            {
-                example.meet_one_that_leaves(name).await;
-            }
-        }
         for name in &pool {
             let is_slow = clauses
                 .iter()
@@ -125,7 +121,7 @@ impl<'a> Example<'a> {
             example.join(name, is_slow).await;
         }
         for clause in clauses {
-            example.apply(clause, &pool).await;
+            example.apply(clause).await;
         }
         example
     }
@@ -134,8 +130,8 @@ impl<'a> Example<'a> {
         self.senders[name][1]
     }
 
-    /// Registers a sender, puts it into the pool and gives its path there.
-    async fn join(&self, name: &str, is_slow: bool) -> String {
+    /// Registers a sender and puts it into the pool.
+    async fn join(&mut self, name: &'a str, is_slow: bool) {
         let [_, address, home, can] = self.senders[name][..] else {
             panic!("not four columns")
         };
@@ -175,14 +171,8 @@ impl<'a> Example<'a> {
         }
         let path = format!("/v1/Services/{}/{pool}", self.service);
         let member = self.world.post(&path, &fields).await.created();
-        format!("{path}/{}", member["sid"].as_str().unwrap())
-    }
-
-    /// The recipient knows the service by a sender that is not in the pool any more.
-    async fn meet_one_that_leaves(&self, name: &str) {
-        let member = self.join(name, false).await;
-        self.text(self.to, name).await;
-        self.world.delete(&member).await.gone();
+        let member = format!("{path}/{}", member["sid"].as_str().unwrap());
+        self.members.insert(name, member);
     }
 
     async fn text(&self, handset: &str, name: &str) {
@@ -190,7 +180,12 @@ impl<'a> Example<'a> {
         self.world.test.inbound(handset, to, "Hello").await;
     }
 
-    async fn apply(&mut self, clause: &'a str, pool: &[&str]) {
+    async fn set(&self, name: &str, value: &str) {
+        let path = format!("/v1/Services/{}", self.service);
+        self.world.post(&path, &[(name, value)]).await.ok();
+    }
+
+    async fn apply(&mut self, clause: &'a str) {
         match clause.split_whitespace().collect::<Vec<_>>()[..] {
             ["alert"] => {
                 let path = format!("/x/v1/Services/{}", self.service);
@@ -208,11 +203,16 @@ impl<'a> Example<'a> {
             }
             ["media"] => self.has_media = true,
             ["from", name] => self.from = Some(self.address(name)),
-            ["mapping", name] if pool.contains(&name) => self.text(self.to, name).await,
-            // Done before.
-            ["M", "off"] | ["mapping", _] => {}
-            ["mapping", name, days, "days"] => {
-                self.text(self.to, name).await;
+            ["mapping", name] => self.text(self.to, name).await,
+            [name, "joins"] => self.join(name, false).await,
+            [name, "leaves"] => {
+                let member = self.members.remove(name).unwrap();
+                self.world.delete(&member).await.gone();
+            }
+            ["S", "off"] => self.set("StickySender", "false").await,
+            ["S", "on"] => self.set("StickySender", "true").await,
+            ["M", "off"] => self.set("MmsConverter", "false").await,
+            [days, "days"] => {
                 let days: i64 = days.parse().unwrap();
                 self.world.test.clock.advance(days * 24 * 3_600_000);
             }
@@ -263,8 +263,17 @@ impl<'a> Example<'a> {
         answer.text
     }
 
+    /// The sender by which the recipient knows the service.
+    async fn known(&self) -> Option<String> {
+        let (_, digits) = self.to.split_once('+').unwrap();
+        let path = format!("/x/v1/StickySenders/{}/%2B{digits}", self.service);
+        let answer = self.world.get(&path).await;
+        (answer.status != 404).then(|| answer.ok()["from"].as_str().unwrap().to_owned())
+    }
+
     /// The last three columns.
     async fn run(&self) -> [String; 3] {
+        let known = self.known().await;
         let fields = self.message();
         let answer = self.world.post(&self.world.list("Messages"), &fields).await;
         if answer.status == 400 {
@@ -294,6 +303,13 @@ impl<'a> Example<'a> {
         }
         let steps = decision["steps"].as_array().unwrap();
         let rule = steps.last().unwrap()["rule"].as_str().unwrap();
+        let expected = match decision["sticky"].as_str().unwrap() {
+            "ignore" | "keep" => known,
+            "touch" => known.filter(|known| winner["sender"] == **known),
+            "write" | "replace" => Some(winner["sender"].as_str().unwrap().to_owned()),
+            other => panic!("a sender was chosen, and its mapping: {other}"),
+        };
+        assert_eq!(self.known().await, expected);
         let also = [
             Some(decision["sticky"].as_str().unwrap().to_owned()).filter(|it| it != "ignore"),
             decision["warning_code"]

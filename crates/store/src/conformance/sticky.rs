@@ -12,6 +12,7 @@ pub(super) const CASES: &[Case] = &[
     ("a mapping is what was written last", written_last),
     ("counts follow the mappings", counted),
     ("mappings are listed by recipient", listed),
+    ("a sweep's place is kept until it is over", swept),
     ("a restart changes nothing", restarted),
 ];
 
@@ -146,6 +147,23 @@ fn listed(backend: &dyn Backend) {
         ok(sticky.of_service(unknown, RecipientCursor::Start, 9)),
         []
     );
+}
+
+fn swept(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(ok(store.sticky().swept()), None);
+    put(&*store, &[(key(1, 1), Some(3)), (key(2, 1), Some(4))], 7);
+    for place in [Some(key(1, 1)), Some(key(2, 1)), None, Some(key(1, 1))] {
+        ok(store.sticky().keep_swept(place));
+        assert_eq!(ok(store.sticky().swept()), place);
+    }
+    // Its mapping may go, and others come.
+    put(&*store, &[(key(1, 1), None), (key(1, 2), Some(3))], 8);
+    drop(store);
+    let store = backend.open();
+    assert_eq!(ok(store.sticky().swept()), Some(key(1, 1)));
+    assert_eq!(ok(store.sticky().reached()), Some(Id::from_u128(8)));
+    assert_eq!(ok(store.sticky().page(Some(key(1, 1)), 9)).len(), 2);
 }
 
 fn restarted(backend: &dyn Backend) {

@@ -33,7 +33,10 @@ impl Kind {
                 include_str!("../../migrations/messages/0003_queue.sql"),
                 include_str!("../../migrations/messages/0004_remembered.sql"),
             ],
-            Self::Sticky => &[include_str!("../../migrations/sticky/0001_sticky.sql")],
+            Self::Sticky => &[
+                include_str!("../../migrations/sticky/0001_sticky.sql"),
+                include_str!("../../migrations/sticky/0002_sweep.sql"),
+            ],
             Self::Alerts => &[include_str!("../../migrations/alerts/0001_alerts.sql")],
             Self::OptOuts => &[include_str!("../../migrations/opt_outs/0001_opt_outs.sql")],
             Self::Parked => &[

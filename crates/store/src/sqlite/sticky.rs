@@ -145,6 +145,20 @@ impl Sticky {
         Ok(())
     }
 
+    /// One write after another, each on its own.
+    fn transact(&self, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+        let mut conn = self.writer.lock();
+        let work = || {
+            self.end_reads()?;
+            self.copy_log(&conn)?;
+            let transaction = conn.transaction()?;
+            write(&transaction)?;
+            transaction.commit()?;
+            self.end_reads()
+        };
+        work().about(&self.path)
+    }
+
     fn no_of(&self, service: ServiceSid) -> Option<i64> {
         self.services.lock().no.get(&service).copied()
     }
@@ -269,16 +283,7 @@ impl StickyStore for Sticky {
     }
 
     fn write(&self, changes: &[StickyChange], reached: Id) -> Result<()> {
-        let mut conn = self.writer.lock();
-        let mut work = || {
-            self.end_reads()?;
-            self.copy_log(&conn)?;
-            let transaction = conn.transaction()?;
-            self.apply(&transaction, changes, reached)?;
-            transaction.commit()?;
-            self.end_reads()
-        };
-        work().about(&self.path)
+        self.transact(|conn| self.apply(conn, changes, reached))
     }
 
     fn reached(&self) -> Result<Option<Id>> {
@@ -286,6 +291,35 @@ impl StickyStore for Sticky {
             let mut select = conn.prepare_cached("SELECT reached FROM progress")?;
             let mut rows = select.query(())?;
             rows.next()?.map(|row| id(row, 0)).transpose()
+        })
+    }
+
+    fn swept(&self) -> Result<Option<StickyKey>> {
+        let place: Option<(i64, i64)> = self.read(|conn| {
+            let mut select = conn.prepare_cached("SELECT service, recipient FROM sweep")?;
+            let row = select.query_row((), |row| Ok((row.get(0)?, row.get(1)?)));
+            Ok(row.optional()?)
+        })?;
+        let services = self.services.lock();
+        // A place that can't be read is none.
+        Ok(place.and_then(|(service, recipient)| {
+            Some(StickyKey {
+                service: services.sid.get(&service).copied()?,
+                recipient: number(recipient)?,
+            })
+        }))
+    }
+
+    fn keep_swept(&self, place: Option<StickyKey>) -> Result<()> {
+        let place = place.and_then(|key| Some((self.no_of(key.service)?, digits(key.recipient))));
+        self.transact(|conn| {
+            match place {
+                Some((service, recipient)) => conn
+                    .prepare_cached("REPLACE INTO sweep VALUES (1, ?, ?)")?
+                    .execute((service, recipient))?,
+                None => conn.prepare_cached("DELETE FROM sweep")?.execute(())?,
+            };
+            Ok(())
         })
     }
 

@@ -3,11 +3,14 @@
 //! Columns: number; pool in pool order; settings and state; recipient; the sender chosen, or the
 //! error; the rule that chose it; what else the decision says. Settings: `S` sticky sender, `A`
 //! area-code geomatch, both off unless named; the MMS converter is on unless `M off`. Queues are idle,
-//! mapping counts 0, networks unknown; MMS works within the US and Canada only.
+//! mapping counts 0, networks unknown; MMS works within the US and Canada only. What the state says
+//! happens in its order: senders join and leave, days pass, and `message` is one that comes before.
 
 use super::super::*;
 use super::world::{self, NOW_MS, World};
+use crate::clock::Millis;
 use crate::error_code::ErrorCode;
+use crate::message::SenderNo;
 use crate::network::Network;
 use crate::phone_number::PhoneNumber;
 use crate::sender::SenderAddress;
@@ -56,17 +59,40 @@ fn a_mapping_is_kept_where_only_this_message_does_not_fit() {
  4 | US415, UK          | S A; mapping UK; suspended UK            | +447700900199           | US415      | us_fallback      | replace
  5 | UK                 | S A; mapping UK; suspended UK            | +447700900199           | fail 21703 |                  | delete
  6 | US415, ACME        | S A; mapping ACME                        | +14155550199            | US415      | area_code_match  | replace
- 7 | US415, UK          | S A; mapping UK 365 days                 | +447700900199           | UK         | sticky_sender    | touch
+ 7 | US415, UK          | S A; mapping UK; 365 days                | +447700900199           | UK         | sticky_sender    | touch
  8 | US415, UK          | A; mapping US415                         | +447700900199           | UK         | country_geomatch |
  9 | US212, US415, SC-US| S A; mapping US212                       | +14155550199            | US212      | sticky_sender    | touch
 10 | US415, UK          | S A; mapping US415; UK full              | +447700900199           | fail 30001 |                  | delete
 11 | US212, US415, SC-UK| S; mapping US415; network without SC-UK  | +447700900199           | US415      | sticky_sender    | touch
-12 | UK, UKb            | S; mapping UKb rejoined                  | +447700900199           | UK         | pool_order       | replace
+12 | UK, UKb            | S; mapping UKb; UKb leaves; UKb joins    | +447700900199           | UK         | pool_order       | replace
 13 | US(MMS), US212| S A; mapping US(MMS)                | +14155550199            | US212      | country_geomatch | replace
 14 | US(MMS)       | S A; mapping US(MMS)                | +14155550199            | fail 21703 |                  | delete
 15 | US(MMS), US212| S A; mapping US(MMS); media         | +14155550199            | US(MMS) | sticky_sender  | touch
 16 | US(voice), US212   | S A; mapping US(voice); media            | +14155550199            | US212      | country_geomatch | replace
 17 | SC-US2, US212      | S A; mapping SC-US2; media               | +14155550199            | US212      | country_geomatch | keep
+",
+    );
+}
+
+/// Each `message` is decided, and its decision followed.
+#[test]
+fn a_recipient_keeps_its_sender_as_the_pool_changes() {
+    check(
+        "
+ # | pool          | settings, state                                              | to            | chosen | rule             | also
+ 1 | US415         | S; message; UK joins; message                                | +447700900199 | UK     | sticky_sender    | touch
+ 2 | US415         | S; message; SC-UK joins; message; UK joins                   | +447700900199 | SC-UK  | sticky_sender    | touch
+ 3 | US415         | S; message; UK joins; UK leaves                              | +447700900199 | US415  | sticky_sender    | touch
+ 4 | US415         | S; message; UK joins; message; UK leaves                     | +447700900199 | US415  | us_fallback      | replace
+ 5 | US415         | S; message; ACME joins; US415 leaves; US415 joins            | +447700900199 | ACME   | alpha_sender     | replace
+ 6 | UK, UKb       | S; message; UK leaves; message; UK joins                     | +447700900199 | UKb    | sticky_sender    | touch
+ 7 | UK, UKb       | S; mapping UKb; S off; message; S on                         | +447700900199 | UKb    | sticky_sender    | touch
+ 8 | UK, UKb       | S; mapping UKb; S off; 366 days; S on                        | +447700900199 | UK     | pool_order       | replace
+ 9 | UK, UKb       | S; mapping UKb; S off; UKb leaves; UKb joins; S on           | +447700900199 | UK     | pool_order       | replace
+10 | UK, UKb       | S; mapping UKb; 300 days; message; 300 days                  | +447700900199 | UKb    | sticky_sender    | touch
+11 | UK, UKb       | S; mapping UKb; 300 days; S off; message; S on; 300 days     | +447700900199 | UK     | pool_order       | replace
+12 | UK, UKb       | S; mapping UKb; 300 days; UKb capped; message; 66 days       | +447700900199 | UK     | country_geomatch | replace
+13 | UK            | S; mapping UK; UK leaves                                     | +447700900199 | 400 21704 |               |
 ",
     );
 }
@@ -316,6 +342,9 @@ fn check_row(row: &[&str]) {
 /// One row, read.
 struct Example {
     pool: Pool,
+    /// Places in the pool that were given out.
+    places: u64,
+    now_ms: Millis,
     recipient: Recipient,
     settings: Settings,
     from: Option<SenderAddress>,
@@ -330,15 +359,14 @@ impl Example {
             .split(',')
             .map(str::trim)
             .filter(|name| !name.is_empty());
-        let pool = (1..)
-            .zip(pool)
-            .map(|(position, name)| world::sender(name, position));
         let (channel, to) = match to.strip_prefix("whatsapp:") {
             Some(to) => (Channel::WhatsApp, to),
             None => (Channel::Sms, to),
         };
         let mut example = Self {
-            pool: Pool::new(pool),
+            pool: Pool::default(),
+            places: 0,
+            now_ms: NOW_MS,
             recipient: Recipient::of(PhoneNumber::parse(to).unwrap(), channel),
             settings: Settings {
                 sticky_sender: false,
@@ -351,6 +379,7 @@ impl Example {
             has_media: false,
             world: World::default(),
         };
+        pool.for_each(|name| example.join(name));
         let (settings, state) = state.split_once(';').unwrap_or((state, ""));
         for setting in settings.split_whitespace() {
             match setting {
@@ -379,11 +408,15 @@ impl Example {
                 self.world.mms.insert(world::country(country));
             }
             ["from", name] => self.from = Some(world::sender(name, 0).address),
-            ["mapping", name] => self.map(name, 0),
-            ["mapping", name, days, "days"] => self.map(name, days.parse().unwrap()),
-            ["mapping", name, "rejoined"] => {
-                self.mapping = Some(world::mapping(world::no(name), 0, 0));
+            ["mapping", name] => self.map(world::no(name)),
+            ["message"] => self.follow(),
+            [name, "joins"] => self.join(name),
+            [name, "leaves"] => {
+                self.pool.remove(world::no(name)).unwrap();
             }
+            ["S", "off"] => self.settings.sticky_sender = false,
+            ["S", "on"] => self.settings.sticky_sender = true,
+            [days, "days"] => self.now_ms += days.parse::<Millis>().unwrap() * world::DAY_MS,
             ["network", "without", name] => {
                 self.recipient.network = Some(Network::new(310, 260).unwrap());
                 self.world.not_served.insert(world::no(name));
@@ -413,11 +446,30 @@ impl Example {
         }
     }
 
-    /// To a member of the pool, or to one that has left it.
-    fn map(&mut self, name: &str, age_days: i64) {
-        let no = world::no(name);
-        let position = self.pool.get(no).map_or(0, |sender| sender.position);
-        self.mapping = Some(world::mapping(no, position, age_days));
+    fn join(&mut self, name: &str) {
+        self.places += 1;
+        self.pool.insert(world::sender(name, self.places));
+    }
+
+    /// The recipient knows the service by this member of the pool.
+    fn map(&mut self, sender: SenderNo) {
+        self.mapping = Some(StickyMapping {
+            sender,
+            position: self.pool.get(sender).unwrap().position,
+            last_used_ms: self.now_ms,
+        });
+    }
+
+    /// A message is sent, and the mapping is what its decision says.
+    fn follow(&mut self) {
+        let decision = self.decide().unwrap();
+        match decision.sticky {
+            StickyAction::Ignore | StickyAction::Keep => {}
+            StickyAction::Touch | StickyAction::Write | StickyAction::Replace(_) => {
+                self.map(decision.chosen().unwrap());
+            }
+            StickyAction::Delete(_) => self.mapping = None,
+        }
     }
 
     fn queue(&mut self, name: &str) -> &mut QueueLoad {
@@ -431,7 +483,7 @@ impl Example {
             has_media: self.has_media,
             settings: self.settings,
             mapping: self.mapping,
-            now_ms: NOW_MS,
+            now_ms: self.now_ms,
             detail: Detail::Compact,
         };
         select(&self.pool, &facts, &self.world, &self.world)
