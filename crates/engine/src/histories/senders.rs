@@ -139,10 +139,10 @@ impl History {
             known.no = Some(no);
         }
         let (no, can) = (known.no.unwrap(), known.capabilities);
-        let is_usable = known.status == SenderStatus::Active;
+        let status = known.status;
         self.places[service].push(member.position);
         self.model.services[service].join(|position| PoolSender {
-            is_usable,
+            status,
             ..match address {
                 SenderAddress::Number(number) => PoolSender::number(no, number, can, position),
                 SenderAddress::ShortCode(code) => {
@@ -207,7 +207,7 @@ impl History {
             known.status = status;
         }
         for member in self.model.members_mut(no) {
-            member.is_usable = status == SenderStatus::Active;
+            member.status = status;
         }
     }
 
