@@ -55,7 +55,7 @@ impl Recipient {
     }
 
     /// The sender that the recipient would be.
-    pub(super) fn own_address(&self) -> SenderAddress {
+    pub fn own_address(&self) -> SenderAddress {
         match self.channel {
             Channel::Sms => SenderAddress::Number(self.number),
             Channel::WhatsApp => SenderAddress::WhatsApp(self.number),

@@ -92,7 +92,7 @@ fn choose_among_others(
         mapping: facts.mapping.filter(|mapping| mapping.sender != own),
         ..*facts
     };
-    let mut decision = choose(&others, facts, loads, reach);
+    let mut decision = choose(&others, facts, &Walked(loads), reach);
     // Its rule comes after all others.
     let rule = Rule::OwnNumber;
     if facts.detail == Detail::Compact && decision.removed.len() >= fate::LISTED_MAX {
@@ -101,6 +101,20 @@ fn choose_among_others(
         decision.removed.push(Removed { sender: own, rule });
     }
     decision
+}
+
+/// Loads without rankings: those are kept by the edition of a group, and the groups of a copy have
+/// editions that the pool itself gives to others.
+struct Walked<'a, L>(&'a L);
+
+impl<L: Loads> Loads for Walked<'_, L> {
+    fn mappings(&self, sender: SenderNo, position: u64) -> u64 {
+        self.0.mappings(sender, position)
+    }
+
+    fn queue(&self, sender: SenderNo) -> QueueLoad {
+        self.0.queue(sender)
+    }
 }
 
 impl<L: Loads, R: Reach> Selection<'_, L, R> {

@@ -59,7 +59,7 @@ pub(super) fn crowd() -> impl Iterator<Item = usize> {
 }
 
 /// Number and network.
-const RECIPIENTS: [(&str, &str); 10] = [
+const RECIPIENTS: [(&str, &str); 13] = [
     ("+14155550199", "310-260"),
     ("+447700900199", "234-10"),
     ("+17185550199", "310-410"),
@@ -70,6 +70,10 @@ const RECIPIENTS: [(&str, &str); 10] = [
     ("+33700000099", ""),
     ("+971500000099", ""),
     ("+881612345678", ""),
+    // Senders, too: nobody texts oneself. The last two are of the crowd.
+    ("+14155550121", "310-260"),
+    ("+14155550140", ""),
+    ("+14155550145", ""),
 ];
 pub(super) const ALL_RECIPIENTS: usize = RECIPIENTS.len();
 

@@ -200,10 +200,12 @@ impl History {
                 self.hear(&segments[1]);
             }
         }
-        let is_heard = matches!(
-            sender,
-            SenderAddress::Number(_) | SenderAddress::ShortCode(_) | SenderAddress::WhatsApp(_)
-        );
+        let is_heard = match sender {
+            // Nobody knows oneself.
+            SenderAddress::Number(number) => number != handset,
+            SenderAddress::ShortCode(_) | SenderAddress::WhatsApp(_) => true,
+            SenderAddress::Alpha(_) => false,
+        };
         let no = self.known.get(&to).and_then(|known| known.no);
         if let Some(no) = no.filter(|_| is_heard)
             && !self.model.hear(handset, no)

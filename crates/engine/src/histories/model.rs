@@ -212,6 +212,9 @@ impl Model {
     }
 
     pub(super) fn choose(&self, request: Request<'_>) -> Result<Choice, ErrorCode> {
+        if request.from == Some(&request.to.own_address()) {
+            return Err(ErrorCode::ToEqualsFrom);
+        }
         let recipient = request.to.number;
         let service = &self.services[request.service];
         let mapping = service.mappings.get(&recipient);
@@ -242,6 +245,7 @@ impl Model {
     pub(super) fn schedule(&self, request: Request<'_>) -> Result<(), ErrorCode> {
         let pool = &self.services[request.service].pool;
         match request.from {
+            Some(from) if *from == request.to.own_address() => Err(ErrorCode::ToEqualsFrom),
             Some(from) if !pool.iter().any(|member| member.address == *from) => {
                 Err(ErrorCode::SenderNotInService)
             }

@@ -363,3 +363,34 @@ async fn a_second_toll_free_number_is_warned_of() {
     world.delete(&format!("{pool}/{second}")).await.gone();
     assert_eq!(world.get(&ours).await.ok()["warnings"], json!([]));
 }
+
+/// Each of them is left out of the pool that its own messages choose from, in which the others are ranked.
+#[tokio::test]
+async fn numbers_of_one_pool_text_one_another_and_never_themselves() {
+    let world = World::new().await;
+    let numbers: Vec<_> = (101..107).map(|n| format!("+14155550{n}")).collect();
+    let service = world.service_with(&numbers[0]).await;
+    let path = format!("/v1/Services/{service}");
+    world.post(&path, &[("StickySender", "false")]).await.ok();
+    let pool = format!("{path}/PhoneNumbers");
+    for number in &numbers[1..] {
+        let sid = world.number(number).await;
+        let member = world.post(&pool, &[("PhoneNumberSid", &sid)]).await;
+        member.created();
+    }
+    for _ in 0..3 {
+        for number in &numbers {
+            for _ in 0..2 {
+                let fields = [
+                    ("To", &**number),
+                    ("MessagingServiceSid", &service),
+                    ("Body", "Hi"),
+                ];
+                let message = world.post(&world.list("Messages"), &fields).await.created();
+                let settled = world.settled(&message).await;
+                assert_eq!(settled["status"], "delivered");
+                assert_ne!(settled["from"], **number);
+            }
+        }
+    }
+}

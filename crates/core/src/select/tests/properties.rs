@@ -122,6 +122,9 @@ fn recipient() -> impl Strategy<Value = Recipient> {
         "+4915110000099",
         "+33700000099",
         "+971500000099",
+        // Senders, too.
+        "+14155550100",
+        "+14155550103",
         "+881612345678",
     ]);
     let channel = prop::bool::weighted(0.1);
