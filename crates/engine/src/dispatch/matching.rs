@@ -12,10 +12,11 @@ use std::sync::Arc;
 use postrider_carriers::Receipt;
 use postrider_carriers::correlation::Reading;
 use postrider_core::clock::Millis;
-use postrider_core::message::Message;
+use postrider_core::message::{AccountNo, Message};
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::privacy::{mask, may_be};
 use postrider_core::sid::Id;
-use postrider_store::{ParkedReceipt, Store, SubmittedKey};
+use postrider_store::{Cursor, MessageFilter, ParkedReceipt, Store, SubmittedKey};
 use smallvec::SmallVec;
 
 use super::Dispatch;
@@ -64,8 +65,8 @@ impl<'a> Question<'a> {
     /// Whether the message went to the receipt's handset, where it names one.
     pub(super) fn agrees(&self, message: &Message) -> Option<bool> {
         let digits = self.handset?;
-        let to = message.to.strip_prefix('+').and_then(|to| to.parse().ok());
-        Some(to == Some(digits))
+        // A message that is final may not have all of it any more.
+        Some(may_be(&message.to, &format!("+{digits}")))
     }
 
     /// `None` where the id can be read in one way only.
@@ -336,4 +337,26 @@ pub fn find_receipted(
         Some(literal) => find(literal, None),
         None => Ok(None),
     }
+}
+
+/// The account's newest messages to a handset, those among them that may be to it too because their
+/// records have its number masked.
+pub fn find_others(
+    store: &dyn Store,
+    account: AccountNo,
+    to: &str,
+    limit: usize,
+) -> postrider_store::Result<Vec<Message>> {
+    let mut others = Vec::new();
+    for to in [to.into(), mask(to)] {
+        let filter = MessageFilter {
+            account: Some(account),
+            to: Some(to),
+            ..MessageFilter::default()
+        };
+        others.extend(store.list(&filter, Cursor::Start, limit)?);
+    }
+    others.sort_unstable_by_key(|message| Reverse(message.sid.id));
+    others.truncate(limit);
+    Ok(others)
 }
