@@ -102,7 +102,10 @@ async fn forget_of_accounts(engine: &Engine) {
     let accounts = engine.directory().accounts();
     for account in accounts.into_iter().map(|account| account.no) {
         let before_ms = engine.alerts_kept_from_ms(account);
-        while before_ms > month_ms {
+        if before_ms <= month_ms {
+            continue;
+        }
+        loop {
             let store = engine.shared.store.clone();
             let gone = spawn_blocking(move || {
                 let alerts = store.alerts();

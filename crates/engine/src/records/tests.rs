@@ -327,7 +327,10 @@ async fn everything_of_a_number_is_erased_but_what_is_in_flight() {
         })
     };
     let store = &test.engine.shared.store;
-    let kept = [raw(b"\0447700900123\0id:1"), raw(b"\0447700900124\0id:2")];
+    let kept = [
+        raw(b"\x00447700900123\0id:1"),
+        raw(b"\x00447700900124\0id:2"),
+    ];
     store.commit(&kept).unwrap();
 
     let erasure = traces.erase(main.sid).await;

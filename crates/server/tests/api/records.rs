@@ -245,7 +245,11 @@ async fn a_number_is_erased_with_a_report() {
     assert_eq!(report["erased"]["messages"], 1);
     assert_eq!(
         store
-            .list(&Default::default(), postrider_store::Cursor::Start, 9)
+            .list(
+                &postrider_store::MessageFilter::default(),
+                postrider_store::Cursor::Start,
+                9
+            )
             .unwrap()
             .len(),
         1

@@ -195,7 +195,7 @@ fn raw_receipts_of_a_number(backend: &dyn Backend) {
     let store = backend.open();
     let all: [&[u8]; 5] = [
         b"447700900123",
-        b"\0447700900123\0id:7",
+        b"\x00447700900123\0id:7",
         b"44770090012",
         b"",
         b"x",

@@ -88,10 +88,10 @@ impl World {
             request.send_at = Some(iso(earliest_ms - earliest_ms % 30_000 + 30_000));
         }
         // By the number itself: another draw would give every seed another life.
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             request.content_retention = Some("discard".to_owned());
         }
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             request.address_retention = Some("obfuscate".to_owned());
         }
         let is_late = self.rng.random_bool(0.2);
