@@ -373,8 +373,7 @@ pub trait Store: Send + Sync {
 
     /// The message a carrier's id stands for: the newest one, made not before `since_ms`, that has
     /// it for one of its segments. When several of its segments have it, the first of them.
-    /// Carriers give the same id again after a while: `to` says whose message is meant, also where
-    /// the record has it masked ([`postrider_core::privacy::may_be`]).
+    /// Carriers give the same id again after a while: `to` says whose message is meant.
     fn find_submitted(
         &self,
         key: &SubmittedKey,

@@ -21,7 +21,6 @@ use parking_lot::{Mutex, MutexGuard};
 use postrider_core::clock::Millis;
 use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{AccountNo, Direction, Message, SenderNo, Status};
-use postrider_core::privacy::may_be;
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::Id;
 
@@ -224,7 +223,7 @@ impl Store for MemoryStore {
             .rev()
             .filter_map(|(row, _)| records.messages.get(row))
             .take_while(|message| message.created_ms() >= since_ms)
-            .find(|message| to.is_none_or(|to| may_be(&message.to, to)));
+            .find(|message| to.is_none_or(|to| *message.to == *to));
         Ok(newest.and_then(|message| {
             let row = message.sid.id.key();
             let (_, segment) = places.range((row, 0)..).next()?;

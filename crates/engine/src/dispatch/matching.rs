@@ -65,8 +65,12 @@ impl<'a> Question<'a> {
     /// Whether the message went to the receipt's handset, where it names one.
     pub(super) fn agrees(&self, message: &Message) -> Option<bool> {
         let digits = self.handset?;
-        // A message that is final may not have all of it any more.
-        Some(may_be(&message.to, &format!("+{digits}")))
+        let handset = format!("+{digits}");
+        if *message.to == *handset {
+            return Some(true);
+        }
+        // Of one that is final and masked nobody can tell any more.
+        (!may_be(&message.to, &handset)).then_some(false)
     }
 
     /// `None` where the id can be read in one way only.
@@ -163,7 +167,12 @@ impl Dispatch {
                     let found = Match {
                         id,
                         segment,
-                        fit: fit(reading, usual, agrees, owners.len()),
+                        fit: match fit(reading, usual, agrees, owners.len()) {
+                            Fit::Sure if reading.is_some() && is_masked(question, agrees) => {
+                                Fit::Unusual
+                            }
+                            fit => fit,
+                        },
                         reading,
                         agrees,
                         handset: question.handset,
@@ -188,6 +197,8 @@ impl Dispatch {
         let reading = question.reading(&found.carrier_id);
         let agrees = question.agrees(&found.message);
         let fit = match fit(reading, self.usual_reading(question), agrees, 1) {
+            // Ten thousand handsets have this mask: a message to the right one may become known yet.
+            Fit::Sure if reading.is_some() && is_masked(question, agrees) => Fit::Unusual,
             // Nothing better was found in memory or in the store.
             Fit::Sure => Fit::Likely,
             fit => fit,
@@ -281,6 +292,11 @@ impl Dispatch {
         let place = candidates.position(|candidate| question.reading(candidate) == Some(usual));
         place.unwrap_or_default()
     }
+}
+
+/// The receipt names a handset, and nobody can tell whether it is the message's.
+fn is_masked(question: &Question<'_>, agrees: Option<bool>) -> bool {
+    question.handset.is_some() && agrees.is_none()
 }
 
 /// How well one of `owners` messages of an id fits.

@@ -3,7 +3,6 @@
 use postrider_core::clock::Millis;
 use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable};
 use postrider_core::message::{AccountNo, Message};
-use postrider_core::privacy::may_be;
 use postrider_core::sid::{Id, MessageSid};
 use rusqlite::{Connection, Rows};
 
@@ -99,7 +98,7 @@ fn newest(
             // A deleted message leaves its rows here; they mean nothing without it.
             None => {
                 found = by_key(conn, row_key)?
-                    .filter(|message| to.is_none_or(|to| may_be(&message.to, to)))
+                    .filter(|message| to.is_none_or(|to| *message.to == *to))
                     .map(|message| (message, segment));
             }
         }
