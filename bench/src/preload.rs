@@ -6,6 +6,7 @@ use std::sync::Arc;
 use postrider_core::clock::{Clock, ManualClock, Millis};
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sid::Id;
 use postrider_core::testing;
 use postrider_store::sqlite::{Options, SqliteStore};
@@ -93,6 +94,6 @@ fn update(message: &Message, status: Status) -> Change {
         } else {
             smallvec![]
         },
-        discard_body: false,
+        concealment: Concealment::default(),
     })
 }

@@ -1,5 +1,6 @@
 """Waiting for something to become true: polled, with a deadline, and with its last value on failure."""
 
+import datetime
 import time
 
 
@@ -17,3 +18,8 @@ def eventually(look, until=bool, *, seconds=15.0, what="the condition"):
         if time.monotonic() > deadline:
             raise DeadlinePassed(f"{what}: not within {seconds:g} s; seen last: {value!r}")
         time.sleep(0.01)
+
+
+def in_an_hour():
+    """A time for `send_at`."""
+    return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)

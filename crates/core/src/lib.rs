@@ -24,6 +24,7 @@ pub mod settings;
 pub mod create;
 pub mod idempotency;
 pub mod message;
+pub mod privacy;
 pub mod schedule;
 pub mod text;
 pub mod validity;
@@ -41,5 +42,5 @@ pub mod lifecycle;
 
 pub mod twiml;
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;

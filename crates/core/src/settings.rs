@@ -88,6 +88,10 @@ pub struct Account {
     /// A second token while clients move from one to the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secondary_token: Option<SecondaryToken>,
+    /// Days that records of a main account's and its subaccounts' messages are kept; `None`: the server's
+    /// default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u16>,
     pub created_ms: Millis,
     pub updated_ms: Millis,
 }

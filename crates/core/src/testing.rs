@@ -58,6 +58,7 @@ pub fn account(sid: AccountSid, no: AccountNo) -> Account {
         auth_token_hash: String::new(),
         auth_token_sealed: String::new(),
         secondary_token: None,
+        retention_days: None,
         created_ms: sid.0.created_ms(),
         updated_ms: sid.0.created_ms(),
     }

@@ -38,6 +38,7 @@ mod reach;
 mod readiness;
 pub mod receive;
 mod recent;
+mod records;
 mod refill;
 pub mod runtime;
 pub mod schedule;
@@ -75,6 +76,7 @@ pub use metrics::Metrics;
 pub use opt_outs::{Lately, OptOuts};
 pub use preregistration::Compliance;
 pub use reach::EngineReach;
+pub use records::{Erasure, Left, LeftReason, RETENTION_DAYS};
 pub use settings::{NewPoolEntry, PoolWarning};
 pub use sticky::Sticky;
 

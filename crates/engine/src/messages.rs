@@ -8,12 +8,14 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::idempotency::Repeatable;
 use postrider_core::message::{AccountNo, Feedback, FeedbackOutcome, Message, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sender::{AlphaSenderId, SenderAddress, ShortCode};
 use postrider_core::settings::Account;
 use postrider_core::sid::MessageSid;
-use postrider_store::{Applied, Change, Cursor, MessageFilter, Remembered};
+use postrider_store::{Applied, Change, Cursor, MessageFilter, Remembered, is_settled};
 
 use crate::accept::{Preview, Reserved};
+use crate::alerts::Gone;
 use crate::committer::CommitFailed;
 use crate::in_hand::Place;
 use crate::metrics::RefusalLabel;
@@ -130,7 +132,7 @@ impl Engine {
             self.prepare_now(account, request).await?
         };
         // From here to the commit nothing waits: a client that hangs up can't leave a place taken.
-        let insert = Change::Insert(Box::new(message.clone()));
+        let insert = Change::Insert(Box::new(message.clone().kept()));
         let committed = match repeatable {
             None => self.commit(place, insert).await.map(drop),
             Some(request) => {
@@ -252,8 +254,16 @@ impl Engine {
         Ok(reserved.keep())
     }
 
-    /// The account's message with this SID.
+    /// The account's message with this SID, as long as it is kept.
     pub async fn message(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {
+        let message = self.record(account, sid).await?;
+        if !self.is_kept(&message) {
+            return Err(not_found(sid));
+        }
+        Ok(message)
+    }
+
+    async fn record(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {
         let store = self.shared.store.clone();
         let message = self.read(move || store.message(sid.id)).await?;
         message
@@ -263,10 +273,11 @@ impl Engine {
 
     pub async fn messages(
         &self,
-        filter: MessageFilter,
+        mut filter: MessageFilter,
         cursor: Cursor,
         limit: usize,
     ) -> Result<Vec<Message>, Fault> {
+        filter.settled_from_ms = filter.account.map(|account| self.kept_from_ms(account));
         let store = self.shared.store.clone();
         self.read(move || store.list(&filter, cursor, limit)).await
     }
@@ -296,6 +307,7 @@ impl Engine {
             id: sid.id,
             at_ms: self.now_ms(),
             callbacks_due,
+            concealment: Concealment::at(&message, Status::Canceled),
         };
         let place = self.place_of_no(account)?;
         let canceling = scheduled.canceling().await;
@@ -313,7 +325,8 @@ impl Engine {
             Applied::Missing => return Err(not_found(sid)),
         }
         self.metrics().count_status(Status::Canceled);
-        let message = self.message(account, sid).await?;
+        // Now that it is settled, it may be too old to be kept.
+        let message = self.record(account, sid).await?;
         self.call_back_now(&message);
         Ok(message)
     }
@@ -324,17 +337,34 @@ impl Engine {
         account: AccountNo,
         sid: MessageSid,
     ) -> Result<Message, Fault> {
-        self.message(account, sid).await?;
+        let engine = self.clone();
+        // Its alerts and its record change together, also when the client hangs up in between.
+        let redacted = tokio::spawn(async move { engine.redact(account, sid).await });
+        redacted
+            .await
+            .unwrap_or_else(|error| Err(lost_task::fault("redacting a message", &error)))
+    }
+
+    async fn redact(&self, account: AccountNo, sid: MessageSid) -> Result<Message, Fault> {
+        let on_its_way = || {
+            let text = format!("Message {sid} is still on its way; its body is needed");
+            Fault::because(ErrorCode::NotDeletableYet, text)
+        };
+        let message = self.message(account, sid).await?;
+        if !is_settled(message.status) {
+            return Err(on_its_way());
+        }
         let change = Change::Redact {
             id: sid.id,
             at_ms: self.now_ms(),
         };
-        match self.commit(self.place_of_no(account)?, change).await? {
+        let place = self.place_of_no(account)?;
+        let concealed = self.conceal_alerts(account, sid, Gone::Body).await?;
+        let applied = self.commit(place, change).await?;
+        drop(concealed);
+        match applied {
             Applied::Yes => self.message(account, sid).await,
-            Applied::Stale => {
-                let text = format!("Message {sid} is still on its way; its body is needed");
-                Err(Fault::because(ErrorCode::NotDeletableYet, text))
-            }
+            Applied::Stale => Err(on_its_way()),
             Applied::Missing => Err(not_found(sid)),
         }
     }
@@ -365,14 +395,30 @@ impl Engine {
 
     /// Forgets a message that is not in flight.
     pub async fn delete_message(&self, account: AccountNo, sid: MessageSid) -> Result<(), Fault> {
-        self.message(account, sid).await?;
+        let engine = self.clone();
+        let deleted = tokio::spawn(async move { engine.delete(account, sid).await });
+        deleted
+            .await
+            .unwrap_or_else(|error| Err(lost_task::fault("deleting a message", &error)))
+    }
+
+    async fn delete(&self, account: AccountNo, sid: MessageSid) -> Result<(), Fault> {
+        let on_its_way = || {
+            let text = format!("Message {sid} is still on its way and can't be deleted yet");
+            Fault::because(ErrorCode::NotDeletableYet, text)
+        };
+        let message = self.message(account, sid).await?;
+        if !is_settled(message.status) {
+            return Err(on_its_way());
+        }
+        let place = self.place_of_no(account)?;
+        let concealed = self.conceal_alerts(account, sid, Gone::All).await?;
         let change = Change::Delete { id: sid.id };
-        match self.commit(self.place_of_no(account)?, change).await? {
+        let applied = self.commit(place, change).await?;
+        drop(concealed);
+        match applied {
             Applied::Yes => Ok(()),
-            Applied::Stale => {
-                let text = format!("Message {sid} is still on its way and can't be deleted yet");
-                Err(Fault::because(ErrorCode::NotDeletableYet, text))
-            }
+            Applied::Stale => Err(on_its_way()),
             Applied::Missing => Err(not_found(sid)),
         }
     }

@@ -43,7 +43,9 @@ use crate::secrets::Vault;
 use crate::shell::Shell;
 use crate::supervisor::Supervisor;
 use crate::webhooks;
-use crate::{Engine, Shared, Sticky, alerts, outbox, refill, schedule, sticky, store_watch};
+use crate::{
+    Engine, Shared, Sticky, alerts, outbox, records, refill, schedule, sticky, store_watch,
+};
 
 /// Everything an engine is made of.
 pub struct Setup {
@@ -258,7 +260,7 @@ pub fn start(setup: Setup) -> Result<(Engine, Running), StartError> {
         supervisor.spawn("the scheduler", schedule::run(engine.clone(), counted)),
         supervisor.spawn("the refill", refill),
         supervisor.spawn("reassembly", receive::run(engine.clone())),
-        supervisor.spawn("retention", forget_old(engine.clone())),
+        supervisor.spawn("retention", records::forget_old(engine.clone())),
         supervisor.spawn("the store's watch", store_watch::run(engine.clone())),
         supervisor.spawn("the mappings' writer", sticky::write(engine.clone())),
         supervisor.spawn("the mappings' sweep", sticky::sweep(engine.clone())),
@@ -364,22 +366,6 @@ async fn count_depths(engine: Engine, count: CountDepths, _counted: oneshot::Sen
             table.take_over(depth.sender, depth.segments);
         }
     });
-}
-
-/// Drops records beyond their retention, file by file, and answers that are remembered no more.
-async fn forget_old(engine: Engine) {
-    loop {
-        // One that fails has told the supervisor.
-        let _ = engine.forget_answers().await;
-        let days = i64::from(engine.limits().retention_days.clamp(7, 400));
-        let before_ms = engine.now_ms() - days * 86_400_000;
-        let store = engine.shared.store.clone();
-        match engine.write(move || store.forget_before(before_ms)).await {
-            Ok(0) | Err(_) => {}
-            Ok(count) => tracing::info!(count, days, "message records passed their retention"),
-        }
-        tokio::time::sleep(Duration::from_hours(1)).await;
-    }
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ async fn decide(
 async fn commit(engine: &Engine, counts: &Scheduled, page: Vec<Message>) -> Result<(), Fault> {
     let acceptor = &engine.shared.acceptor;
     let changes = page.iter().cloned();
-    let changes = changes.map(|message| Change::Release(Box::new(message)));
+    let changes = changes.map(|message| Change::Release(Box::new(message.kept())));
     let applied = engine.shared.committer.commit_all(changes.collect()).await;
     // A store that failed is gone, and the process with all that it counted about to follow.
     let applied = applied.map_err(|_| Fault::new(ErrorCode::Unavailable))?;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postrider_carriers::CarrierNo;
-use postrider_store::{Cursor, MessageFilter, Store};
+use postrider_store::Store;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::alerts::Details;
 use crate::carriers::Carriers;
-use crate::dispatch::{Dispatch, Effect, Failure, Input, Reconfigured, find_receipted};
+use crate::dispatch::{
+    Dispatch, Effect, Failure, Input, Reconfigured, find_others, find_receipted,
+};
 use crate::runtime::{Reconfiguration, Reconfigure};
 use crate::{Engine, receive};
 
@@ -222,12 +224,7 @@ impl Shell {
                 to,
                 limit,
             } => self.read(load, move |store| {
-                let filter = MessageFilter {
-                    account: Some(account),
-                    to: Some(to),
-                    ..MessageFilter::default()
-                };
-                let messages = store.list(&filter, Cursor::Start, limit)?;
+                let messages = find_others(store, account, &to, limit)?;
                 Ok(Input::Others { load, messages })
             }),
             Effect::CallBack(jobs) => self.engine.shared.webhooks.offer(jobs),

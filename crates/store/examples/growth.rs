@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use postrider_core::clock::ManualClock;
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sid::Id;
 use postrider_core::testing;
 use postrider_store::sqlite::{Options, SqliteStore};
@@ -291,7 +292,7 @@ fn update(number: u64, status: Status) -> Update {
         done_date: (!is_sent).then(|| "2611240930".into()),
         callbacks_due: StatusSet::EMPTY,
         submitted: SmallVec::new(),
-        discard_body: false,
+        concealment: Concealment::default(),
     }
 }
 

@@ -89,6 +89,16 @@ pub trait AlertStore: Send + Sync {
     /// The newest `limit` alerts of all accounts from an instant on, oldest first.
     fn recent(&self, since_ms: Millis, limit: usize) -> Result<Vec<Alert>>;
 
+    /// The account's alerts about this message or sender, oldest first.
+    fn about(&self, account: AccountNo, resource: &str) -> Result<Vec<Alert>>;
+
+    /// Replaces what alerts show: their texts and exchanges. Of one that is forgotten nothing is made
+    /// again.
+    fn rewrite(&self, alerts: &[Alert]) -> Result<()>;
+
+    /// Forgets an account's alerts that happened before the given instant, `limit` at most.
+    fn forget_of(&self, account: AccountNo, before_ms: Millis, limit: usize) -> Result<usize>;
+
     /// Forgets alerts that happened before the given instant, and of each account all but the newest
     /// `keep`. Forgets `limit` at most; returns how many, so that the caller goes on while it is all.
     fn forget(&self, before_ms: Millis, keep: usize, limit: usize) -> Result<usize>;

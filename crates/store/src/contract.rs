@@ -22,6 +22,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::idempotency::{KeyHash, Repeatable};
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{AccountNo, Feedback, Message, SenderNo, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::settings::{Document, DocumentKey};
 use postrider_core::sid::{Id, MessageSid};
 use smallvec::SmallVec;
@@ -52,6 +53,7 @@ pub enum Change {
         id: Id,
         at_ms: Millis,
         callbacks_due: StatusSet,
+        concealment: Concealment,
     },
     /// Marks a waiting message as backlog: nobody has it in memory (any more), so that its deadline
     /// must be found here. Refused once it does not wait.
@@ -99,6 +101,30 @@ impl Change {
             | Self::ForgetParts { .. } => None,
         }
     }
+
+    /// It makes a text or an address be forgotten: neither is to be left in space that is free.
+    pub fn forgets(&self) -> bool {
+        match self {
+            Self::Redact { .. } | Self::Delete { .. } | Self::ForgetParts { .. } => true,
+            Self::Update(Update { concealment, .. }) | Self::Cancel { concealment, .. } => {
+                !concealment.is_nothing()
+            }
+            // It takes the place of a record that had both.
+            Self::Release(message) => {
+                message.options.discard_content || message.options.obfuscate_address
+            }
+            Self::Insert(_)
+            | Self::Remember(_)
+            | Self::CallbacksDone { .. }
+            | Self::Shelve { .. }
+            | Self::Feedback { .. }
+            | Self::Park(_)
+            | Self::Unpark { .. }
+            | Self::KeepRaw(_)
+            | Self::KeepPart(_)
+            | Self::JoinParts { .. } => false,
+        }
+    }
 }
 
 /// A create request that carried an idempotency key, and the message that it made. Committed together
@@ -130,8 +156,8 @@ pub struct Update {
     pub callbacks_due: StatusSet,
     /// Rows by which receipts will find the message: one for each segment the carrier took.
     pub submitted: SmallVec<[Submitted; 1]>,
-    /// Empties the body once it is no longer needed (`ContentRetention=discard`).
-    pub discard_body: bool,
+    /// What goes because it is no longer needed.
+    pub concealment: Concealment,
 }
 
 impl Update {
@@ -243,10 +269,23 @@ pub const RAW_AGE_MAX_MS: Millis = 7 * 86_400_000;
 /// Octets of raw receipts kept at most, all carriers together: about 300,000 receipts.
 pub const RAW_OCTETS_MAX: u64 = 64 << 20;
 
+/// What a step of [`Store::forget_raw_receipts`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawReceiptsForgotten {
+    pub count: u64,
+    /// The last one that was looked at, if there may be more.
+    pub next: Option<u64>,
+}
+
 /// Which messages a listing is about. All conditions hold together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageFilter {
     pub account: Option<AccountNo>,
+    /// Made before this instant.
+    pub made_before_ms: Option<Millis>,
+    /// Of those that are settled ([`is_settled`]), only what was made at or after this instant. What
+    /// is older and still there costs the listing steps: it should be forgotten soon.
+    pub settled_from_ms: Option<Millis>,
     pub to: Option<Box<str>>,
     pub from: Option<Box<str>>,
     pub status: Option<Status>,
@@ -438,6 +477,19 @@ pub trait Store: Send + Sync {
     /// returns how many messages went. Nothing that still waits or is due is forgotten, unless it
     /// can't be read: nobody will ever see to it, and it is reported.
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64>;
+
+    /// Forgets files or partitions that are older than the given instant and have no message left,
+    /// and returns how many.
+    fn forget_emptied(&self, created_before_ms: Millis) -> Result<u64>;
+
+    /// Forgets raw receipts that have these octets in them, of the `limit` that follow the given one.
+    /// Others wait for each such step, so it should be a small one.
+    fn forget_raw_receipts(
+        &self,
+        containing: &[u8],
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<RawReceiptsForgotten>;
 
     // --- settings ---
 

@@ -28,11 +28,12 @@ use crate::alerts::{Alert, AlertStore};
 use crate::answers::{AnswerStore, GivenAnswer};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, QueueDepth,
-    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, Remembered, Result, Store, StoreError,
-    SubmittedKey, TakenOver, Update, is_released, is_settled, is_waiting,
+    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReceipt, RawReceiptsForgotten, Remembered, Result, Store,
+    StoreError, SubmittedKey, TakenOver, Update, is_released, is_settled, is_waiting,
 };
 use crate::opt_outs::OptOutStore;
 use crate::parts::KeptPart;
+use crate::sqlite::has;
 use crate::sticky::StickyStore;
 
 /// What a store leaves behind. Clones are the same disk.
@@ -393,6 +394,30 @@ impl Store for MemoryStore {
         Ok(old.len() as u64)
     }
 
+    /// No partition outlives its message.
+    fn forget_emptied(&self, _created_before_ms: Millis) -> Result<u64> {
+        self.records().map(|_| 0)
+    }
+
+    /// Raw receipts have no numbers here; a step looks at all of them.
+    fn forget_raw_receipts(
+        &self,
+        containing: &[u8],
+        _after: Option<u64>,
+        _limit: usize,
+    ) -> Result<RawReceiptsForgotten> {
+        let mut records = self.records()?;
+        let before = records.raw.len();
+        records
+            .raw
+            .retain(|receipt| !has(&receipt.octets, containing));
+        records.raw_octets = records.raw.iter().map(|raw| raw.octets.len() as u64).sum();
+        Ok(RawReceiptsForgotten {
+            count: (before - records.raw.len()) as u64,
+            next: None,
+        })
+    }
+
     fn documents(&self) -> Result<Vec<Document>> {
         Ok(self.records()?.documents.values().cloned().collect())
     }
@@ -451,6 +476,12 @@ fn matches(filter: &MessageFilter, message: &Message) -> bool {
             .as_ref()
             .is_none_or(|from| message.from.as_ref() == Some(from))
         && filter.status.is_none_or(|status| message.status == status)
+        && filter
+            .made_before_ms
+            .is_none_or(|before| message.created_ms() < before)
+        && filter
+            .settled_from_ms
+            .is_none_or(|from| message.created_ms() >= from || !is_settled(message.status))
         && filter
             .sent_from_ms
             .is_none_or(|from| sent_ms.is_some_and(|sent| sent >= from))
@@ -584,6 +615,7 @@ impl Records {
                 id,
                 at_ms,
                 callbacks_due,
+                concealment,
             } => self.edit(
                 *id,
                 |status| status == Status::Scheduled,
@@ -591,13 +623,14 @@ impl Records {
                     message.status = Status::Canceled;
                     message.updated_ms = *at_ms;
                     message.callbacks_due = message.callbacks_due.with(*callbacks_due);
+                    concealment.apply(message);
                 },
             ),
             Change::Shelve { id } => {
                 self.edit(*id, is_waiting, |message| message.is_backlog = true)
             }
             Change::Redact { id, at_ms } => self.edit(*id, is_settled, |message| {
-                forget_body(message);
+                message.forget_body();
                 message.updated_ms = *at_ms;
             }),
             Change::Feedback { id, feedback } => self.edit(*id, is_released, |message| {
@@ -687,12 +720,5 @@ fn overwrite(message: &mut Message, update: &Update) {
     message.segments = update.segments.clone();
     message.done_date.clone_from(&update.done_date);
     message.callbacks_due = message.callbacks_due.with(update.callbacks_due);
-    if update.discard_body {
-        forget_body(message);
-    }
-}
-
-fn forget_body(message: &mut Message) {
-    message.body = Arc::from("");
-    message.submitted_body = None;
+    update.concealment.apply(message);
 }

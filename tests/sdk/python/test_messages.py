@@ -6,6 +6,7 @@ import re
 import pytest
 
 from harness.numbers import us_number
+from harness.waiting import in_an_hour
 
 DAY = datetime.timedelta(days=1)
 HOUR = datetime.timedelta(hours=1)
@@ -14,10 +15,6 @@ HOUR = datetime.timedelta(hours=1)
 def day(moment):
     """A bare date, which means the whole UTC day; the SDK turns date objects into midnight."""
     return moment.date().isoformat()
-
-
-def in_an_hour():
-    return datetime.datetime.now(datetime.timezone.utc) + HOUR
 
 
 def test_a_message_with_from_is_queued_then_delivered(account):

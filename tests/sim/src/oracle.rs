@@ -70,6 +70,11 @@ pub(crate) fn check(evidence: &Evidence<'_>, report: &mut Report) {
         check_deadline(&message, taken, evidence.starts);
         check_expired(&message, body, created, evidence);
         check_stickiness(&message, created, &mut senders);
+        assert_eq!(
+            message.clone().kept(),
+            message,
+            "something is kept that was not to be"
+        );
     }
     check_pace(evidence);
     check_shared_limits(evidence);
@@ -133,13 +138,15 @@ fn check_fate(message: &Message, taken: &[&Taken]) {
 }
 
 /// A recipient knows the service by one sender, whatever crashed. Scheduled messages are left out:
-/// their senders are chosen later than their ids say, and a crash right then forgets it.
+/// their senders are chosen later than their ids say, and a crash right then forgets it; and those that
+/// hide their recipient, for whom the same is so.
 fn check_stickiness(
     message: &Message,
     created: &crate::customer::Created,
     senders: &mut BTreeMap<Box<str>, Box<str>>,
 ) {
-    if !created.through_service || created.was_scheduled || message.sender.is_none() {
+    let is_hidden = message.options.obfuscate_address;
+    if !created.through_service || created.was_scheduled || is_hidden || message.sender.is_none() {
         return;
     }
     let from = message

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use postrider_carriers::{CarrierNo, Event, EventBatch, UnknownOutcome};
 use postrider_core::clock::{Clock, ManualClock, Millis};
 use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sid::{AccountSid, Id, ServiceSid};
 use postrider_engine::accept::Acceptor;
 use postrider_engine::dispatch::{Dispatch, Effect, Input, callback_job};
@@ -120,7 +121,7 @@ enum Work {
     /// A customer's request waits for this.
     Insert(Box<Message>),
     Release(Box<Message>),
-    Cancel(Id),
+    Cancel(Box<Message>),
     Dispatch {
         commit: u64,
         changes: Vec<Change>,
@@ -476,12 +477,13 @@ impl World {
         let mut changes = Vec::new();
         for work in &works {
             match work {
-                Work::Insert(message) => changes.push(Change::Insert(message.clone())),
-                Work::Release(message) => changes.push(Change::Release(message.clone())),
-                Work::Cancel(id) => changes.push(Change::Cancel {
-                    id: *id,
+                Work::Insert(message) => changes.push(Change::Insert(kept(message))),
+                Work::Release(message) => changes.push(Change::Release(kept(message))),
+                Work::Cancel(message) => changes.push(Change::Cancel {
+                    id: message.sid.id,
                     at_ms: now_ms,
                     callbacks_due: StatusSet::of(Status::Canceled),
+                    concealment: Concealment::at(message, Status::Canceled),
                 }),
                 Work::Dispatch { changes: more, .. } => changes.extend(more.iter().cloned()),
             }
@@ -527,8 +529,9 @@ impl World {
                         process.acceptor.abandon(&message);
                     }
                 }
-                Work::Cancel(id) => {
+                Work::Cancel(message) => {
                     if applied.next() == Some(Applied::Yes) {
+                        let id = message.sid.id;
                         let message = process.store.message(id).expect("the store reads");
                         let message = message.expect("a canceled message is there");
                         let directory = &process.acceptor.directory;
@@ -607,6 +610,11 @@ impl World {
             process.scheduler.on_result(id, result, now_ms);
         }
     }
+}
+
+/// As the engine hands it to the store.
+fn kept(message: &Message) -> Box<Message> {
+    Box::new(message.clone().kept())
 }
 
 /// Dispatch, which is simulated here, makes no others.

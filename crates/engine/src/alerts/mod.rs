@@ -5,6 +5,7 @@
 //! writes what was raised. What can't be written waits until it can, and while so much waits that there
 //! is no room, nothing more is told. A crash forgets what waited, and nothing depends on that.
 
+mod conceal;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -17,12 +18,11 @@ use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::fault::Fault;
 use postrider_core::message::AccountNo;
 use postrider_core::sid::{AlertSid, Id, ServiceSid};
-use postrider_store::{
-    ALERT_AGE_MAX_MS, Alert, AlertFilter, AlertRepeat, AlertStore, Cursor, Exchange, Result,
-};
+use postrider_store::{Alert, AlertFilter, AlertRepeat, AlertStore, Cursor, Exchange, Result};
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
+pub(crate) use self::conceal::Gone;
 pub(crate) use self::tasks::{forget, write};
 
 use self::throttle::{Kind, Throttle, Verdict};
@@ -47,6 +47,8 @@ pub struct Alerts {
     metrics: Arc<Metrics>,
     directory: Arc<Directory>,
     state: Mutex<State>,
+    /// Read by each that takes something out of alerts and of a record, written by who writes alerts.
+    concealing: tokio::sync::RwLock<()>,
     has_many: Notify,
 }
 
@@ -91,6 +93,7 @@ impl Alerts {
             metrics,
             directory,
             state: Mutex::default(),
+            concealing: tokio::sync::RwLock::default(),
             has_many: Notify::new(),
         }
     }
@@ -265,7 +268,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Alert>, Fault> {
         // Those that are too old may not be forgotten yet.
-        let oldest_ms = self.now_ms() - ALERT_AGE_MAX_MS;
+        let oldest_ms = self.alerts_kept_from_ms(filter.account);
         let filter = AlertFilter {
             from_ms: Some(filter.from_ms.unwrap_or(oldest_ms).max(oldest_ms)),
             ..filter
@@ -279,7 +282,7 @@ impl Engine {
     pub async fn alert(&self, account: AccountNo, sid: AlertSid) -> Result<Alert, Fault> {
         let store = self.shared.store.clone();
         let alert = self.read(move || store.alerts().find(sid.0)).await?;
-        let oldest_ms = self.now_ms() - ALERT_AGE_MAX_MS;
+        let oldest_ms = self.alerts_kept_from_ms(account);
         let own =
             alert.filter(|alert| alert.account == account && alert.id.created_ms() >= oldest_ms);
         own.ok_or_else(|| {

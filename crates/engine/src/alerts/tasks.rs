@@ -6,6 +6,7 @@ use std::time::Duration;
 use postrider_store::{ALERT_AGE_MAX_MS, ALERTS_OF_ACCOUNT_MAX, Result};
 use tokio::task::spawn_blocking;
 
+use super::conceal;
 use crate::Engine;
 
 /// How long an alert waits for others.
@@ -38,8 +39,28 @@ impl Engine {
     /// that is left on a disk belongs to messages, and an alert is no reason to stop.
     pub(crate) async fn write_alerts(&self) -> bool {
         let alerts = self.alerting();
-        let Some(batch) = alerts.take() else {
+        // Nobody takes anything out meanwhile of what is written.
+        let _writing = alerts.concealing.write().await;
+        let Some(mut batch) = alerts.take() else {
             return true;
+        };
+        let store = self.shared.store.clone();
+        let checked = spawn_blocking(move || {
+            let checked = conceal::check(&*store, &mut batch.new);
+            (batch, checked)
+        });
+        let batch = match checked.await {
+            Ok((batch, Ok(()))) => batch,
+            Ok((batch, Err(error))) => {
+                tracing::error!(%error, "alerts can't be compared with their messages");
+                alerts.written(Some(batch));
+                return false;
+            }
+            Err(error) => {
+                tracing::error!(%error, "alerts can't be compared with their messages");
+                alerts.written(None);
+                return false;
+            }
         };
         let batch = Arc::new(batch);
         let store = self.shared.store.clone();
@@ -50,7 +71,7 @@ impl Engine {
                 store.alerts().write(&batch.new, &batch.repeats)
             }
         });
-        let is_written = is_done(written.await, "alerts can't be written");
+        let is_written = done(written.await, "alerts can't be written").is_some();
         alerts.written((!is_written).then(|| Arc::unwrap_or_clone(batch)));
         is_written
     }
@@ -65,32 +86,52 @@ pub(crate) async fn forget(engine: Engine) {
             let alerts = store.alerts();
             alerts.forget(before_ms, ALERTS_OF_ACCOUNT_MAX, FORGOTTEN_AT_ONCE)
         });
-        let gone = match gone.await {
-            Ok(Ok(gone)) => gone,
-            failed => {
-                is_done(
-                    failed.map(|gone| gone.map(drop)),
-                    "old alerts can't be forgotten",
-                );
-                0
-            }
-        };
+        let gone = done(gone.await, "old alerts can't be forgotten").unwrap_or(0);
         let is_full = gone == FORGOTTEN_AT_ONCE;
+        if !is_full {
+            forget_of_accounts(&engine).await;
+        }
         let pause = if is_full { FORGET_PAUSE } else { FORGET_EVERY };
         tokio::time::sleep(pause).await;
     }
 }
 
-fn is_done(work: Result<Result<()>, tokio::task::JoinError>, what: &str) -> bool {
+/// Drops what accounts do not keep for the month that others do.
+async fn forget_of_accounts(engine: &Engine) {
+    let month_ms = engine.now_ms() - ALERT_AGE_MAX_MS;
+    let accounts = engine.directory().accounts();
+    for account in accounts.into_iter().map(|account| account.no) {
+        let before_ms = engine.alerts_kept_from_ms(account);
+        if before_ms <= month_ms {
+            continue;
+        }
+        loop {
+            let store = engine.shared.store.clone();
+            let gone = spawn_blocking(move || {
+                let alerts = store.alerts();
+                alerts.forget_of(account, before_ms, FORGOTTEN_AT_ONCE)
+            });
+            let Some(gone) = done(gone.await, "old alerts can't be forgotten") else {
+                return;
+            };
+            if gone < FORGOTTEN_AT_ONCE {
+                break;
+            }
+            tokio::time::sleep(FORGET_PAUSE).await;
+        }
+    }
+}
+
+fn done<T>(work: Result<Result<T>, tokio::task::JoinError>, what: &str) -> Option<T> {
     match work {
-        Ok(Ok(())) => true,
+        Ok(Ok(value)) => Some(value),
         Ok(Err(error)) => {
             tracing::error!(%error, "{what}");
-            false
+            None
         }
         Err(error) => {
             tracing::error!(%error, "{what}");
-            false
+            None
         }
     }
 }

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use postrider_carriers::Receipt;
 use postrider_carriers::correlation::Reading;
 use postrider_core::clock::Millis;
-use postrider_core::message::Message;
+use postrider_core::message::{AccountNo, Message};
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::privacy::{mask, may_be};
 use postrider_core::sid::Id;
-use postrider_store::{ParkedReceipt, Store, SubmittedKey};
+use postrider_store::{Cursor, MessageFilter, ParkedReceipt, Store, SubmittedKey};
 use smallvec::SmallVec;
 
 use super::Dispatch;
@@ -64,8 +65,12 @@ impl<'a> Question<'a> {
     /// Whether the message went to the receipt's handset, where it names one.
     pub(super) fn agrees(&self, message: &Message) -> Option<bool> {
         let digits = self.handset?;
-        let to = message.to.strip_prefix('+').and_then(|to| to.parse().ok());
-        Some(to == Some(digits))
+        let handset = format!("+{digits}");
+        if *message.to == *handset {
+            return Some(true);
+        }
+        // Of one that is final and masked nobody can tell any more.
+        (!may_be(&message.to, &handset)).then_some(false)
     }
 
     /// `None` where the id can be read in one way only.
@@ -162,7 +167,12 @@ impl Dispatch {
                     let found = Match {
                         id,
                         segment,
-                        fit: fit(reading, usual, agrees, owners.len()),
+                        fit: match fit(reading, usual, agrees, owners.len()) {
+                            Fit::Sure if reading.is_some() && is_masked(question, agrees) => {
+                                Fit::Unusual
+                            }
+                            fit => fit,
+                        },
                         reading,
                         agrees,
                         handset: question.handset,
@@ -187,6 +197,8 @@ impl Dispatch {
         let reading = question.reading(&found.carrier_id);
         let agrees = question.agrees(&found.message);
         let fit = match fit(reading, self.usual_reading(question), agrees, 1) {
+            // Ten thousand handsets have this mask: a message to the right one may become known yet.
+            Fit::Sure if reading.is_some() && is_masked(question, agrees) => Fit::Unusual,
             // Nothing better was found in memory or in the store.
             Fit::Sure => Fit::Likely,
             fit => fit,
@@ -282,6 +294,11 @@ impl Dispatch {
     }
 }
 
+/// The receipt names a handset, and nobody can tell whether it is the message's.
+fn is_masked(question: &Question<'_>, agrees: Option<bool>) -> bool {
+    question.handset.is_some() && agrees.is_none()
+}
+
 /// How well one of `owners` messages of an id fits.
 fn fit(
     reading: Option<Reading>,
@@ -336,4 +353,26 @@ pub fn find_receipted(
         Some(literal) => find(literal, None),
         None => Ok(None),
     }
+}
+
+/// The account's newest messages to a handset, those among them that may be to it too because their
+/// records have its number masked.
+pub fn find_others(
+    store: &dyn Store,
+    account: AccountNo,
+    to: &str,
+    limit: usize,
+) -> postrider_store::Result<Vec<Message>> {
+    let mut others = Vec::new();
+    for to in [to.into(), mask(to)] {
+        let filter = MessageFilter {
+            account: Some(account),
+            to: Some(to),
+            ..MessageFilter::default()
+        };
+        others.extend(store.list(&filter, Cursor::Start, limit)?);
+    }
+    others.sort_unstable_by_key(|message| Reverse(message.sid.id));
+    others.truncate(limit);
+    Ok(others)
 }

@@ -59,7 +59,7 @@ use self::expiry::Expiry;
 use self::lane::SenderQueue;
 use self::limit::LimitTable;
 use self::live::{Live, LiveMessages};
-pub use self::matching::{Receipted, find_receipted};
+pub use self::matching::{Receipted, find_others, find_receipted};
 use self::receipt::Receipts;
 use self::shared::SharedLimits;
 use self::shelve::Shelving;
@@ -220,7 +220,7 @@ pub enum Effect {
         to: Option<Box<str>>,
         since_ms: Millis,
     },
-    /// Read the account's newest messages to a handset.
+    /// Read the account's newest messages to a handset, by [`find_others`].
     Others {
         load: u64,
         account: AccountNo,

@@ -8,6 +8,7 @@ use postrider_core::clock::Millis;
 use postrider_core::error_code::{AlertLevel, ErrorCode};
 use postrider_core::lifecycle::{self, Event, State, Step};
 use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sender::{SenderAddress, number_of};
 use postrider_core::sender_rate::Zone;
 use postrider_core::sid::Id;
@@ -435,7 +436,11 @@ impl Dispatch {
         let moved = message.status;
         let has_moved = moved != state.status;
         let is_with_carrier = moved.rank() >= Status::Sent.rank();
-        let discard_body = is_with_carrier && was_waiting && message.options.discard_content;
+        let concealment = if has_moved {
+            Concealment::at(message, moved)
+        } else {
+            Concealment::default()
+        };
         let mut due = StatusSet::EMPTY;
         if has_moved && moved != Status::Sending {
             self.metrics.count_status(moved);
@@ -452,7 +457,7 @@ impl Dispatch {
         let update = Update {
             callbacks_due: due,
             submitted,
-            discard_body,
+            concealment,
             ..update_of(message)
         };
         let sender = message.sender;
@@ -509,7 +514,7 @@ fn update_of(message: &Message) -> Update {
         done_date: message.done_date.clone(),
         callbacks_due: StatusSet::EMPTY,
         submitted: SmallVec::new(),
-        discard_body: false,
+        concealment: Concealment::default(),
     }
 }
 

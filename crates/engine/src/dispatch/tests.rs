@@ -14,6 +14,7 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::lifecycle::ReceiptParts;
 use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
 use postrider_core::phone_number::PhoneNumber;
+use postrider_core::privacy::may_be;
 use postrider_core::route::{Route, Routes};
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{
@@ -358,7 +359,7 @@ impl Bench {
                 load, to, limit, ..
             } => {
                 let all = self.stored.iter().chain(&self.accepted).rev();
-                let others = all.filter(|message| message.to == to).take(limit);
+                let others = all.filter(|message| may_be(&message.to, &to)).take(limit);
                 let messages = others.map(|message| self.on_record(message)).collect();
                 return Some(Input::Others { load, messages });
             }

@@ -180,18 +180,44 @@ impl Reassembly {
         all
     }
 
-    fn end(&mut self, message: Id, now_ms: Millis) -> Option<Due> {
-        let group = self.groups.get_mut(&message)?;
-        if group.joined_ms.is_none() {
-            group.joined_ms = Some(now_ms);
-            return Some(Due::Incomplete(group.joined()));
+    /// Forgets segments whose message was made, of those that `owner` knows an owner of, and names them.
+    /// Those that wait for others are named beside.
+    pub(crate) fn forget<T>(
+        &mut self,
+        owner: impl Fn(&PartOf) -> Option<T>,
+    ) -> (Vec<Id>, Vec<(Id, T)>) {
+        let (mut forgotten, mut waiting) = (Vec::new(), Vec::new());
+        for (message, group) in &self.groups {
+            let part = group.parts.values().next();
+            match part.and_then(|part| owner(&part.of)) {
+                None => {}
+                Some(_) if group.joined_ms.is_some() => forgotten.push(*message),
+                Some(owner) => waiting.push((*message, owner)),
+            }
         }
+        for message in &forgotten {
+            self.remove(*message);
+        }
+        (forgotten, waiting)
+    }
+
+    fn remove(&mut self, message: Id) -> Option<()> {
         let group = self.groups.remove(&message)?;
         self.parts -= group.parts.len();
         let (_, part) = group.parts.first_key_value()?;
         if self.open.get(&part.of) == Some(&message) {
             self.open.remove(&part.of);
         }
+        Some(())
+    }
+
+    fn end(&mut self, message: Id, now_ms: Millis) -> Option<Due> {
+        let group = self.groups.get_mut(&message)?;
+        if group.joined_ms.is_none() {
+            group.joined_ms = Some(now_ms);
+            return Some(Due::Incomplete(group.joined()));
+        }
+        self.remove(message)?;
         Some(Due::Forget(message))
     }
 }

@@ -38,6 +38,7 @@ pub fn new_account(
         auth_token_hash: secrets::hash(token),
         auth_token_sealed: directory.vault().seal(token, nonce),
         secondary_token: None,
+        retention_days: None,
         created_ms: now_ms,
         updated_ms: now_ms,
     }

@@ -175,14 +175,16 @@ impl Sticky {
         }
     }
 
-    /// Deletes a mapping, if there is one.
-    fn forget(&self, key: StickyKey) -> Result<()> {
+    /// Deletes a mapping; whether there was one.
+    pub(crate) fn forget(&self, key: StickyKey) -> Result<bool> {
         loop {
             let looked = self.look(key)?;
             let mut now = self.lock();
             if let Ok(former) = now.current(&looked) {
-                now.put(key, former, None);
-                return Ok(());
+                if former.is_some() {
+                    now.put(key, former, None);
+                }
+                return Ok(former.is_some());
             }
         }
     }

@@ -51,24 +51,9 @@ pub fn params(message: &Message, status: Status, account: &Account) -> Params {
     params
 }
 
-/// `To`, with its last four digits masked when the message asked for that.
+/// `To`, masked when the message asked for that.
 fn recipient(message: &Message) -> Box<str> {
-    if !message.options.obfuscate_address {
-        return message.to.clone();
-    }
-    let is_masked = |at: usize| at + 4 >= message.to.len();
-    message
-        .to
-        .char_indices()
-        .map(|(at, c)| {
-            if is_masked(at) && c.is_ascii_digit() {
-                'X'
-            } else {
-                c
-            }
-        })
-        .collect::<String>()
-        .into()
+    message.shown_to().into()
 }
 
 /// `whatsapp` of `whatsapp:+15551234567`; `None` for SMS and MMS.

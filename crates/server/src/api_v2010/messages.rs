@@ -283,7 +283,7 @@ impl<'a> MessageJson<'a> {
             num_segments: Digits(message.num_segments),
             direction: message.direction.as_str(),
             from: message.from.as_deref().map(Cow::Borrowed),
-            to: shown_recipient(message),
+            to: message.shown_to(),
             date_updated: Rfc2822(message.updated_ms),
             price: (),
             error_message: message.error.map(ErrorCode::title),
@@ -330,19 +330,6 @@ impl<'a> MessageJson<'a> {
             json.body = message.submitted_body.as_deref().unwrap_or(&message.body);
         }
         json
-    }
-}
-
-/// `AddressRetention=obfuscate` hides the last four digits.
-fn shown_recipient(message: &Message) -> Cow<'_, str> {
-    const HIDDEN: usize = 4;
-    let to = &*message.to;
-    if !message.options.obfuscate_address {
-        return Cow::Borrowed(to);
-    }
-    match to.len().checked_sub(HIDDEN).and_then(|end| to.get(..end)) {
-        Some(shown) => Cow::Owned(format!("{shown}XXXX")),
-        None => Cow::Borrowed("XXXX"),
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod text;
 
+use std::borrow::Cow;
+
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::{Direction, Message, Status};
@@ -62,7 +64,7 @@ pub(super) async fn collection(call: &Call<'_>) -> Answer {
     let explanation = ExplanationJson {
         message_sid: None,
         messaging_service_sid: service,
-        to: &preview.message.to,
+        to: preview.message.shown_to(),
         from: preview.message.from.as_deref(),
         error_code: preview.message.error.map(ErrorCode::code),
         carrier: None,
@@ -89,7 +91,8 @@ struct ExplanationJson<'a> {
     /// Null for a message that does not exist.
     message_sid: Option<String>,
     messaging_service_sid: Option<ServiceSid>,
-    to: &'a str,
+    /// As the message shows it: masked where it asked for that.
+    to: Cow<'a, str>,
     from: Option<&'a str>,
     /// What the message fails with, also where a sender was chosen: no route may lead from it.
     error_code: Option<u32>,
@@ -162,7 +165,7 @@ impl<'a> ExplanationJson<'a> {
         Self {
             message_sid: Some(message.sid.to_string()),
             messaging_service_sid: message.service,
-            to: &message.to,
+            to: message.shown_to(),
             from: message.from.as_deref(),
             error_code: message.error.map(ErrorCode::code),
             carrier: message.carrier.as_deref(),

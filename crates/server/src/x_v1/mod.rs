@@ -7,9 +7,11 @@ use crate::call::Call;
 use crate::error::Refusal;
 use crate::reply::Answer;
 
+mod account;
 mod dry_run;
 mod explain;
 mod recipient_network;
+mod recipients;
 mod registered_senders;
 mod sender;
 mod services;
@@ -20,6 +22,8 @@ mod warning;
 
 pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
     match *path {
+        ["v1", "Account"] => account::instance(call).await,
+        ["v1", "Recipients", number] => recipients::instance(call, number).await,
         ["v1", "ShortCodes"] => short_codes::collection(call).await,
         ["v1", "ShortCodes", sid] => short_codes::instance(call, sid).await,
         ["v1", "Explain"] => explain::collection(call).await,

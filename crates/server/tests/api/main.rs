@@ -31,6 +31,7 @@ mod incoming_phone_numbers;
 mod keys;
 mod messages;
 mod networks;
+mod records;
 mod registered_senders;
 mod sender_pools;
 mod sender_status;

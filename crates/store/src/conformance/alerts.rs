@@ -11,6 +11,11 @@ use crate::alerts::{Alert, AlertFilter, AlertRepeat, Exchange};
 use crate::contract::{Cursor, Store};
 
 pub(super) const CASES: &[Case] = &[
+    (
+        "alerts about one message are found and rewritten",
+        rewritten,
+    ),
+    ("old alerts of one account are forgotten", forgotten_of),
     ("an alert is what was written", written),
     ("repeats are added to their alert", repeated),
     ("alerts are listed by account, level and time", listed),
@@ -277,4 +282,76 @@ fn forgotten(backend: &dyn Backend) {
     assert_eq!(ok(store.alerts().forget(all_ms, 2, 9)), 4);
     put(&*store, &[alert(20)]);
     assert_eq!(ok(store.alerts().forget(0, 1, 9)), 0);
+}
+
+fn rewritten(backend: &dyn Backend) {
+    let store = backend.open();
+    let about = |number, resource: &str| Alert {
+        resource: Some(resource.into()),
+        ..alert(number)
+    };
+    let theirs = Alert {
+        account: AccountNo(2),
+        ..about(3, "SM1")
+    };
+    let all = [about(1, "SM1"), about(2, "SM2"), theirs, about(4, "SM1")];
+    ok(store.alerts().write(&all, &[]));
+    let found = ok(store.alerts().about(AccountNo(1), "SM1"));
+    assert_eq!(found, [all[0].clone(), all[3].clone()]);
+    assert_eq!(ok(store.alerts().about(AccountNo(1), "SM3")), []);
+    let exchange = Exchange {
+        method: HttpMethod::Get,
+        url: "https://example.com/".into(),
+        request_headers: None,
+        request_variables: Some("Body=".into()),
+        status: Some(500),
+        response_headers: None,
+        response_body: None,
+    };
+    let changed = Alert {
+        text: "shorter".into(),
+        exchange: Some(Box::new(exchange)),
+        // These stay as they were.
+        count: 9,
+        scope: "other".into(),
+        ..all[0].clone()
+    };
+    // Of one that is not there nothing is made; a made-up tail is not there.
+    let forged = Id::from_key(all[1].id.key(), all[1].id.tail() ^ 1);
+    let forged = Alert {
+        id: forged,
+        ..changed.clone()
+    };
+    ok(store
+        .alerts()
+        .rewrite(&[changed.clone(), forged, about(9, "SM9")]));
+    drop(store);
+    let store = backend.open();
+    let kept = Alert {
+        count: 1,
+        scope: "".into(),
+        ..changed
+    };
+    assert_eq!(ok(store.alerts().find(all[0].id)), Some(kept));
+    assert_eq!(ok(store.alerts().find(all[1].id)), Some(all[1].clone()));
+    assert_eq!(ok(store.alerts().find(sample::id(9))), None);
+}
+
+fn forgotten_of(backend: &dyn Backend) {
+    let store = backend.open();
+    let all: Vec<Alert> = (0..6).map(alert).chain((6..9).map(foreign)).collect();
+    ok(store.alerts().write(&all, &[]));
+    let forget = |account: u32, before: u32, limit| {
+        let before_ms = sample::created_ms(before);
+        ok(store
+            .alerts()
+            .forget_of(AccountNo(account), before_ms, limit))
+    };
+    let left = |account| ok(store.alerts().list(&of(account), Cursor::Start, 99)).len();
+    assert_eq!(forget(1, 4, 3), 3);
+    assert_eq!(forget(1, 4, 3), 1);
+    assert_eq!(forget(1, 4, 3), 0);
+    assert_eq!((left(1), left(2)), (2, 3));
+    assert_eq!(forget(2, 99, 9), 3);
+    assert_eq!((left(1), left(2)), (2, 0));
 }

@@ -2,8 +2,9 @@
 
 use postrider_core::idempotency::{Fingerprint, KeyHash, Repeatable};
 use postrider_core::message::AccountNo;
-use postrider_core::settings::{Account, AccountStatus, Document};
+use postrider_core::settings::Document;
 use postrider_core::sid::{AccountSid, Id};
+use postrider_core::testing;
 
 use super::{Backend, Case, ok};
 use crate::answers::GivenAnswer;
@@ -57,18 +58,7 @@ fn counts(store: &dyn Store) -> Vec<(u32, u64)> {
 
 fn an_answer_is_kept_with_documents(backend: &dyn Backend) {
     let store = backend.open();
-    let document = Document::Account(Account {
-        sid: AccountSid(Id::from_u128(1)),
-        no: AccountNo(1),
-        parent: None,
-        friendly_name: "Main".to_owned(),
-        status: AccountStatus::Active,
-        auth_token_hash: String::new(),
-        auth_token_sealed: String::new(),
-        secondary_token: None,
-        created_ms: 0,
-        updated_ms: 0,
-    });
+    let document = Document::Account(testing::account(AccountSid(Id::from_u128(1)), AccountNo(1)));
     let put = [DocumentChange::Put(document.clone())];
     assert_eq!(find(&*store, 1, 1, 0), None);
     ok(store.commit_documents(&put, Some(&answer(1, 1, 5))));

@@ -31,6 +31,10 @@ pub(super) const CASES: &[Case] = &[
         raw_receipts,
     ),
     (
+        "raw receipts that have a number in them are forgotten",
+        raw_receipts_of_a_number,
+    ),
+    (
         "everything acknowledged survives reopening",
         everything_survives_reopening,
     ),
@@ -176,6 +180,46 @@ fn raw_receipts(backend: &dyn Backend) {
     assert_eq!(days(&*store), [8, 9, 9], "what was there before counts");
     keep(&*store, 9, 7);
     assert_eq!(days(&*store), [9]);
+}
+
+fn raw_receipts_of_a_number(backend: &dyn Backend) {
+    let keep = |store: &dyn Store, octets: &[u8]| {
+        let raw = RawReceipt {
+            received_ms: 5,
+            carrier: "acme".into(),
+            why: RawReason::Unmatched,
+            octets: octets.into(),
+        };
+        assert_eq!(apply(store, Change::KeepRaw(raw)), Applied::Yes);
+    };
+    let store = backend.open();
+    let all: [&[u8]; 5] = [
+        b"447700900123",
+        b"\x00447700900123\0id:7",
+        b"44770090012",
+        b"",
+        b"x",
+    ];
+    for octets in all {
+        keep(&*store, octets);
+    }
+    let forget = |containing: &[u8], limit| {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let step = ok(store.forget_raw_receipts(containing, after, limit));
+            count += step.count;
+            after = step.next;
+            if after.is_none() {
+                return count;
+            }
+        }
+    };
+    assert_eq!(forget(b"", 9), 0, "nothing is in everything");
+    assert_eq!(forget(b"447700900123", 1), 2);
+    assert_eq!(forget(b"447700900123", 2), 0);
+    let kept = ok(store.raw_receipts(0, 9));
+    let kept: Vec<&[u8]> = kept.iter().map(|raw| &*raw.octets).collect();
+    assert_eq!(kept, all[2..]);
 }
 
 fn everything_survives_reopening(backend: &dyn Backend) {

@@ -2,11 +2,15 @@
 
 use postrider_core::message::{AccountNo, Message, Status};
 
-use super::sample::{created_ms, message_with, number};
+use super::sample::{created_ms, message, message_with, number};
 use super::{Backend, Case, insert, numbers, ok};
 use crate::contract::{Cursor, MessageFilter, Store};
 
 pub(super) const CASES: &[Case] = &[
+    (
+        "what is settled and older than asked is not listed",
+        what_is_settled_and_old_is_not_listed,
+    ),
     (
         "every filter and their combinations, by every page size",
         every_filter,
@@ -85,6 +89,7 @@ fn filters() -> Vec<MessageFilter> {
                             status,
                             sent_from_ms,
                             sent_before_ms,
+                            ..MessageFilter::default()
                         });
                     }
                 }
@@ -241,4 +246,56 @@ fn dates_of_sending(backend: &dyn Backend) {
     assert_eq!(page(1, 3), [2, 1]);
     assert_eq!(page(3, 3), [0_u32; 0]);
     assert_eq!(page(0, 9), [3, 2, 1, 0]);
+}
+
+fn what_is_settled_and_old_is_not_listed(backend: &dyn Backend) {
+    let store = backend.open();
+    // Of each status one that is old and one that is not.
+    for first in [0, 20] {
+        for (number, status) in (first..).zip(Status::ALL) {
+            let message = message_with(number, |message| {
+                message.status = status;
+                message.send_at_ms = Some(created_ms(90_u32));
+            });
+            insert(&*store, &[message]);
+        }
+    }
+    let list = |filter: MessageFilter| {
+        let both = [
+            Cursor::Start,
+            Cursor::Before(super::sample::id(0)),
+            Cursor::After(super::sample::id(99)),
+        ];
+        let pages = both.map(|cursor| numbers(&ok(store.list(&filter, cursor, 99))));
+        assert_eq!(pages[0], pages[2]);
+        assert_eq!(
+            pages[0].len(),
+            pages[1].len() + usize::from(pages[0].contains(&0))
+        );
+        let mut all = pages[0].clone();
+        all.reverse();
+        all
+    };
+    let filter = |account| MessageFilter {
+        account,
+        settled_from_ms: Some(created_ms(20_u32)),
+        made_before_ms: Some(created_ms(22_u32)),
+        ..MessageFilter::default()
+    };
+    // Scheduled, accepted, queued, sending; and receiving.
+    let unsettled = [0, 1, 2, 3, 11];
+    let wanted: Vec<u32> = unsettled.into_iter().chain([20, 21]).collect();
+    for account in [None, Some(AccountNo(1))] {
+        assert_eq!(list(filter(account)), wanted);
+    }
+    let to = MessageFilter {
+        to: Some(message(0).to),
+        ..filter(Some(AccountNo(1)))
+    };
+    assert_eq!(list(to), wanted);
+    let made_before = MessageFilter {
+        settled_from_ms: None,
+        ..filter(Some(AccountNo(1)))
+    };
+    assert_eq!(list(made_before).len(), Status::ALL.len() + 2);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use postrider_core::clock::Millis;
 use postrider_core::lifecycle::Segments;
 use postrider_core::message::{Message, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sid::Id;
 use postrider_core::testing;
 use smallvec::SmallVec;
@@ -71,7 +72,7 @@ pub fn update(number: u32, status: Status) -> Update {
         done_date: None,
         callbacks_due: StatusSet::EMPTY,
         submitted: SmallVec::new(),
-        discard_body: false,
+        concealment: Concealment::default(),
     }
 }
 

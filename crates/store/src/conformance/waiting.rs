@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postrider_core::message::{AccountNo, Direction, Message, SenderNo, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 
 use super::sample::{created_ms, id, message, message_with, scheduled, update};
 use super::{Backend, Case, apply, insert, numbers, ok};
@@ -291,6 +292,7 @@ fn schedules(backend: &dyn Backend) {
             id: id(number),
             at_ms: 1,
             callbacks_due: StatusSet::EMPTY,
+            concealment: Concealment::default(),
         };
         assert_eq!(apply(&*store, cancel), Applied::Yes);
     }

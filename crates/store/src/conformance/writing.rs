@@ -6,6 +6,7 @@ use postrider_core::message::{
     AccountNo, Direction, Feedback, FeedbackOutcome, Message, MessageOptions, SenderNo, Status,
     StatusSet,
 };
+use postrider_core::privacy::Concealment;
 use postrider_core::sid::{Id, MessageKind, MessageSid, ServiceSid};
 use postrider_core::text::Encoding;
 
@@ -14,7 +15,7 @@ use super::sample::{
 };
 use super::{Backend, Case, apply, insert, numbers, ok};
 use crate::contract::Applied::{Missing, Stale, Yes};
-use crate::contract::{Applied, Change, Update, is_settled};
+use crate::contract::{Applied, Change, Cursor, MessageFilter, Update, is_settled};
 
 pub(super) const CASES: &[Case] = &[
     (
@@ -60,6 +61,10 @@ pub(super) const CASES: &[Case] = &[
     (
         "of cancel and release the first wins",
         of_cancel_and_release_the_first_wins,
+    ),
+    (
+        "a masked recipient is found by its mask, and a message by its carrier's id all the same",
+        a_masked_recipient_is_found_as_such,
     ),
     (
         "release replaces the whole record",
@@ -274,6 +279,7 @@ fn an_update_of_nothing_is_missing(backend: &dyn Backend) {
             id: id(1),
             at_ms: 1,
             callbacks_due: StatusSet::EMPTY,
+            concealment: Concealment::default(),
         },
         Change::Shelve { id: id(1) },
         Change::Redact {
@@ -316,6 +322,7 @@ fn a_made_up_tail_changes_nothing(backend: &dyn Backend) {
             id: forge(id(2)),
             at_ms: 1,
             callbacks_due: StatusSet::EMPTY,
+            concealment: Concealment::default(),
         },
         Change::CallbacksDone {
             id: forge(id(1)),
@@ -328,6 +335,64 @@ fn a_made_up_tail_changes_nothing(backend: &dyn Backend) {
     assert_eq!(ok(store.message(forge(id(1)))), None);
 }
 
+fn discarding() -> Concealment {
+    Concealment {
+        body: true,
+        to: None,
+    }
+}
+
+fn masking() -> Concealment {
+    Concealment {
+        body: false,
+        to: Some("+44770090XXXX".into()),
+    }
+}
+
+fn a_masked_recipient_is_found_as_such(backend: &dyn Backend) {
+    let store = backend.open();
+    insert(&*store, &[message(1), message(2), scheduled(3, 9)]);
+    let to = message(1).to;
+    apply(&*store, Change::Update(sent_as(1, &["x"])));
+    let delivered = Update {
+        concealment: masking(),
+        ..update(1, Status::Delivered)
+    };
+    assert_eq!(apply(&*store, Change::Update(delivered)), Applied::Yes);
+    // A late update, and the cancelation of what is not scheduled, mask nothing.
+    let late = Update {
+        concealment: masking(),
+        ..update(1, Status::Sent)
+    };
+    assert_eq!(apply(&*store, Change::Update(late)), Applied::Stale);
+    let cancel = |number| Change::Cancel {
+        id: id(number),
+        at_ms: 1,
+        callbacks_due: StatusSet::EMPTY,
+        concealment: masking(),
+    };
+    assert_eq!(apply(&*store, cancel(2)), Applied::Stale);
+    assert_eq!(apply(&*store, cancel(3)), Applied::Yes);
+    let list = |to: &str| {
+        let filter = MessageFilter {
+            account: Some(AccountNo(1)),
+            to: Some(to.into()),
+            ..MessageFilter::default()
+        };
+        numbers(&ok(store.list(&filter, Cursor::Start, 9)))
+    };
+    assert_eq!(list("+44770090XXXX"), [3, 1]);
+    assert_eq!(list(&to), [2]);
+    let find = |to: Option<&str>| {
+        let key = sample::key("acme", "x");
+        let found = ok(store.find_submitted(&key, to, 0));
+        found.map(|(message, _)| number(&message))
+    };
+    assert_eq!(find(None), Some(1));
+    // It is that of ten thousand, and a receipt that has to guess must not take it for its own.
+    assert_eq!(find(Some(&*to)), None);
+}
+
 fn discarding_empties_the_body(backend: &dyn Backend) {
     let store = backend.open();
     insert(
@@ -337,7 +402,7 @@ fn discarding_empties_the_body(backend: &dyn Backend) {
         })],
     );
     let sent = Update {
-        discard_body: true,
+        concealment: discarding(),
         ..sent_as(1, &["x"])
     };
     assert_eq!(apply(&*store, Change::Update(sent)), Applied::Yes);
@@ -349,7 +414,7 @@ fn discarding_empties_the_body(backend: &dyn Backend) {
         &[message_with(2, |m| m.status = Status::Delivered)],
     );
     let late = Update {
-        discard_body: true,
+        concealment: discarding(),
         ..update(2, Status::Sent)
     };
     assert_eq!(apply(&*store, Change::Update(late)), Applied::Stale);
@@ -390,6 +455,7 @@ fn cancel(number: u32) -> Change {
         id: id(number),
         at_ms: created_ms(number) + 9,
         callbacks_due: StatusSet::of(Status::Canceled),
+        concealment: Concealment::default(),
     }
 }
 

@@ -68,6 +68,38 @@ impl AlertStore for MemoryStore {
         Ok(recent)
     }
 
+    fn about(&self, account: AccountNo, resource: &str) -> Result<Vec<Alert>> {
+        let records = self.records()?;
+        let alerts = records.alerts.values();
+        let is_about = |alert: &&Alert| {
+            alert.account == account && alert.resource.as_deref() == Some(resource)
+        };
+        Ok(alerts.filter(is_about).cloned().collect())
+    }
+
+    fn rewrite(&self, alerts: &[Alert]) -> Result<()> {
+        let mut records = self.records()?;
+        for alert in alerts {
+            let known = records.alerts.get_mut(&alert.id.key());
+            if let Some(known) = known.filter(|known| known.id == alert.id) {
+                known.text.clone_from(&alert.text);
+                known.exchange.clone_from(&alert.exchange);
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_of(&self, account: AccountNo, before_ms: Millis, limit: usize) -> Result<usize> {
+        let mut records = self.records()?;
+        let old = records.alerts.range(..Id::first_key_at(before_ms));
+        let old = old.filter(|(_, alert)| alert.account == account);
+        let gone: Vec<i64> = old.map(|(key, _)| *key).take(limit).collect();
+        for key in &gone {
+            records.alerts.remove(key);
+        }
+        Ok(gone.len())
+    }
+
     fn forget(&self, before_ms: Millis, keep: usize, limit: usize) -> Result<usize> {
         let mut records = self.records()?;
         let mut kept: BTreeMap<AccountNo, usize> = BTreeMap::new();

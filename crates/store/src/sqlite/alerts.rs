@@ -12,7 +12,7 @@ use postrider_core::message::AccountNo;
 use postrider_core::settings::HttpMethod;
 use postrider_core::sid::{Id, ServiceSid};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, Params, Row, params_from_iter};
 
 use crate::alerts::{Alert, AlertFilter, AlertRepeat, AlertStore, Exchange};
 use crate::contract::{Cursor, Result, StoreError};
@@ -158,6 +158,49 @@ impl AlertStore for Alerts {
         Ok(recent)
     }
 
+    fn about(&self, account: AccountNo, resource: &str) -> Result<Vec<Alert>> {
+        let sql = format!(
+            "{SELECT} INDEXED BY by_resource WHERE account = ? AND resource = ? ORDER BY key"
+        );
+        let values = vec![Value::from(account.0), Value::from(resource.to_owned())];
+        self.read(|conn| select(conn, &sql, values))
+    }
+
+    fn rewrite(&self, alerts: &[Alert]) -> Result<()> {
+        self.change(|conn| {
+            for alert in alerts {
+                let exchange = alert.exchange.as_deref();
+                conn.prepare_cached(
+                    "UPDATE alerts SET text = ?, method = ?, url = ?, status = ?, \
+                     request_headers = ?, request_variables = ?, response_headers = ?, \
+                     response_body = ? WHERE key = ? AND tail = ?",
+                )?
+                .execute(rusqlite::params![
+                    &*alert.text,
+                    exchange.map(|exchange| method_name(exchange.method)),
+                    exchange.map(|exchange| &*exchange.url),
+                    exchange.and_then(|exchange| exchange.status),
+                    exchange.and_then(|exchange| exchange.request_headers.as_deref()),
+                    exchange.and_then(|exchange| exchange.request_variables.as_deref()),
+                    exchange.and_then(|exchange| exchange.response_headers.as_deref()),
+                    exchange.and_then(|exchange| exchange.response_body.as_deref()),
+                    alert.id.key(),
+                    alert.id.tail(),
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn forget_of(&self, account: AccountNo, before_ms: Millis, limit: usize) -> Result<usize> {
+        self.change(|conn| {
+            let old = "SELECT key, account FROM alerts INDEXED BY by_account \
+                 WHERE account = ? AND key < ? ORDER BY key LIMIT ?";
+            let before = Id::first_key_at(before_ms);
+            forget(conn, old, (account.0, before, limit_of(limit)))
+        })
+    }
+
     fn forget(&self, before_ms: Millis, keep: usize, limit: usize) -> Result<usize> {
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
         self.change(|conn| {
@@ -221,7 +264,7 @@ fn insert(conn: &Connection, alert: &Alert) -> Result<()> {
 }
 
 /// Deletes what a query gives.
-fn forget(conn: &Connection, sql: &str, parameters: (i64, i64)) -> Result<usize> {
+fn forget(conn: &Connection, sql: &str, parameters: impl Params) -> Result<usize> {
     let old: Vec<(i64, i64)> = conn
         .prepare_cached(sql)?
         .query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?

@@ -43,6 +43,7 @@ pub(super) fn open_writer(
         // The checkpoint thread does it, so that no commit waits for one.
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     }
+    overwrite_deleted(&conn, kind != Kind::Messages)?;
     migrate(&conn, kind)?;
     Ok(conn)
 }
@@ -101,6 +102,15 @@ fn open(path: &Path, flags: OpenFlags, cache: CacheKib) -> Result<Connection> {
     set_cache(&conn, cache)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(conn)
+}
+
+/// Whether what is deleted from now on is overwritten wherever it was. Otherwise it is so within pages that
+/// are in use, which costs next to nothing and leaves no copies where pages are split; pages that become
+/// free keep what they had until something else needs them.
+pub(super) fn overwrite_deleted(conn: &Connection, everywhere: bool) -> Result<()> {
+    let mode = if everywhere { "ON" } else { "FAST" };
+    conn.pragma_update(None, "secure_delete", mode)?;
+    Ok(())
 }
 
 /// Negative sizes are KiB to SQLite; positive ones would be pages.

@@ -11,11 +11,13 @@ use postrider_core::sid::Id;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use crate::contract::{Cursor, MessageFilter, Result};
+use crate::contract::{Cursor, MessageFilter, Result, is_settled};
 use crate::sqlite::Shared;
 use crate::sqlite::keys::address_key;
 use crate::sqlite::row::{self, COLUMNS};
-use crate::sqlite::shard::{Shard, last_ms};
+use crate::sqlite::shard::{Shard, Work, last_ms};
+use crate::sqlite::statements::mask;
+use crate::sqlite::work;
 
 /// How a shard's rows are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +84,13 @@ pub(super) fn list(
         if page.len() >= limit {
             break;
         }
+        let is_old = filter
+            .settled_from_ms
+            .is_some_and(|from_ms| last_ms(&shards, place) < from_ms);
         shared.readers.snapshot(&shards[place], |conn| {
+            if is_old && !has_unsettled(conn)? {
+                return Ok(());
+            }
             let way = way(conn, filter, shared.options.sort_at_most)?;
             let runs = runs(conn, &shards[place], way, stretch)?;
             select(conn, way, &runs, filter, stretch, limit, &mut page)
@@ -94,6 +102,11 @@ pub(super) fn list(
     Ok(page)
 }
 
+/// Whether anything in a shard waits or is scheduled: one step into each index.
+fn has_unsettled(conn: &Connection) -> Result<bool> {
+    Ok(work::has(conn, Work::Queue)? || work::has(conn, Work::Schedule)?)
+}
+
 fn stretch(filter: &MessageFilter, cursor: Cursor) -> Stretch {
     let (above, below, is_ascending) = match cursor {
         Cursor::Start => (-1, i64::MAX, false),
@@ -103,9 +116,10 @@ fn stretch(filter: &MessageFilter, cursor: Cursor) -> Stretch {
     Stretch {
         above,
         // A message is sent after it was made: what was sent before an instant was made before it.
-        below: filter
-            .sent_before_ms
-            .map_or(below, |ms| below.min(Id::first_key_at(ms))),
+        below: [filter.sent_before_ms, filter.made_before_ms]
+            .into_iter()
+            .flatten()
+            .fold(below, |below, ms| below.min(Id::first_key_at(ms))),
         is_ascending,
     }
 }
@@ -225,6 +239,13 @@ fn query(
     }
     if let Some(before_ms) = filter.sent_before_ms {
         conditions.and("sent_ms < ?", before_ms);
+    }
+    if let Some(from_ms) = filter.settled_from_ms {
+        conditions.and(
+            "(key >= ? OR NOT ((? >> status) & 1))",
+            Id::first_key_at(from_ms),
+        );
+        conditions.values.push(mask(is_settled).into());
     }
     conditions.and("key > ?", stretch.above);
     conditions.and("key < ?", stretch.below);

@@ -37,7 +37,10 @@ impl Kind {
                 include_str!("../../migrations/sticky/0001_sticky.sql"),
                 include_str!("../../migrations/sticky/0002_sweep.sql"),
             ],
-            Self::Alerts => &[include_str!("../../migrations/alerts/0001_alerts.sql")],
+            Self::Alerts => &[
+                include_str!("../../migrations/alerts/0001_alerts.sql"),
+                include_str!("../../migrations/alerts/0002_by_resource.sql"),
+            ],
             Self::OptOuts => &[include_str!("../../migrations/opt_outs/0001_opt_outs.sql")],
             Self::Parked => &[
                 include_str!("../../migrations/parked/0001_parked.sql"),

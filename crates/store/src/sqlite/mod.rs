@@ -49,6 +49,7 @@ use postrider_core::settings::Document;
 use postrider_core::sid::Id;
 
 pub use self::directory::OpenError;
+pub(crate) use self::raw_receipts::has;
 pub use self::raw_receipts::raw_receipts;
 pub use self::room::{DiskSpace, SystemDiskSpace};
 pub use self::settings::documents;
@@ -71,7 +72,7 @@ use crate::alerts::AlertStore;
 use crate::answers::{AnswerStore, GivenAnswer};
 use crate::contract::{
     Applied, Change, CountDepths, Cursor, DocumentChange, MessageFilter, ParkedReceipt, RawReceipt,
-    Remembered, Result, Store, StoreError, SubmittedKey, TakenOver,
+    RawReceiptsForgotten, Remembered, Result, Store, StoreError, SubmittedKey, TakenOver,
 };
 use crate::opt_outs::OptOutStore;
 use crate::parts::KeptPart;
@@ -370,6 +371,32 @@ impl Store for SqliteStore {
     fn forget_before(&self, created_before_ms: Millis) -> Result<u64> {
         let mut writer = self.writer.lock();
         self.write(|| retention::forget_before(&self.shared, &mut writer, created_before_ms))
+    }
+
+    fn forget_emptied(&self, created_before_ms: Millis) -> Result<u64> {
+        let emptied = retention::emptied(self.shared()?, created_before_ms)?;
+        let mut forgotten = 0;
+        for shard in emptied {
+            // One at a time, so that commits come in between.
+            let mut writer = self.writer.lock();
+            self.write(|| retention::forget_emptied(&self.shared, &mut writer, &shard))?;
+            forgotten += 1;
+        }
+        Ok(forgotten)
+    }
+
+    fn forget_raw_receipts(
+        &self,
+        containing: &[u8],
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<RawReceiptsForgotten> {
+        let writer = self.writer.lock();
+        let parked = &writer.parked;
+        self.write(|| {
+            let forgotten = parked.forget_raw_receipts(containing, after, limit);
+            forgotten.about(parked.path())
+        })
     }
 
     fn sticky(&self) -> &dyn StickyStore {

@@ -13,7 +13,9 @@ use postrider_core::error_code::ErrorCode;
 use rusqlite::{Connection, Row};
 use smallvec::SmallVec;
 
-use crate::contract::{Applied, Change, ParkedReceipt, RawReceipt, Result, StoreError};
+use crate::contract::{
+    Applied, Change, ParkedReceipt, RawReceipt, RawReceiptsForgotten, Result, StoreError,
+};
 use crate::parts::KeptPart;
 use crate::sqlite::connection::{CacheKib, open_writer};
 use crate::sqlite::failure::About;
@@ -113,6 +115,18 @@ impl Parked {
 
     pub(super) fn raw_receipts(&self, since_ms: Millis, limit: usize) -> Result<Vec<RawReceipt>> {
         raw_receipts::newest(&self.conn, since_ms, limit)
+    }
+
+    pub(super) fn forget_raw_receipts(
+        &self,
+        containing: &[u8],
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<RawReceiptsForgotten> {
+        self.begin()?;
+        let forgotten = self.raw.forget(&self.conn, containing, after, limit)?;
+        self.commit()?;
+        Ok(forgotten)
     }
 
     pub(super) fn all(&self) -> Result<Vec<ParkedReceipt>> {

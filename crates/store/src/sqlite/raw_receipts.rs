@@ -10,7 +10,9 @@ use std::sync::Arc;
 use postrider_core::clock::Millis;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::contract::{RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReason, RawReceipt, Result, StoreError};
+use crate::contract::{
+    RAW_AGE_MAX_MS, RAW_OCTETS_MAX, RawReason, RawReceipt, RawReceiptsForgotten, Result, StoreError,
+};
 use crate::sqlite::connection::{CacheKib, open_from_outside};
 use crate::sqlite::failure::About;
 
@@ -54,6 +56,46 @@ impl RawReceipts {
         self.octets.set(octets);
         Ok(())
     }
+
+    /// Looks at the `limit` rows after a number.
+    pub(super) fn forget(
+        &self,
+        conn: &Connection,
+        containing: &[u8],
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<RawReceiptsForgotten> {
+        let after = after.map_or(i64::MIN, u64::cast_signed);
+        let mut select = conn.prepare_cached(
+            "SELECT no, octets FROM raw_receipts WHERE no > ? ORDER BY no LIMIT ?",
+        )?;
+        let mut rows = select.query((after, i64::try_from(limit).unwrap_or(i64::MAX)))?;
+        let mut seen = 0;
+        let mut last = None;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (no, octets): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            seen += 1;
+            last = Some(no.cast_unsigned());
+            if has(&octets, containing) {
+                found.push((no, octets.len() as u64));
+            }
+        }
+        for &(no, length) in &found {
+            conn.prepare_cached("DELETE FROM raw_receipts WHERE no = ?")?
+                .execute([no])?;
+            self.octets.set(self.octets.get().saturating_sub(length));
+        }
+        Ok(RawReceiptsForgotten {
+            count: found.len() as u64,
+            next: last.filter(|_| seen == limit),
+        })
+    }
+}
+
+/// Whether some octets are in others, one after the other.
+pub(crate) fn has(octets: &[u8], some: &[u8]) -> bool {
+    !some.is_empty() && octets.windows(some.len()).any(|window| window == some)
 }
 
 /// Number, time and length of the oldest row.

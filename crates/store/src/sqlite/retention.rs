@@ -1,5 +1,7 @@
 //! What a whole shard answers for: the newest id ever, and being forgotten.
 
+use std::sync::Arc;
+
 use postrider_core::clock::Millis;
 use postrider_core::sid::Id;
 use rusqlite::Connection;
@@ -53,9 +55,12 @@ fn left(shared: &Shared, conn: &Connection) -> Result<Left> {
 /// for this, so it must not wait for somebody's listing.
 fn look(shared: &Shared, shard: &Shard) -> Result<(Left, i64)> {
     let conn = shared.readers.open(shard)?;
-    let stored = conn.query_row("SELECT stored FROM totals", (), |row| row.get(0));
-    let stored = stored.about(&shard.path)?;
+    let stored = stored(&conn).about(&shard.path)?;
     Ok((left(shared, &conn).about(&shard.path)?, stored))
+}
+
+fn stored(conn: &Connection) -> Result<i64> {
+    Ok(conn.query_row("SELECT stored FROM totals", (), |row| row.get(0))?)
 }
 
 /// Deletes the files of shards that are old enough and have nothing left to do. The newest shard
@@ -82,11 +87,7 @@ pub(super) fn forget_before(
             ),
             Left::Nothing => {}
         }
-        // Whoever reads it at this moment still has it open and may finish.
-        shared.shards.remove(shard.name.number);
-        shared.readers.close(shard);
-        writer.close(shard.name.number);
-        shared.directory.remove(shard.name)?;
+        forget(shared, writer, shard)?;
         let count = u64::try_from(stored).unwrap_or_default();
         tracing::info!(
             shard = shard.name.number,
@@ -96,4 +97,38 @@ pub(super) fn forget_before(
         forgotten += count;
     }
     Ok(forgotten)
+}
+
+/// Shards but the newest that are old enough and have no message left.
+pub(super) fn emptied(shared: &Shared, created_before_ms: Millis) -> Result<Vec<Arc<Shard>>> {
+    let shards = shared.shards.all();
+    let mut emptied = Vec::new();
+    for (place, shard) in shards.iter().enumerate() {
+        let is_old = place + 1 < shards.len() && last_ms(&shards, place) < created_before_ms;
+        if !is_old {
+            break;
+        }
+        if shared.readers.with(shard, stored)? == 0 {
+            emptied.push(Arc::clone(shard));
+        }
+    }
+    Ok(emptied)
+}
+
+/// Nothing is inserted into a shard but the newest, so one that was empty is.
+pub(super) fn forget_emptied(shared: &Shared, writer: &mut Writer, shard: &Shard) -> Result<()> {
+    forget(shared, writer, shard)?;
+    tracing::info!(
+        shard = shard.name.number,
+        "forgot a file that had no message left"
+    );
+    Ok(())
+}
+
+/// Whoever reads it at this moment still has it open and may finish.
+fn forget(shared: &Shared, writer: &mut Writer, shard: &Shard) -> Result<()> {
+    shared.shards.remove(shard.name.number);
+    shared.readers.close(shard);
+    writer.close(shard.name.number);
+    shared.directory.remove(shard.name)
 }

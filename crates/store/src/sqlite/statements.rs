@@ -4,6 +4,7 @@
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::{Feedback, Message, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sid::Id;
 use rusqlite::{CachedStatement, Connection};
 
@@ -11,7 +12,7 @@ use crate::contract::{
     Applied, Change, Remembered, Result, StoreError, Submitted, Update, is_released, is_settled,
     is_waiting,
 };
-use crate::sqlite::keys::submitted_ref;
+use crate::sqlite::keys::{address_key, submitted_ref};
 use crate::sqlite::row::{self, Binder, WRITTEN};
 use crate::sqlite::runs::Runs;
 
@@ -31,7 +32,8 @@ pub(super) struct Statements<'c> {
     /// By whether the update sets `sent_ms`, then whether it adds callbacks.
     update: [[CachedStatement<'c>; 2]; 2],
     submit: CachedStatement<'c>,
-    discard: CachedStatement<'c>,
+    forget_body: CachedStatement<'c>,
+    mask: CachedStatement<'c>,
     callbacks_done: CachedStatement<'c>,
     cancel: CachedStatement<'c>,
     shelve: CachedStatement<'c>,
@@ -83,7 +85,10 @@ impl<'c> Statements<'c> {
                 ],
             ],
             submit: prepare("INSERT OR IGNORE INTO submitted VALUES (?, ?, ?, ?, ?)")?,
-            discard: prepare("UPDATE messages SET body = '', submitted_body = NULL WHERE key = ?")?,
+            forget_body: prepare(
+                "UPDATE messages SET body = '', submitted_body = NULL WHERE key = ?",
+            )?,
+            mask: prepare("UPDATE messages SET to_addr = ?, to_key = ? WHERE key = ?")?,
             callbacks_done: prepare(
                 "UPDATE messages SET callbacks_due = callbacks_due & ~?1 \
                  WHERE key = ?2 AND tail = ?3",
@@ -132,7 +137,8 @@ impl<'c> Statements<'c> {
                 id,
                 at_ms,
                 callbacks_due,
-            } => self.cancel(*id, *at_ms, *callbacks_due),
+                concealment,
+            } => self.cancel(*id, *at_ms, *callbacks_due, concealment),
             Change::Shelve { id } => self.shelve(*id),
             Change::Redact { id, at_ms } => self.redact(*id, *at_ms),
             Change::Feedback { id, feedback } => self.feedback(*id, *feedback),
@@ -223,12 +229,25 @@ impl<'c> Statements<'c> {
         for submitted in &update.submitted {
             self.submit(update.id, submitted)?;
         }
-        if update.discard_body {
-            Binder::new(&mut self.discard)
-                .put(update.id.key())?
+        self.conceal(update.id, &update.concealment)?;
+        Ok(Applied::Yes)
+    }
+
+    /// Of a row that was found to be the message's.
+    fn conceal(&mut self, id: Id, concealment: &Concealment) -> Result<()> {
+        if concealment.body {
+            Binder::new(&mut self.forget_body)
+                .put(id.key())?
                 .execute()?;
         }
-        Ok(Applied::Yes)
+        if let Some(to) = &concealment.to {
+            Binder::new(&mut self.mask)
+                .put(&**to)?
+                .put(address_key(to))?
+                .put(id.key())?
+                .execute()?;
+        }
+        Ok(())
     }
 
     fn submit(&mut self, id: Id, submitted: &Submitted) -> Result<()> {
@@ -265,7 +284,13 @@ impl<'c> Statements<'c> {
         }
     }
 
-    fn cancel(&mut self, id: Id, at_ms: Millis, callbacks_due: StatusSet) -> Result<Applied> {
+    fn cancel(
+        &mut self,
+        id: Id,
+        at_ms: Millis,
+        callbacks_due: StatusSet,
+        concealment: &Concealment,
+    ) -> Result<Applied> {
         let changed = Binder::new(&mut self.cancel)
             .put(Status::Canceled as u8)?
             .put(at_ms)?
@@ -274,6 +299,9 @@ impl<'c> Statements<'c> {
             .put(id.tail())?
             .put(Status::Scheduled as u8)?
             .execute()?;
+        if changed > 0 {
+            self.conceal(id, concealment)?;
+        }
         self.answer(changed, id)
     }
 
@@ -348,7 +376,7 @@ impl<'c> Statements<'c> {
 }
 
 /// Statuses as bits, for `(mask >> status) & 1` in a condition.
-fn mask(holds: impl Fn(Status) -> bool) -> i64 {
+pub(super) fn mask(holds: impl Fn(Status) -> bool) -> i64 {
     Status::ALL
         .into_iter()
         .filter(|&status| holds(status))

@@ -18,7 +18,7 @@ use crate::contract::{Applied, Change, Remembered, Result, StoreError};
 use crate::sqlite::Shared;
 use crate::sqlite::checkpoint;
 use crate::sqlite::connection::{
-    BUSY_TIMEOUT, CHECKPOINT_PATIENCE, CacheKib, open_writer, set_cache,
+    BUSY_TIMEOUT, CHECKPOINT_PATIENCE, CacheKib, open_writer, overwrite_deleted, set_cache,
 };
 use crate::sqlite::directory::ShardName;
 use crate::sqlite::failure::About;
@@ -285,6 +285,10 @@ fn commit_share(
     changes: &[Change],
     answers: &mut [Applied],
 ) -> Result<()> {
+    let forgets = share.changes.iter().any(|&at| changes[at].forgets());
+    if forgets {
+        overwrite_deleted(conn, true)?;
+    }
     conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
     let known = share.shard.runs(conn)?;
     let mut runs = known.clone();
@@ -298,6 +302,9 @@ fn commit_share(
     }
     statements.finish()?;
     conn.prepare_cached("COMMIT")?.execute(())?;
+    if forgets {
+        overwrite_deleted(conn, false)?;
+    }
     share.shard.set_runs(runs);
     for &at in &share.changes {
         if let Change::Remember(Remembered {

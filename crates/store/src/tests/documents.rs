@@ -148,6 +148,7 @@ fn account(no: u32) -> Account {
         auth_token_hash: String::new(),
         auth_token_sealed: String::new(),
         secondary_token: None,
+        retention_days: None,
         created_ms: 0,
         updated_ms: 0,
     }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use postrider_core::clock::ManualClock;
 use postrider_core::message::{Message, SenderNo, Status, StatusSet};
+use postrider_core::privacy::Concealment;
 use postrider_core::sid::Id;
 use rusqlite::Connection;
 
 use super::{Directory, tiny};
-use crate::conformance::sample::{created_ms, id, message, message_with, update};
+use crate::conformance::sample::{created_ms, id, message, message_with, number, update};
 use crate::contract::{
-    Applied, Change, Cursor, MessageFilter, RawReason, RawReceipt, Store, StoreError,
+    Applied, Change, Cursor, MessageFilter, RawReason, RawReceipt, Store, StoreError, Update,
 };
 use crate::sqlite::{DiskSpace, OpenError, Options, SqliteStore, raw_receipts};
 
@@ -352,6 +353,105 @@ fn forgetting_deletes_files_and_what_a_crash_left_of_them() {
     assert_eq!(page.len(), 2);
     insert(&store, 30..40, Status::Delivered);
     assert!(shards(directory.path()).last().unwrap() > before.last().unwrap());
+}
+
+#[test]
+fn a_file_that_is_emptied_goes_before_its_time() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    insert(&store, 0..30, Status::Delivered);
+    let before = shards(directory.path());
+    // All of the second file, all but one of the third, and all of the newest.
+    let delete = |number| {
+        let deleted = store.commit(&[Change::Delete { id: id(number) }]);
+        assert_eq!(deleted.unwrap(), [Applied::Yes]);
+    };
+    (7..20).chain(28..30).for_each(delete);
+    assert_eq!(
+        store.forget_emptied(created_ms(13_u32)).unwrap(),
+        0,
+        "too new"
+    );
+    assert_eq!(store.forget_emptied(i64::MAX).unwrap(), 1);
+    let left = shards(directory.path());
+    assert_eq!(left.len(), 4);
+    assert!(!left.contains(&before[1]));
+    delete(20);
+    assert_eq!(store.forget_emptied(i64::MAX).unwrap(), 1);
+    assert_eq!(store.forget_emptied(i64::MAX).unwrap(), 0);
+    let page = store.list(&MessageFilter::default(), Cursor::Start, 99);
+    let page: Vec<u32> = page.unwrap().iter().map(number).collect();
+    assert_eq!(page, (21..28).rev().chain((0..7).rev()).collect::<Vec<_>>());
+    assert_eq!(store.message(id(8)).unwrap(), None);
+}
+
+/// Whether any file below the directory has this text.
+fn is_in_files(dir: &Path, text: &str) -> bool {
+    fs::read_dir(dir).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_in_files(&path, text);
+        }
+        let octets = fs::read(&path).unwrap();
+        octets
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    })
+}
+
+#[test]
+fn what_is_forgotten_is_overwritten() {
+    let directory = Directory::new();
+    let store = directory.sqlite();
+    // Short, and too long for a page.
+    let texts = [1, 900].map(|times| "the very secret text ".repeat(times));
+    let mut changes = Vec::new();
+    for (number, text) in (0..5).flat_map(|at| [(2 * at, &texts[0]), (2 * at + 1, &texts[1])]) {
+        let mut message = message_with(number, |message| {
+            message.body = text.as_str().into();
+            message.to = "+447700901234".into();
+            message.status = Status::Sent;
+        });
+        // Releasing replaces the record.
+        if (6..8).contains(&number) {
+            message.status = Status::Scheduled;
+            message.options.discard_content = true;
+            message.options.obfuscate_address = true;
+        }
+        changes.push(Change::Insert(Box::new(message)));
+    }
+    store.commit(&changes).unwrap();
+    store.copy_logs();
+    assert!(is_in_files(directory.path(), "very secret"));
+    assert!(is_in_files(directory.path(), "+447700901234"));
+    let concealment = Concealment {
+        body: true,
+        to: Some("+44770090XXXX".into()),
+    };
+    let all = (0..10).map(|number| match number {
+        0 | 1 => Change::Delete { id: id(number) },
+        2..6 => Change::Update(Update {
+            concealment: concealment.clone(),
+            ..update(number, Status::Delivered)
+        }),
+        6 | 7 => Change::Cancel {
+            id: id(number),
+            at_ms: 1,
+            callbacks_due: StatusSet::EMPTY,
+            concealment: concealment.clone(),
+        },
+        _ => Change::Redact {
+            id: id(number),
+            at_ms: 1,
+        },
+    });
+    let applied = store.commit(&all.collect::<Vec<_>>()).unwrap();
+    assert_eq!(applied, [Applied::Yes; 10]);
+    let redacted = [8, 9].map(|number| Change::Delete { id: id(number) });
+    store.commit(&redacted).unwrap();
+    drop(store);
+    assert!(!is_in_files(directory.path(), "very secret"));
+    assert!(!is_in_files(directory.path(), "+447700901234"));
 }
 
 #[test]

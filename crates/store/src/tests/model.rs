@@ -5,6 +5,7 @@ use postrider_core::idempotency::KeyHash;
 use postrider_core::message::{
     AccountNo, Feedback, FeedbackOutcome, Message, SenderNo, Status, StatusSet,
 };
+use postrider_core::privacy::Concealment;
 use postrider_core::text::{Encoding, Utf16Text};
 use proptest::prelude::*;
 use smallvec::smallvec;
@@ -76,6 +77,14 @@ fn any_message() -> impl Strategy<Value = Message> {
         )
 }
 
+fn any_concealment() -> impl Strategy<Value = Concealment> {
+    let to = prop_oneof![Just("+4477009001XX".to_owned()), Just("ACME".to_owned())];
+    (any::<bool>(), prop::option::weighted(0.2, to)).prop_map(|(body, to)| Concealment {
+        body,
+        to: to.map(Into::into),
+    })
+}
+
 fn any_update() -> impl Strategy<Value = Update> {
     let submitted = prop::collection::vec((0_u32..6, 0_u16..3), 0..3);
     (
@@ -83,12 +92,12 @@ fn any_update() -> impl Strategy<Value = Update> {
         any_status(),
         any_set(),
         submitted,
-        any::<bool>(),
+        any_concealment(),
     )
         .prop_map(
-            |(number, status, callbacks_due, submitted, discard_body)| Update {
+            |(number, status, callbacks_due, submitted, concealment)| Update {
                 callbacks_due,
-                discard_body,
+                concealment,
                 submitted: submitted
                     .into_iter()
                     .map(|(carrier_id, segment)| Submitted {
@@ -108,8 +117,8 @@ fn any_change() -> impl Strategy<Value = Change> {
         8 => any_update().prop_map(Change::Update),
         1 => any_message().prop_map(|message| Change::Release(Box::new(message))),
         2 => (id(), any_set()).prop_map(|(id, done)| Change::CallbacksDone { id, done }),
-        1 => (id(), any_set()).prop_map(|(id, callbacks_due)| {
-            Change::Cancel { id, at_ms: 5, callbacks_due }
+        1 => (id(), any_set(), any_concealment()).prop_map(|(id, callbacks_due, concealment)| {
+            Change::Cancel { id, at_ms: 5, callbacks_due, concealment }
         }),
         1 => id().prop_map(|id| Change::Shelve { id }),
         1 => id().prop_map(|id| Change::Redact { id, at_ms: 6 }),
@@ -190,6 +199,12 @@ fn everything(store: &dyn Store) -> Vec<String> {
     let since = created_ms(MESSAGES / 2);
     let filters = [
         MessageFilter::default(),
+        MessageFilter {
+            account: Some(AccountNo(1)),
+            made_before_ms: Some(created_ms(MESSAGES - 2)),
+            settled_from_ms: Some(since),
+            ..MessageFilter::default()
+        },
         MessageFilter {
             account: Some(AccountNo(1)),
             ..MessageFilter::default()

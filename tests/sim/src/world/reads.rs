@@ -1,8 +1,8 @@
 //! What dispatch reads from the store: the answer comes later, perhaps stale, or the read fails.
 
 use postrider_core::clock::Clock;
-use postrider_engine::dispatch::{Effect, Input, find_receipted};
-use postrider_store::{Cursor, MessageFilter, Result, Store};
+use postrider_engine::dispatch::{Effect, Input, find_others, find_receipted};
+use postrider_store::{Result, Store};
 use rand::Rng;
 
 use super::{Action, START_MS, TROUBLE_MS, World};
@@ -75,12 +75,7 @@ fn look_up(store: &dyn Store, effect: Effect) -> Result<Option<(u64, Input)>> {
             to,
             limit,
         } => {
-            let filter = MessageFilter {
-                account: Some(account),
-                to: Some(to),
-                ..MessageFilter::default()
-            };
-            let messages = store.list(&filter, Cursor::Start, limit)?;
+            let messages = find_others(store, account, &to, limit)?;
             (load, Input::Others { load, messages })
         }
         _ => return Ok(None),

@@ -87,6 +87,13 @@ impl World {
             let earliest_ms = self.clock.now_ms() + self.rng.random_range(6_000..60_000);
             request.send_at = Some(iso(earliest_ms - earliest_ms % 30_000 + 30_000));
         }
+        // By the number itself: another draw would give every seed another life.
+        if number.is_multiple_of(3) {
+            request.content_retention = Some("discard".to_owned());
+        }
+        if number.is_multiple_of(5) {
+            request.address_retention = Some("obfuscate".to_owned());
+        }
         let is_late = self.rng.random_bool(0.2);
         let account = self.account;
         let Some(process) = self.serving() else {
@@ -117,7 +124,7 @@ impl World {
             .expect("the store reads");
         if !scheduled.is_empty() {
             let which = self.rng.random_range(0..scheduled.len());
-            let cancel = Work::Cancel(scheduled[which].sid.id);
+            let cancel = Work::Cancel(Box::new(scheduled[which].clone()));
             if let Some(process) = &mut self.process {
                 process.mailbox.push_back(cancel);
             }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::metrics::MatchLabel;
+use postrider_store::Store as _;
+use postrider_store::memory::MemoryStore;
 
 fn bench() -> Bench {
     let mut bench = Bench::new(UnknownOutcome::Resend);
@@ -164,4 +166,31 @@ fn another_message_whose_receipts_are_in_does_not_matter() {
     let id = doubt(&mut bench, 1, 1);
     bench.receive(0, strange("1", 1));
     assert_eq!(bench.status(id), Some(Status::Delivered));
+}
+
+#[test]
+fn what_may_have_gone_to_a_handset_is_seen_behind_its_mask() {
+    let store = MemoryStore::new();
+    let to = [
+        "+447700900123",
+        "+44770090XXXX",
+        "+44770091XXXX",
+        "+447700900124",
+        "+447700900123",
+        "+44770090XXXX",
+    ];
+    let ids: Vec<Id> = (0..6).map(|at| Id::new(START_MS, at, 1)).collect();
+    let inserts = ids.iter().zip(to).map(|(&id, to)| {
+        Change::Insert(Box::new(Message {
+            to: to.into(),
+            ..testing::message(id)
+        }))
+    });
+    store.commit(&inserts.collect::<Vec<_>>()).unwrap();
+    let found = |limit| {
+        let others = find_others(&store, AccountNo(1), to[0], limit).unwrap();
+        others.iter().map(|other| other.sid.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(9), [ids[5], ids[4], ids[1], ids[0]]);
+    assert_eq!(found(3), [ids[5], ids[4], ids[1]]);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use postrider_core::clock::{Clock, Millis};
 use postrider_core::message::{AccountNo, Status};
-use postrider_core::settings::{Account, AccountStatus, Document, HttpMethod};
+use postrider_core::settings::{Account, Document, HttpMethod};
 use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid};
+use postrider_core::testing;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -54,16 +55,8 @@ impl Clock for Stopwatch {
 fn directory() -> Arc<Directory> {
     let vault = Vault::new(&[9; 32]);
     let account = Account {
-        sid: AccountSid(Id::from_u128(1)),
-        no: AccountNo(1),
-        parent: None,
-        friendly_name: "A".to_owned(),
-        status: AccountStatus::Active,
-        auth_token_hash: String::new(),
         auth_token_sealed: vault.seal(TOKEN, [0; 12]),
-        secondary_token: None,
-        created_ms: 0,
-        updated_ms: 0,
+        ..testing::account(AccountSid(Id::from_u128(1)), AccountNo(1))
     };
     Arc::new(Directory::load(vec![Document::Account(account)], vault).unwrap())
 }
