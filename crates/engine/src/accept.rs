@@ -61,7 +61,7 @@ pub use self::warnings::Warning;
 use self::choose::Purpose;
 use self::read::read_to;
 
-/// Decides what a create request becomes. Holds no state of its own that decides anything.
+/// Decides what a create request becomes, by what is configured, busy, capped, remembered and opted out of.
 pub struct Acceptor {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<IdGenerator>,

@@ -13,7 +13,7 @@ use postrider_core::message::{Direction, Message, MessageOptions, SenderNo, Stat
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::PoolSender;
 use postrider_core::sender::SenderAddress;
-use postrider_core::settings::{Account, PoolMember};
+use postrider_core::settings::{Account, PoolMember, ShortCodeEntry};
 use postrider_core::sid::{Id, MessageKind, MessageSid};
 use postrider_core::text::Encoding;
 use postrider_store::{Applied, Change, Part, PartOf, Result, StickyKey};
@@ -31,7 +31,7 @@ use crate::sticky::Sticky;
 /// must send again. One that is for no number of ours is logged and taken, so that the carrier stops
 /// sending it.
 pub(crate) async fn store(engine: &Engine, carrier: &Arc<str>, inbound: &Inbound) -> bool {
-    let Some(owner) = owner(engine.directory(), &inbound.to) else {
+    let Some(owner) = owner(engine.directory(), &inbound.from, &inbound.to) else {
         tracing::warn!(to = %inbound.to, "an inbound message is for no number of ours");
         return true;
     };
@@ -219,7 +219,7 @@ pub(crate) async fn run(engine: Engine) {
 /// Makes a message of segments that waited. `None`: it is nobody's any more, or could not be stored.
 async fn make_up(engine: &Engine, joined: &Joined) -> Option<Owner> {
     let first = joined.first();
-    let Some(owner) = owner(engine.directory(), &first.of.to) else {
+    let Some(owner) = owner(engine.directory(), &first.of.from, &first.of.to) else {
         tracing::warn!(to = %first.of.to, "segments are for no number of ours any more");
         let message = first.message;
         let forget = Change::ForgetParts { message };
@@ -308,8 +308,8 @@ pub(crate) struct Owner {
     pub(crate) address: SenderAddress,
 }
 
-/// Whose sender it is.
-pub(crate) fn owner(directory: &Directory, to: &str) -> Option<Owner> {
+/// Whose sender it is that a handset writes to.
+pub(crate) fn owner(directory: &Directory, handset: &str, to: &str) -> Option<Owner> {
     let address = match PhoneNumber::parse(to) {
         Ok(number) => SenderAddress::Number(number),
         Err(_) => SenderAddress::parse(to)?,
@@ -324,10 +324,16 @@ pub(crate) fn owner(directory: &Directory, to: &str) -> Option<Owner> {
             (entry.account, entry.sender, entry.sid.to_string())
         }
         SenderAddress::ShortCode(code) => {
+            // Several countries, and then several accounts, may have the same code.
+            let number = PhoneNumber::parse(handset).ok();
+            let country = number.and_then(PhoneNumber::country);
             let accounts = directory.accounts();
-            let entry = accounts
-                .iter()
-                .find_map(|account| directory.short_code_by_digits(account.sid, code, None))?;
+            let of = |account: &Arc<Account>| {
+                directory.short_code_by_digits(account.sid, code, country)
+            };
+            let at_home = |entry: &Arc<ShortCodeEntry>| Some(entry.country) == country;
+            let entries = || accounts.iter().filter_map(of);
+            let entry = entries().find(at_home).or_else(|| entries().next())?;
             (entry.account, entry.sender, entry.sid.to_string())
         }
         SenderAddress::Alpha(_) => return None,

@@ -113,7 +113,7 @@ function overlayGroups() {
   const [titles, ...rows] = lines.map((line) => line.split(","));
   const column = (row, title) => row[titles.indexOf(title)];
   const groups = {};
-  for (const row of rows.filter((row) => column(row, "status") === "valid_in_libphonenumber")) {
+  for (const row of rows) {
     for (const group of column(row, "overlay_group").split(";").filter(Boolean)) {
       (groups[group] ??= []).push(column(row, "area_code"));
     }

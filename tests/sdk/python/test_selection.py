@@ -155,9 +155,8 @@ def overlay_groups():
     groups = collections.defaultdict(list)
     with OVERLAYS.open(newline="") as file:
         for row in csv.DictReader(file):
-            if row["status"] == "valid_in_libphonenumber":
-                for group in filter(None, row["overlay_group"].split(";")):
-                    groups[group].append((row["area_code"], row["country"]))
+            for group in filter(None, row["overlay_group"].split(";")):
+                groups[group].append((row["area_code"], row["country"]))
     return {group: codes for group, codes in groups.items() if len(codes) > 1}
 
 

@@ -304,6 +304,14 @@ struct Counts([u32; RULES_MAX]);
 /// More than the highest number of a rule.
 const RULES_MAX: usize = 64;
 
+const _: () = {
+    let mut at = 0;
+    while at < Rule::ALL.len() {
+        assert!((Rule::ALL[at] as usize) < RULES_MAX);
+        at += 1;
+    }
+};
+
 impl Default for Counts {
     fn default() -> Self {
         Self([0; RULES_MAX])

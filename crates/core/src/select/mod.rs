@@ -93,7 +93,7 @@ fn choose_among_others(
         ..*facts
     };
     let mut decision = choose(&others, facts, &Walked(loads), reach);
-    // Its rule comes after all others.
+    // It is told last.
     let rule = Rule::OwnNumber;
     if facts.detail == Detail::Compact && decision.removed.len() >= fate::LISTED_MAX {
         decision.unlisted.push((rule, 1));

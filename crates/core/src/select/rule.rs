@@ -61,7 +61,7 @@ rules! {
     14 LeastRecentlyUsed "least_recently_used" "least recently used";
     15 PoolOrder "pool_order" "pool order";
 
-    // Removals, in the order in which they are asked.
+    // Removals. Their numbers say nothing of the order in which they are asked.
     32 NotNamed "not_named" "not named";
     33 OtherChannel "other_channel" "other channel";
     // Of decisions that were stored before each status had its own rule, below.
@@ -102,7 +102,10 @@ rules! {
 impl Rule {
     /// Whether it removes the sender that all others had lost to.
     pub(super) fn is_after_the_choice(self) -> bool {
-        self >= Self::NotRegistered
+        matches!(
+            self,
+            Self::NotRegistered | Self::NoRoute | Self::MediaNotCarried | Self::OptedOut
+        )
     }
 }
 

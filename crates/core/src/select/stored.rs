@@ -30,7 +30,7 @@ use crate::network::Network;
 
 /// Without the recipient's network.
 const VERSION_1: u8 = 1;
-/// With it. An older release refuses this one and reads all others.
+/// With it.
 const VERSION_2: u8 = 2;
 
 const CHOSEN: u8 = 1;

@@ -33,7 +33,7 @@ async fn an_inbound_message_finds_its_owner() {
         ("+14155550102", None),
         ("whatsapp:55501", None),
     ] {
-        let owner = owner(engine.directory(), to).map(|owner| owner.account.sid);
+        let owner = owner(engine.directory(), "+14155550199", to).map(|owner| owner.account.sid);
         assert_eq!(owner, expected, "{to}");
     }
 }
@@ -114,7 +114,7 @@ async fn a_crash_between_message_and_segments_makes_no_second_message() {
     take(&test, &segment(1, 2, &[0x41])).await;
     let store = test.engine.shared.store.clone();
     let kept = store.parts().unwrap();
-    let owner = owner(test.engine.directory(), "+14155550101").unwrap();
+    let owner = owner(test.engine.directory(), "+14155550199", "+14155550101").unwrap();
     let text = Text {
         from: "+14155550199",
         to: "+14155550101",

@@ -221,7 +221,7 @@ impl Engine {
         erasure: &mut Erasure,
     ) -> Result<(), Fault> {
         let owner = |of: &PartOf| {
-            let owner = receive::owner(self.directory(), &of.to)?.account;
+            let owner = receive::owner(self.directory(), &of.from, &of.to)?.account;
             let is_asked = accounts.iter().any(|account| account.sid == owner.sid);
             (is_asked && postrider_core::sender::number_of(&of.from) == Some(number))
                 .then_some(owner.sid)

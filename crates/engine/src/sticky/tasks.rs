@@ -155,7 +155,8 @@ impl Sticky {
     }
 
     fn repeat_inbound(&self, message: &Message, directory: &Directory) -> Result<()> {
-        let owner = receive::owner(directory, &message.to);
+        let handset = message.from.as_deref().unwrap_or_default();
+        let owner = receive::owner(directory, handset, &message.to);
         let Some(member) = owner.and_then(|owner| owner.member) else {
             return Ok(());
         };
@@ -163,7 +164,6 @@ impl Sticky {
         if message.service != Some(member.service) || member.added_ms > at_ms {
             return Ok(());
         }
-        let handset = message.from.as_deref().unwrap_or_default();
         receive::remember(self, directory, &member, handset, at_ms)
     }
 

@@ -1,7 +1,7 @@
 //! `/x/v1/RegisteredSenders`: which alpha senders are registered with which country's carriers.
 //!
-//! The same sender and country again updates the entry. Nothing is refused for want of one: it keeps
-//! the pre-registration alert quiet.
+//! The same sender and country again updates the entry. It keeps
+//! the pre-registration alert quiet, and lets the sender pass where the operator refuses unregistered ones.
 
 use std::sync::Arc;
 
