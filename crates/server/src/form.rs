@@ -29,8 +29,8 @@ const MAX_BODY_OCTETS: usize = 256 * 1024;
 /// For a body to arrive whole, so that a stalled caller holds no memory for ever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Octets of a file: a million opt-outs, which have some 65 each.
-const MAX_FILE_OCTETS: usize = 64 * 1024 * 1024;
+/// Octets of a file: a million opt-outs, which have some 85 each.
+const MAX_FILE_OCTETS: usize = 96 * 1024 * 1024;
 
 /// For a file to arrive.
 const FILE_TIMEOUT: Duration = Duration::from_mins(5);
@@ -162,7 +162,7 @@ fn is_at_hand<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) -> bool {
 async fn collect<B: Body<Data = Bytes>>(body: B, wanted: BodyType) -> Result<Bytes, Refusal> {
     let mut body = std::pin::pin!(body);
     let mut first = Bytes::new();
-    let mut rest = Vec::new();
+    let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             // Unless its chunks make no sense, the connection broke, and nobody will read this.
@@ -172,21 +172,20 @@ async fn collect<B: Body<Data = Bytes>>(body: B, wanted: BodyType) -> Result<Byt
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if first.len() + rest.len() + data.len() > wanted.max_octets() {
+        if first.len() + whole.len() + data.len() > wanted.max_octets() {
             return Err(wanted.too_large());
         }
-        if first.is_empty() {
+        if first.is_empty() && whole.is_empty() {
             first = data;
         } else {
-            rest.extend_from_slice(&data);
+            // A file is big enough for its copies to matter.
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&data);
         }
     }
-    if rest.is_empty() {
+    if whole.is_empty() {
         return Ok(first);
     }
-    let mut whole = Vec::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.append(&mut rest);
     Ok(whole.into())
 }
 
