@@ -104,7 +104,11 @@ fn report(store: &SqliteStore, name: &str, user: impl Fn(u64) -> PhoneNumber) {
         .collect();
     times.sort_unstable_by(f64::total_cmp);
     heading(name, found);
-    line("  a check, mean", times.iter().sum::<f64>() / ratio(LOOKUPS, 1), "µs");
+    line(
+        "  a check, mean",
+        times.iter().sum::<f64>() / ratio(LOOKUPS, 1),
+        "µs",
+    );
     line("  a check, median", times[times.len() / 2], "µs");
     line("  a check, p99", times[times.len() * 99 / 100], "µs");
 }
