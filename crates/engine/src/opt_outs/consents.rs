@@ -140,15 +140,15 @@ impl Engine {
         };
         let service = self.directory().service_of(sender);
         let keys = ListKeys::new(service, sender, named.channels, named.user);
-        if consent.is_opt_out {
-            let changed = keys.changed_by(ListChange::Block);
-            return Ok(changed.map(|(key, _)| key).collect());
-        }
+        let change = if consent.is_opt_out {
+            ListChange::Block
+        } else {
+            ListChange::Unblock
+        };
         let acceptor = self.shared.acceptor.clone();
         let standing = self.read(move || acceptor.opt_outs.standing(&keys)).await?;
-        // Who never was out of the sender itself needs no entry that says so.
-        let of_sender = keys.sender.filter(|_| standing.sender);
-        Ok([Some(keys.home), of_sender].into_iter().flatten().collect())
+        let changed = keys.changed_by(change, standing);
+        Ok(changed.map(|(key, _)| key).collect())
     }
 
     /// The account's entries, newest first.
