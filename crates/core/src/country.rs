@@ -111,17 +111,23 @@ impl Preregistration {
 
 /// What is known of a country; `None` for a code that the table does not list.
 pub fn capabilities(country: Country) -> Option<&'static CountryCapabilities> {
-    static TABLE: LazyLock<Vec<CountryCapabilities>> = LazyLock::new(|| {
-        let csv = include_str!("../data/sender_capabilities_by_country.csv");
-        let mut rows: Vec<_> = csv.lines().skip(1).map(read_row).collect();
-        rows.sort_unstable_by_key(|row| row.country);
-        rows
-    });
     let index = TABLE
         .binary_search_by_key(&country, |row| row.country)
         .ok()?;
     Some(&TABLE[index])
 }
+
+/// Every country of the table, by its code.
+pub fn countries() -> &'static [CountryCapabilities] {
+    &TABLE
+}
+
+static TABLE: LazyLock<Vec<CountryCapabilities>> = LazyLock::new(|| {
+    let csv = include_str!("../data/sender_capabilities_by_country.csv");
+    let mut rows: Vec<_> = csv.lines().skip(1).map(read_row).collect();
+    rows.sort_unstable_by_key(|row| row.country);
+    rows
+});
 
 fn read_row(line: &'static str) -> CountryCapabilities {
     let mut fields = fields(line);

@@ -556,7 +556,7 @@ error_codes! {
         "The message was blocked because the traffic to this destination looks fraudulent.";
     30630 RecipientWithdrewConsent - error - "Recipient withdrew consent"
         "The consent list says that this recipient opted out.";
-    30646 ConsentRejected 400 error - "Consent entry rejected"
+    30646 ConsentRejected 400 error page "Consent entry rejected"
         "This entry of the consent list cannot be used.";
     30647 ContactRejected 400 error - "Contact entry rejected"
         "This entry of the contact list cannot be used.";

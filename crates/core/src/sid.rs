@@ -171,6 +171,12 @@ sids! {
     AlertSid = "NO";
     /// Ours: an alpha sender's registration in a country.
     RegisteredSenderSid = "XR";
+    /// Ours: an entry of the opt-out list.
+    OptOutSid = "XO";
+    /// Ours: a file of opt-outs that is being read in.
+    OptOutImportSid = "XI";
+    /// A service's own keywords. Its digits are the service's.
+    OptOutConfigurationSid = "OO";
     /// A sender of another channel than SMS, such as WhatsApp.
     ChannelSenderSid = "XE";
     /// A campaign registered for US A2P traffic.

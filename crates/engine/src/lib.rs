@@ -73,7 +73,10 @@ pub use in_hand::{InHand, Place};
 pub use limits::{Limits, QueueSeconds};
 pub use messages::Created;
 pub use metrics::Metrics;
-pub use opt_outs::{Lately, OptOuts};
+pub use opt_outs::{
+    Breadth, Consent, Import, ImportEnd, ImportProgress, ImportRow, Lately, ListOwner, OptOuts,
+    ROW_ERRORS_MAX, UnknownSender,
+};
 pub use preregistration::Compliance;
 pub use reach::EngineReach;
 pub use records::{Erasure, Left, LeftReason, RETENTION_DAYS};

@@ -7,6 +7,7 @@ mod accounts;
 mod channel_senders;
 mod keys;
 mod numbers;
+mod opt_out;
 mod pool;
 mod pool_warning;
 mod registered_senders;

@@ -1,7 +1,10 @@
-//! Accounts v1: the caller's auth tokens, one replaced by another without a pause.
+//! Accounts v1: the caller's auth tokens, one replaced by another without a pause, and what users said
+//! about being written to ([`consents`]).
 //!
-//! Paths name no account: the credential's own is meant, and it must be an auth token.
+//! Paths name no account: the credential's own is meant. For the tokens it must be an auth token.
 //! <https://www.twilio.com/docs/iam/api/authtoken>
+
+mod consents;
 
 use postrider_core::sid::AccountSid;
 use serde::Serialize;
@@ -15,6 +18,7 @@ pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
     match *path {
         ["v1", "AuthTokens", "Secondary"] => secondary(call).await,
         ["v1", "AuthTokens", "Promote"] => promotion(call).await,
+        ["v1", "Consents", "Bulk"] => consents::bulk(call).await,
         _ => Err(Refusal::not_found()),
     }
 }

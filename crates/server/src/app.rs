@@ -12,14 +12,15 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Body;
 use postrider_core::clock::Millis;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_engine::{Engine, InHand, Place};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::Caller;
+use crate::body::ReplyBody;
 use crate::call::{Call, Method};
 use crate::door::Door;
 use crate::error::Refusal;
@@ -57,7 +58,15 @@ pub struct App {
     pub(crate) traffic: Traffic,
     /// Requests of each account that are being answered.
     in_hand: Arc<InHand>,
+    /// Files that are being sent to us, or read in.
+    uploads: Arc<Semaphore>,
+    /// Lists that are being read.
+    pub(crate) exports: Arc<Semaphore>,
 }
+
+/// Of each as many at a time. A file is in memory until it is read in.
+const UPLOADS_MAX: usize = 2;
+const EXPORTS_MAX: usize = 4;
 
 /// Where a request came from, as its connection knows.
 #[derive(Clone, Copy, Debug)]
@@ -103,11 +112,13 @@ impl App {
             request_ids: RequestIds::new(request_id_seed),
             traffic: Traffic::default(),
             in_hand: Arc::default(),
+            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         }
     }
 
     /// Answers one request.
-    pub async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response<Full<Bytes>>
+    pub async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response<ReplyBody>
     where
         B: Body<Data = Bytes>,
     {
@@ -215,6 +226,19 @@ impl App {
         let place = self.place_of(&caller)?;
         let body_type = body_type(product, &arrived.arrival.path);
         let body = match method {
+            Method::Post if body_type == BodyType::Csv => {
+                let place = self.uploads.clone().try_acquire_owned().map_err(|_| {
+                    let text =
+                        "as many files are being read in as there may be at a time; wait for one";
+                    Fault::because(ErrorCode::TooManyRequests, text)
+                })?;
+                let octets = form::read_body(&head.headers, body, body_type).await?;
+                // Whoever has the octets has the place.
+                Bytes::from_owner(Upload {
+                    octets,
+                    _place: place,
+                })
+            }
             Method::Post => form::read_body(&head.headers, body, body_type).await?,
             // Some SDKs send an empty form with these.
             Method::Get | Method::Delete | Method::Other => Bytes::new(),
@@ -255,22 +279,39 @@ struct Admitted {
     body: Bytes,
 }
 
+/// A file, and its place among those that are in memory.
+struct Upload {
+    octets: Bytes,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Upload {
+    fn as_ref(&self) -> &[u8] {
+        &self.octets
+    }
+}
+
 /// What the request's head says before anything else is looked at.
 struct Arrived<'a> {
     arrival: Arrival<'a>,
     base: Base<'a>,
 }
 
-/// Of what only messaging v2 differs.
+/// Forms, but for the newer generations of messaging, and files.
 pub(crate) fn body_type(product: Product, path: &[&str]) -> BodyType {
     match (product, path) {
-        (Product::Messaging, ["v2", ..]) => BodyType::Json,
+        (Product::Messaging, ["v2" | "v3", ..]) => BodyType::Json,
+        (Product::Extensions, ["v1", "OptOuts", "Import"]) => BodyType::Csv,
         _ => BodyType::Form,
     }
 }
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body));
+fn response(reply: Reply) -> Response<ReplyBody> {
+    let body = match reply.stream {
+        None => ReplyBody::whole(reply.body),
+        Some(stream) => ReplyBody::stream(stream),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -36,7 +36,7 @@ pub(crate) struct Caller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Credential {
     AuthToken,
-    ApiKey,
+    ApiKey(KeySid),
 }
 
 /// Octets of a decoded `SID:secret`. Ours have 67; a longer one is nobody's.
@@ -63,7 +63,7 @@ impl Caller {
             let key = directory.key(sid)?;
             let account = directory.account(key.account)?;
             let is_known = is_secret(password, &key.secret_hash);
-            (account, is_known, Credential::ApiKey)
+            (account, is_known, Credential::ApiKey(sid))
         } else {
             let account = directory.account(user.parse().ok()?)?;
             let secondary = account.secondary_token.as_ref();
@@ -109,11 +109,19 @@ impl Caller {
             .filter(|account| account.parent == Some(self.account.sid))
     }
 
+    /// Who asks, for the record: the account or its key.
+    pub(crate) fn actor(&self) -> String {
+        match self.credential {
+            Credential::AuthToken => self.account.sid.to_string(),
+            Credential::ApiKey(sid) => sid.to_string(),
+        }
+    }
+
     /// Accounts, keys and auth tokens can be managed with an account's own token only.
     pub(crate) fn require_auth_token(&self) -> Result<(), Refusal> {
         match self.credential {
             Credential::AuthToken => Ok(()),
-            Credential::ApiKey => {
+            Credential::ApiKey(_) => {
                 let fault = Fault::because(
                     ErrorCode::Unauthorized,
                     "an API key cannot manage accounts, keys or auth tokens; use the account SID and auth token",

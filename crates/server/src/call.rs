@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::ACCEPT;
 use postrider_core::error_code::ErrorCode;
+use postrider_core::fault::Fault;
 use postrider_core::idempotency::Repeatable;
 use postrider_core::settings::Account;
 use postrider_engine::{Directory, Engine};
+use serde::Deserialize;
 
 use crate::App;
 use crate::auth::{Access, Caller};
@@ -17,7 +19,7 @@ use crate::error::Refusal;
 use crate::form::Form;
 use crate::product::{Base, Product};
 use crate::reply::Answer;
-use crate::{accounts_v1, api_v2010, messaging_v1, messaging_v2, monitor_v1, x_v1};
+use crate::{accounts_v1, api_v2010, messaging_v1, messaging_v2, messaging_v3, monitor_v1, x_v1};
 
 /// The methods that resources offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,9 @@ impl Call<'_> {
             Product::Messaging if path.first() == Some(&"v2") => {
                 messaging_v2::route(self, path).await
             }
+            Product::Messaging if path.first() == Some(&"v3") => {
+                messaging_v3::route(self, path).await
+            }
             Product::Messaging => messaging_v1::route(self, path).await,
             Product::Extensions => x_v1::route(self, path).await,
             Product::Accounts => accounts_v1::route(self, path).await,
@@ -88,6 +93,18 @@ impl Call<'_> {
 
     pub(crate) fn form(&self) -> Result<Form<'_>, Refusal> {
         Form::parse(&self.body)
+    }
+
+    /// A body in JSON. Nothing given is an object without members, as a form without fields.
+    pub(crate) fn json<'b, T: Deserialize<'b>>(&'b self) -> Result<T, Refusal> {
+        let body = match &self.body[..] {
+            [] => b"{}",
+            body => body,
+        };
+        serde_json::from_slice(body).map_err(|error| {
+            let text = format!("the body can't be read: {error}");
+            Fault::because(ErrorCode::InvalidParameter, text).into()
+        })
     }
 
     pub(crate) fn query(&self) -> Result<Form<'_>, Refusal> {

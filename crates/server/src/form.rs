@@ -29,6 +29,12 @@ const MAX_BODY_OCTETS: usize = 256 * 1024;
 /// For a body to arrive whole, so that a stalled caller holds no memory for ever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Octets of a file: a million opt-outs, which have some 85 each.
+const MAX_FILE_OCTETS: usize = 96 * 1024 * 1024;
+
+/// For a file to arrive.
+const FILE_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// Fields of a form. No resource has more than 40 parameters; lists repeat one.
 pub(crate) const MAX_FIELDS: usize = 1_000;
 
@@ -40,6 +46,8 @@ const MAX_FRIENDLY_NAME: usize = 64;
 pub(crate) enum BodyType {
     Form,
     Json,
+    /// A file.
+    Csv,
 }
 
 impl BodyType {
@@ -47,6 +55,34 @@ impl BodyType {
         match self {
             Self::Form => "application/x-www-form-urlencoded",
             Self::Json => "application/json",
+            Self::Csv => "text/csv",
+        }
+    }
+
+    fn max_octets(self) -> usize {
+        match self {
+            Self::Form | Self::Json => MAX_BODY_OCTETS,
+            Self::Csv => MAX_FILE_OCTETS,
+        }
+    }
+
+    fn timeout(self) -> Duration {
+        match self {
+            Self::Form | Self::Json => BODY_TIMEOUT,
+            Self::Csv => FILE_TIMEOUT,
+        }
+    }
+
+    fn too_large(self) -> Refusal {
+        match self {
+            Self::Form | Self::Json => ErrorCode::BodyTooLarge.into(),
+            Self::Csv => {
+                let text = format!(
+                    "the file has more than {} MiB; split it",
+                    MAX_FILE_OCTETS >> 20
+                );
+                Fault::because(ErrorCode::BodyTooLarge, text).into()
+            }
         }
     }
 
@@ -79,10 +115,10 @@ where
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|octets| octets > MAX_BODY_OCTETS as u64) {
-        return Err(ErrorCode::BodyTooLarge.into());
+    if announced.is_some_and(|octets| octets > wanted.max_octets() as u64) {
+        return Err(wanted.too_large());
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, collect(body))
+    let body = tokio::time::timeout(wanted.timeout(), collect(body, wanted))
         .await
         .map_err(|_| {
             let text = "the request's body did not arrive in time";
@@ -123,10 +159,10 @@ fn is_at_hand<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) -> bool {
 }
 
 /// Gathers a body. Nearly all come in one frame, which is then the result without a copy.
-async fn collect<B: Body<Data = Bytes>>(body: B) -> Result<Bytes, Refusal> {
+async fn collect<B: Body<Data = Bytes>>(body: B, wanted: BodyType) -> Result<Bytes, Refusal> {
     let mut body = std::pin::pin!(body);
     let mut first = Bytes::new();
-    let mut rest = Vec::new();
+    let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             // Unless its chunks make no sense, the connection broke, and nobody will read this.
@@ -136,21 +172,20 @@ async fn collect<B: Body<Data = Bytes>>(body: B) -> Result<Bytes, Refusal> {
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if first.len() + rest.len() + data.len() > MAX_BODY_OCTETS {
-            return Err(ErrorCode::BodyTooLarge.into());
+        if first.len() + whole.len() + data.len() > wanted.max_octets() {
+            return Err(wanted.too_large());
         }
-        if first.is_empty() {
+        if first.is_empty() && whole.is_empty() {
             first = data;
         } else {
-            rest.extend_from_slice(&data);
+            // A file is big enough for its copies to matter.
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&data);
         }
     }
-    if rest.is_empty() {
+    if whole.is_empty() {
         return Ok(first);
     }
-    let mut whole = Vec::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.append(&mut rest);
     Ok(whole.into())
 }
 

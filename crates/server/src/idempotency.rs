@@ -128,7 +128,7 @@ fn key_hash(key: &str) -> KeyHash {
 }
 
 /// What makes two requests the same: the resource and the parameters, in whatever order they are
-/// written, as long as those of one name keep theirs; of JSON the octets. The key is in it so that nobody who reads the
+/// written, as long as those of one name keep theirs; of JSON and files the octets. The key is in it so that nobody who reads the
 /// disk can try what a message said.
 fn fingerprint(
     call: &Call<'_>,
@@ -152,9 +152,12 @@ fn fingerprint(
         let sid = sid::spelled(name);
         part(&mut digest, sid.as_deref().unwrap_or(name).as_bytes());
     }
-    if body_type(product, path) == BodyType::Json {
-        part(&mut digest, &call.body);
-        return Fingerprint(first_half(digest));
+    match body_type(product, path) {
+        BodyType::Form => {}
+        BodyType::Json | BodyType::Csv => {
+            part(&mut digest, &call.body);
+            return Fingerprint(first_half(digest));
+        }
     }
     let mut parameters: Vec<_> = form_urlencoded::parse(&call.body).collect();
     // Stable, so that a list keeps its order.

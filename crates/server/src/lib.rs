@@ -18,6 +18,7 @@ mod write_timeout;
 mod app;
 mod auth;
 mod call;
+mod consent;
 mod form;
 mod idempotency;
 mod json_form;
@@ -30,10 +31,12 @@ mod accounts_v1;
 mod api_v2010;
 mod messaging_v1;
 mod messaging_v2;
+mod messaging_v3;
 mod monitor_v1;
 mod ops;
 mod x_v1;
 
+mod body;
 mod date;
 mod error;
 mod reply;
@@ -41,6 +44,7 @@ mod request_id;
 mod traffic;
 
 pub use app::{App, Peer, Scheme, Setup};
+pub use body::{BrokenOff, ReplyBody};
 pub use door::{Authority, AuthorityError, Door};
 pub use ops::Ops;
 pub use proxy::{InvalidNetwork, TrustedProxies};

@@ -7,6 +7,7 @@ use http::HeaderName;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
+use crate::body::Stream;
 use crate::error::Refusal;
 
 /// What every handler gives.
@@ -27,6 +28,8 @@ pub(crate) struct Reply {
     /// Headers of this answer only; those of every answer are added where it leaves.
     pub(crate) headers: SmallVec<[(HeaderName, &'static str); 1]>,
     pub(crate) body: Bytes,
+    /// In place of the body, where that is too long to be made first.
+    pub(crate) stream: Option<Stream>,
     /// Something was created, which a repetition must not create again. The status does not tell: some
     /// updates are answered as creations are.
     pub(crate) is_creation: bool,
@@ -67,6 +70,7 @@ impl Reply {
             content_type: None,
             headers: SmallVec::new(),
             body: Bytes::new(),
+            stream: None,
             is_creation: false,
         }
     }
@@ -81,7 +85,16 @@ impl Reply {
             content_type: Some("application/json"),
             headers: SmallVec::new(),
             body: json.into(),
+            stream: None,
             is_creation: false,
+        }
+    }
+
+    /// 200, as it is read.
+    pub(crate) fn stream(content_type: &'static str, stream: Stream) -> Self {
+        Self {
+            stream: Some(stream),
+            ..Self::text(200, content_type, Bytes::new())
         }
     }
 
@@ -91,6 +104,7 @@ impl Reply {
             content_type: Some(content_type),
             headers: SmallVec::new(),
             body: body.into(),
+            stream: None,
             is_creation: false,
         }
     }

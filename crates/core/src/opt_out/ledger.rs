@@ -144,14 +144,20 @@ impl ListKeys {
         }
     }
 
-    /// The entries that a change makes (true) or removes (false).
-    pub fn changed_by(&self, change: ListChange) -> impl Iterator<Item = (ListKey, bool)> {
-        let (count, is_blocked) = match change {
-            ListChange::None => (0, false),
-            ListChange::Block => (1, true),
-            ListChange::Unblock => (usize::MAX, false),
+    /// The entries that a change makes (true) or removes (false). Who never was out of the sender itself
+    /// needs no entry that says so.
+    pub fn changed_by(
+        &self,
+        change: ListChange,
+        standing: Standing,
+    ) -> impl Iterator<Item = (ListKey, bool)> {
+        let of_sender = self.sender.filter(|_| standing.sender);
+        let (keys, is_blocked) = match change {
+            ListChange::None => ([None, None], false),
+            ListChange::Block => ([Some(self.home), None], true),
+            ListChange::Unblock => ([Some(self.home), of_sender], false),
         };
-        self.iter().take(count).map(move |key| (key, is_blocked))
+        keys.into_iter().flatten().map(move |key| (key, is_blocked))
     }
 }
 

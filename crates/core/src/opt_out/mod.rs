@@ -10,6 +10,7 @@ mod advanced;
 mod check;
 mod decide;
 mod defaults;
+mod edit;
 mod keyword;
 mod language;
 mod ledger;
@@ -27,6 +28,7 @@ pub use decide::{
     Handling, Inbound, LastReplies, Outcome, REPLY_INTERVAL_MS, Reply, Silence, decide,
 };
 pub use defaults::{DefaultKeyword, Wording, WordingError, default_keywords, starter_keywords};
+pub use edit::Edit;
 pub use keyword::{Candidate, KEYWORD_LENGTH_MAX, Keyword, KeywordError};
 pub use language::Language;
 pub use ledger::{ChannelGroup, ListChange, ListKey, ListKeys, Scope, Standing};

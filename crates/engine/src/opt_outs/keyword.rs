@@ -72,7 +72,8 @@ pub(crate) async fn hear(
     let Some(outcome) = decide(&inbound) else {
         return Ok(Spoken::default());
     };
-    let events = events(engine, owner, message, &keys, &outcome);
+    let changes = keys.changed_by(outcome.change, standing);
+    let events = events(engine, owner, message, changes, &outcome);
     if !events.is_empty() {
         engine.change_opt_outs(events).await?;
     }
@@ -93,10 +94,9 @@ fn events(
     engine: &Engine,
     owner: &Owner,
     message: &Message,
-    keys: &ListKeys,
+    changes: impl Iterator<Item = (ListKey, bool)>,
     outcome: &Outcome<'_>,
 ) -> Vec<OptOutEvent> {
-    let changes = keys.changed_by(outcome.change);
     let event = |(key, is_blocked): (ListKey, bool)| OptOutEvent {
         id: engine.ids().next(),
         account: owner.account.no,

@@ -4,6 +4,8 @@
 //! accepted, and a scheduled one when it is released, against the store; and once more before its
 //! carrier gets it, against what has changed lately, which is in memory ([`Lately`]).
 
+mod consents;
+mod import;
 mod keyword;
 mod lately;
 #[cfg(test)]
@@ -19,9 +21,12 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::select::Channel;
 use postrider_store::{OptOutEvent, Result, Store};
 
+pub use self::consents::{Breadth, Consent, ListOwner, UnknownSender};
+pub use self::import::{Import, ImportEnd, ImportProgress, ImportRow, ROW_ERRORS_MAX};
 pub(crate) use self::keyword::hear;
 pub use self::lately::Lately;
 
+use self::import::Imports;
 use self::keyword::Answered;
 use crate::Engine;
 
@@ -31,6 +36,7 @@ pub struct OptOuts {
     lately: Arc<Lately>,
     wording: Wording,
     answered: Mutex<Answered>,
+    imports: Imports,
 }
 
 impl OptOuts {
@@ -44,6 +50,7 @@ impl OptOuts {
             lately: Arc::new(lately),
             wording,
             answered: Mutex::default(),
+            imports: Imports::default(),
         })
     }
 
@@ -73,7 +80,8 @@ impl Engine {
             let opt_outs = &acceptor.opt_outs;
             let applied = opt_outs.store.opt_outs().apply(&events)?;
             let now_ms = acceptor.clock.now_ms();
-            for event in &events {
+            // Whoever was out already is known from then, or was out before any message that waits.
+            for (event, _) in events.iter().zip(&applied).filter(|(_, changed)| **changed) {
                 opt_outs.lately.note(event.key, event.is_blocked, now_ms);
             }
             Ok(applied)

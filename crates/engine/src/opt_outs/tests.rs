@@ -6,13 +6,14 @@ use std::time::Duration;
 use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::message::{Direction, Message, Status};
-use postrider_core::opt_out::{AdvancedOptOut, KeywordType};
+use postrider_core::opt_out::{AdvancedOptOut, ChannelGroup, KeywordType};
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::settings::Account;
 use postrider_core::sid::ServiceSid;
 use postrider_store::memory::MemoryStore;
 use postrider_store::{Cursor, MessageFilter, OptOutSource};
 
+use super::{Consent, Import, ImportEnd, ImportProgress, ImportRow, ListOwner};
 use crate::settings::NewPoolEntry;
 use crate::testing::{TestEngine, engine_with};
 
@@ -274,4 +275,75 @@ async fn a_restart_forgets_no_opt_out() {
         account,
     };
     assert_eq!(world.send(NUMBER).await, Err(ErrorCode::RecipientOptedOut));
+}
+
+/// A row that says that a user wants nothing from the service.
+fn row(line: u64, service: ServiceSid) -> ImportRow {
+    let user = PhoneNumber::from_digits(14_155_500_000 + line).unwrap();
+    ImportRow {
+        line,
+        consent: Ok(Consent {
+            owner: ListOwner::Service(service),
+            channels: ChannelGroup::Text,
+            user,
+            is_opt_out: true,
+            source: OptOutSource::Others,
+            note: None,
+            consent_ms: None,
+        }),
+    }
+}
+
+async fn ended(import: &Import) -> ImportProgress {
+    for _ in 0..1_000 {
+        let progress = import.progress();
+        if progress.end.is_some() {
+            return progress;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the import does not end");
+}
+
+#[tokio::test]
+async fn an_import_that_breaks_off_leaves_what_it_has_applied() {
+    let world = World::new().await;
+    let service = world.service(false).await;
+    let (engine, account) = (&world.test.engine, &world.account);
+    // Two batches and a half, and then a bug.
+    let broken = (1..).map(move |line| match line {
+        2_501 => panic!("a bug"),
+        line => row(line, service),
+    });
+    let import = engine.import_opt_outs(account.clone(), "AC1", broken);
+    let progress = ended(&import).await;
+    assert_eq!((progress.rows, progress.changed), (2_000, 2_000));
+    assert_eq!(progress.end.map(|(_, end)| end), Some(ImportEnd::Failed));
+    // The same again changes the rest.
+    let whole = (1..=2_501).map(move |line| row(line, service));
+    let import = engine.import_opt_outs(account.clone(), "AC1", whole);
+    let progress = ended(&import).await;
+    assert_eq!((progress.rows, progress.changed), (2_501, 501));
+    assert_eq!(progress.end.map(|(_, end)| end), Some(ImportEnd::Completed));
+    let imports = engine.opt_out_imports(account.sid);
+    assert_eq!(imports[0].sid, import.sid);
+}
+
+#[tokio::test]
+async fn an_import_catches_messages_that_wait() {
+    let world = World::with_pace(1.0).await;
+    let service = world.service(false).await;
+    world.send(NUMBER).await.unwrap();
+    let waiting = world.send_through(service, None).await;
+    let mut out = row(1, service);
+    if let Ok(consent) = &mut out.consent {
+        consent.user = PhoneNumber::parse(HANDSET).unwrap();
+    }
+    let engine = &world.test.engine;
+    let import = engine.import_opt_outs(world.account.clone(), "AC1", std::iter::once(out));
+    ended(&import).await;
+    // Its turn comes.
+    world.test.clock.advance(60_000);
+    let caught = world.settled(&waiting).await;
+    assert_eq!(caught.error, Some(ErrorCode::RecipientOptedOut));
 }

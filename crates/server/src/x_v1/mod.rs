@@ -10,6 +10,7 @@ use crate::reply::Answer;
 mod account;
 mod dry_run;
 mod explain;
+mod opt_outs;
 mod recipient_network;
 mod recipients;
 mod registered_senders;
@@ -32,6 +33,7 @@ pub(crate) async fn route(call: &Call<'_>, path: &[&str]) -> Answer {
         ["v1", "StickySenders", service, number] => {
             sticky_senders::instance(call, service, number).await
         }
+        ["v1", "OptOuts", ref path @ ..] => opt_outs::route(call, path).await,
         ["v1", "RegisteredSenders"] => registered_senders::collection(call).await,
         ["v1", "RegisteredSenders", sid] => registered_senders::instance(call, sid).await,
         ["v1", "Services", sid] => services::instance(call, sid).await,

@@ -62,17 +62,18 @@ impl Real {
         let keys = self.keys(to);
         let advanced = (keys.home.scope == Scope::Service(service(2))).then_some(&self.bravo);
         let last_replies = self.replies.get(&keys.home).copied().unwrap_or_default();
+        let standing = self.standing(to);
         let outcome = decide(&Inbound {
             text,
             sender: kind_of(to),
             has_network_opt_out: true,
             country: Some(Country::US),
             handling: Handling::of(advanced, &self.wording),
-            standing: self.standing(to),
+            standing,
             last_replies,
             now_ms: self.now_ms,
         })?;
-        for (key, is_blocked) in keys.changed_by(outcome.change) {
+        for (key, is_blocked) in keys.changed_by(outcome.change, standing) {
             if is_blocked {
                 assert!(self.list.insert(key), "entered twice: {key:?}");
             } else {

@@ -281,13 +281,15 @@ fn a_message_concerns_the_services_entry_and_the_senders() {
     );
     assert!(!pooled.standing(|_| false).is_blocked());
 
-    let changes = |change| pooled.changed_by(change).collect::<Vec<_>>();
+    let changes = |change| pooled.changed_by(change, standing).collect::<Vec<_>>();
     assert_eq!(changes(ListChange::None), []);
     assert_eq!(changes(ListChange::Block), [(pooled.home, true)]);
     assert_eq!(
         changes(ListChange::Unblock),
         [(pooled.home, false), (alone.home, false)]
     );
+    let never_out = pooled.changed_by(ListChange::Unblock, Standing::default());
+    assert_eq!(never_out.collect::<Vec<_>>(), [(pooled.home, false)]);
 
     let other_service = ListKeys::new(Some(service(2)), SenderNo(1), text, user);
     assert_ne!(other_service.home, pooled.home);
