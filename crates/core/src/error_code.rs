@@ -424,7 +424,7 @@ error_codes! {
         "Carriers of the destination want sender IDs registered in advance; the message was sent without. Register the sender ID.";
     30019 ContentTooLargeForCarrier - error - "Content larger than the carrier takes"
         "The content of the message is larger than the carrier takes.";
-    30020 SchedulingFailed - error page "Scheduling failed"
+    30020 SchedulingFailed - error - "Scheduling failed"
         "The scheduled message could not be released. The fault is on this server.";
     30021 OrchestrationFailed - error - "Messaging Service failed internally"
         "The Messaging Service could not process the message. The fault is on this server.";

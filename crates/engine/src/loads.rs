@@ -149,8 +149,12 @@ impl Load {
         }
     }
 
-    /// Whether `segments` more do not fit the queue.
+    /// Whether `segments` more do not fit the queue. An empty one takes any message, however slow the
+    /// sender: or it could never send that one.
     pub fn is_full(&self, segments: u16, zone: Zone) -> bool {
+        if self.queued_segments() == 0 {
+            return false;
+        }
         let queued = self.queued().plus(segments, zone);
         self.bound
             .is_some_and(|bound| bound.rate.drain_ms(queued) > bound.queue_ms)

@@ -328,9 +328,8 @@ pub(crate) fn owner(directory: &Directory, handset: &str, to: &str) -> Option<Ow
             let number = PhoneNumber::parse(handset).ok();
             let country = number.and_then(PhoneNumber::country);
             let accounts = directory.accounts();
-            let of = |account: &Arc<Account>| {
-                directory.short_code_by_digits(account.sid, code, country)
-            };
+            let of =
+                |account: &Arc<Account>| directory.short_code_by_digits(account.sid, code, country);
             let at_home = |entry: &Arc<ShortCodeEntry>| Some(entry.country) == country;
             let entries = || accounts.iter().filter_map(of);
             let entry = entries().find(at_home).or_else(|| entries().next())?;

@@ -171,6 +171,17 @@ fn check_reach(config: &Config, problems: &mut Vec<Problem>) {
             check(country, "reach", "mms");
         }
     }
+    for country in config.pace.long_code_by_country.keys() {
+        check(country, "long_code_by_country", "pace");
+    }
+    for destination in &config.pace.destinations {
+        for country in &destination.countries {
+            check(country, "destinations", "pace");
+        }
+    }
+    for country in config.caps.iter().flat_map(|rule| &rule.countries) {
+        check(country, "countries", "caps");
+    }
 }
 
 fn check_wording(wording: &Wording, problems: &mut Vec<Problem>) {
@@ -317,6 +328,10 @@ mod tests {
                 "networks.lookup_url = \"ftp://hlr.example.com/{number}\"",
                 "networks.lookup_url: given \"ftp://hlr.example.com/{number}\": expected a URL that begins \
                  with http:// or https://",
+            ),
+            (
+                "[[caps]]\ncountries = [\"UK\"]",
+                "caps.countries: there is no country UK, expected one of ISO 3166 such as GB",
             ),
             (
                 "[countries.UK]\nalpha_sender = \"yes\"",

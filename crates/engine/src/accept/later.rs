@@ -80,7 +80,7 @@ impl Acceptor {
         Ok(Draft {
             account: scheduled.account,
             newcomer: None,
-            service: Some(service.ok_or(ErrorCode::SchedulingFailed)?),
+            service: Some(service.ok_or(ErrorCode::ServiceNotFound)?),
             from: scheduled
                 .options
                 .from
