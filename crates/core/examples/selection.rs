@@ -186,7 +186,7 @@ fn recipient(digits: &str) -> Recipient {
 /// Microseconds a message.
 fn measure(size: u32, spread: Spread, is_sticky: bool, large: Large) -> f64 {
     let pool = pool(size, spread);
-    let facts = facts(recipient("+14155550199"), is_sticky);
+    let facts = facts(recipient("+14155559199"), is_sticky);
     let mut table = Table::new(size, large);
     let mut queued = VecDeque::new();
     let started = now();
@@ -220,7 +220,7 @@ fn known_recipient(pool: &Pool) -> f64 {
     };
     let facts = Facts {
         mapping: Some(mapping),
-        ..facts(recipient("+14155550199"), true)
+        ..facts(recipient("+14155559199"), true)
     };
     let table = Table::new(10_000, Large::Ranked);
     let started = now();
@@ -251,7 +251,7 @@ fn edit(pool: &Pool) -> f64 {
 
 fn build_ranking(pool: &Pool) -> f64 {
     const BUILDS: u32 = 50;
-    let facts = facts(recipient("+14155550199"), true);
+    let facts = facts(recipient("+14155559199"), true);
     let mut table = Table::new(10_000, Large::Ranked);
     let started = now();
     for _ in 0..BUILDS {

@@ -7,6 +7,7 @@ use postrider_core::create::CreateMessage;
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::{Direction, Message, Status, StatusSet};
+use postrider_core::select::Pool;
 use postrider_core::sender::SenderAddress;
 use postrider_core::settings::{Account, HttpMethod};
 use postrider_core::sid::ServiceSid;
@@ -63,7 +64,7 @@ async fn prepare(
     let method = callback.as_ref().map(|callback| callback.method);
     let service = inbound
         .service
-        .filter(|service| is_in_pool(engine, account, *service, &addresses.from));
+        .filter(|service| is_in_pool(engine, *service, &addresses.from));
     let request = CreateMessage {
         to: Some(addresses.to),
         from: Some(addresses.from),
@@ -87,11 +88,14 @@ async fn prepare(
 
 /// A reply is of the service that the handset wrote to, unless it comes from a sender of no pool or
 /// another one.
-fn is_in_pool(engine: &Engine, account: &Account, service: ServiceSid, from: &str) -> bool {
-    let directory = engine.directory();
-    let sender =
-        SenderAddress::parse(from).and_then(|from| directory.sender_no(account.sid, &from));
-    sender.is_some_and(|sender| directory.service_of(sender) == Some(service))
+fn is_in_pool(engine: &Engine, service: ServiceSid, from: &str) -> bool {
+    let pool = engine.directory().service_and_pool(service);
+    let from = SenderAddress::parse(from);
+    let is_member = |(_, pool): (_, Arc<Pool>)| {
+        let from = from.as_ref()?;
+        pool.find(from).next().map(|_| ())
+    };
+    pool.and_then(is_member).is_some()
 }
 
 /// What a request would be refused for, as replies call it.

@@ -36,7 +36,7 @@ or in Python, with Twilio's SDK (pip install twilio):
 
   from twilio.rest import Client
   client = Client(\"{account}\", \"{token}\")
-  for product in (\"api\", \"messaging\"):
+  for product in (\"accounts\", \"api\", \"messaging\", \"monitor\"):
       getattr(client, product).base_url = \"{url}/\" + product
   client.messages.create(
       messaging_service_sid=\"{service}\", to=\"{NEXT_RECIPIENT}\", body=\"Hello\"
@@ -46,6 +46,10 @@ or with a program as it is, which knows nothing of Postrider:
 
   HTTPS_PROXY={url} REQUESTS_CA_BUNDLE={bundle} \\
     TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={token} python app.py
+
+Ask why a message has its sender:
+
+  TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={token} postrider explain SM... --url {url}
 
 What becomes of it is shown here. Ctrl-C stops."
     )

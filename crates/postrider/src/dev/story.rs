@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use postrider_core::message::{Message, Status};
+use postrider_core::message::{Direction, Message, Status};
 use postrider_core::select::Decision;
 
 /// Tells stories, one below the other.
@@ -77,6 +77,9 @@ fn width(text: &str) -> usize {
 
 /// Accepted, and its sender with the reason.
 fn beginning(message: &Message) -> String {
+    if message.direction == Direction::Inbound {
+        return format!("texted by {}", message.from.as_deref().unwrap_or("nobody"));
+    }
     let decision = message.decision.as_deref().map(Decision::from_bytes);
     let reason = match decision {
         Some(Ok(decision)) => format!(" ({})", decision.summary()),
@@ -87,7 +90,7 @@ fn beginning(message: &Message) -> String {
 }
 
 fn end(message: &Message) -> String {
-    let sent = if message.sent_ms.is_some() {
+    let sent = if message.sent_ms.is_some() && message.direction != Direction::Inbound {
         " → sent"
     } else {
         ""

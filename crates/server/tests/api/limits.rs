@@ -63,10 +63,12 @@ async fn two_numbers_of_one_account_share_its_rate() {
 async fn a_queue_holds_so_many_seconds_of_its_senders_rate() {
     const SMS: (&str, &str) = ("+14155550101", "+14155550199");
     const WHATSAPP: (&str, &str) = ("whatsapp:+14155550191", "whatsapp:+14155550199");
-    // Columns: seconds that a segment takes, seconds that queues hold, who to whom, whether it fits.
-    for (segment_s, holds_s, (from, to), fits) in [
+    // Columns: seconds that two segments take, seconds that queues hold, who to whom, whether a second one
+    // fits the queue. The first always does: an empty queue takes any message.
+    for (two_segments_s, holds_s, (from, to), fits) in [
         (35_000.0, None, SMS, true),
         (37_000.0, None, SMS, false),
+        (100_000.0, None, SMS, false),
         (14_000.0, None, WHATSAPP, true),
         (15_000.0, None, WHATSAPP, false),
         (900.0, Some(1_000), SMS, true),
@@ -74,6 +76,7 @@ async fn a_queue_holds_so_many_seconds_of_its_senders_rate() {
         (900.0, Some(1_000), WHATSAPP, true),
         (1_100.0, Some(1_000), WHATSAPP, false),
     ] {
+        let segment_s = two_segments_s / 2.0;
         let world = World::set_up(|setup| {
             setup.paces.long_code = Some(1.0 / segment_s);
             setup.paces.whatsapp = 1.0 / segment_s;
@@ -87,8 +90,17 @@ async fn a_queue_holds_so_many_seconds_of_its_senders_rate() {
         let sender = world.whatsapp_sender("+14155550191").await;
         let pool = format!("/v1/Services/{service}/ChannelSenders");
         world.post(&pool, &[("Sid", &sender)]).await.created();
-        let row = format!("{segment_s} {holds_s:?} {from}");
+        let row = format!("{two_segments_s} {holds_s:?} {from}");
         let message = [("To", to), ("Body", "Hi")];
+        // One that its carrier has at once, and one that waits.
+        for has_its_turn in [true, false] {
+            let named = [&message[..], &[("From", from)]].concat();
+            let named = world.post(&world.list("Messages"), &named).await.created();
+            assert_eq!(named["status"], "queued", "{row}");
+            if has_its_turn {
+                world.settled(&named).await;
+            }
+        }
         let through = [&message[..], &[("MessagingServiceSid", &*service)]].concat();
         let through = world.post("/x/v1/DryRun", &through).await.ok();
         let named = [&message[..], &[("From", from)]].concat();

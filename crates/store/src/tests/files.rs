@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use postrider_core::clock::ManualClock;
-use postrider_core::message::{Message, SenderNo, Status, StatusSet};
+use postrider_core::message::{AccountNo, Message, SenderNo, Status, StatusSet};
+use postrider_core::opt_out::{ChannelGroup, ListKey, Scope};
+use postrider_core::phone_number::PhoneNumber;
 use postrider_core::privacy::Concealment;
 use postrider_core::sid::Id;
 use rusqlite::Connection;
@@ -19,6 +21,7 @@ use crate::conformance::sample::{created_ms, id, message, message_with, number, 
 use crate::contract::{
     Applied, Change, Cursor, MessageFilter, RawReason, RawReceipt, Store, StoreError, Update,
 };
+use crate::opt_outs::{OptOutCause, OptOutEvent, OptOutSource};
 use crate::sqlite::{DiskSpace, OpenError, Options, SqliteStore, raw_receipts};
 
 fn insert(store: &SqliteStore, numbers: impl IntoIterator<Item = u32>, status: Status) {
@@ -542,9 +545,34 @@ fn a_backup_of_a_running_store_opens() {
         conn.execute("VACUUM INTO ?", [to.to_str().unwrap()])
             .unwrap();
     };
+    let key = ListKey {
+        scope: Scope::Sender(SenderNo(1)),
+        channels: ChannelGroup::Text,
+        user: PhoneNumber::from_digits(14_155_550_199).unwrap(),
+    };
+    let event = OptOutEvent {
+        id: id(0),
+        account: AccountNo(1),
+        key,
+        is_blocked: true,
+        cause: OptOutCause::of(OptOutSource::Others),
+    };
+    store.opt_outs().apply(&[event]).unwrap();
     fs::create_dir(backup.path().join("messages")).unwrap();
+    // Every file of the recipe, and no other.
+    let script = include_str!("../../../../docs/storage.md");
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_database = Path::new(&name).extension().is_some_and(|it| it == "db");
+        let line = format!("sqlite3 data/{name} \"VACUUM INTO 'backup/{name}'\"");
+        assert!(
+            !is_database || script.contains(&line),
+            "{name} is not in the recipe"
+        );
+    }
     copy(Path::new("sticky.db"));
     copy(Path::new("alerts.db"));
+    copy(Path::new("opt_outs.db"));
     copy(Path::new("parked.db"));
     for shard in shards(directory.path()) {
         copy(shard.strip_prefix(directory.path()).unwrap());
@@ -560,6 +588,8 @@ fn a_backup_of_a_running_store_opens() {
         store.list(&all, Cursor::Start, 99).unwrap()
     };
     assert_eq!(page(&copied).len(), 20);
+    let opted_out = copied.opt_outs().opted_out(key.channels, key.user);
+    assert_eq!(opted_out.unwrap(), [key.scope]);
     assert_eq!(page(&copied)[..19], page(&store)[..19]);
     insert(&copied, 20..30, Status::Queued);
     assert_eq!(copied.last_id().unwrap(), Some(id(29)));
