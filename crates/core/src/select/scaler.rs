@@ -130,10 +130,13 @@ pub(super) fn scale<'a>(
             scaled.winner = Some((key, member));
             continue;
         };
-        let (is_better, lost) = meet((&key, [0; LEVELS]), (&best, scaled.lost));
-        scaled.lost = lost;
-        if is_better {
+        // As two winners meet, of whom one has nobody below: most lose, and then one count changes.
+        let level = level(&key, &best);
+        if key[level] < best[level] {
+            scaled.lost = merged(level, [0; LEVELS], scaled.lost);
             scaled.winner = Some((key, member));
+        } else {
+            scaled.lost[level] += 1;
         }
     }
     scaled
@@ -201,22 +204,26 @@ impl Scaled {
     }
 }
 
-/// The winners of two sets meet. Whether the first wins, and who has lost to the winner of both then:
-/// whoever lost to the weaker one at the level where it loses, or below, loses there too, and so does
-/// the weaker one itself; who lost above still loses there.
+/// The winners of two sets meet. Whether the first wins, and who has lost to the winner of both then.
 pub(super) fn meet(one: (&Key, Lost), other: (&Key, Lost)) -> (bool, Lost) {
     let level = level(one.0, other.0);
     let is_first = one.0[level] < other.0[level];
-    let (mut lost, weaker) = if is_first {
-        (one.1, other.1)
+    let lost = if is_first {
+        merged(level, one.1, other.1)
     } else {
-        (other.1, one.1)
+        merged(level, other.1, one.1)
     };
+    (is_first, lost)
+}
+
+/// Who has lost to a winner that met a weaker one, which lost at this level: whoever lost to the weaker
+/// one there or below loses there too, and so does the weaker one itself; who lost above still does there.
+fn merged(level: usize, mut lost: Lost, weaker: Lost) -> Lost {
     for (count, of_weaker) in lost.iter_mut().zip(&weaker[..level]) {
         *count += of_weaker;
     }
     lost[level] += weaker[level..].iter().sum::<u32>() + 1;
-    (is_first, lost)
+    lost
 }
 
 /// Where two keys differ first; positions are unique, so they do.
