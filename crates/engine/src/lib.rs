@@ -16,6 +16,7 @@ pub mod committer;
 pub mod coverage;
 pub mod directory;
 pub mod dispatch;
+mod fading;
 #[cfg(test)]
 mod histories;
 pub mod idempotency;

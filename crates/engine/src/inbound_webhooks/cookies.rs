@@ -9,10 +9,10 @@ use cookie::Cookie;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use postrider_core::clock::Millis;
-use rustc_hash::FxHashMap;
 use url::{Origin, Url};
 
 use super::line::Line;
+use crate::fading::Fading;
 
 /// They are forgotten after so long without use.
 const IDLE_MS: Millis = 4 * 3_600_000;
@@ -25,9 +25,7 @@ const LINES_MAX: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Cookies {
-    jars: FxHashMap<Line, Jar>,
-    /// With so many jars, those that are idle are dropped.
-    sweep_at: usize,
+    jars: Fading<Line, Jar>,
 }
 
 #[derive(Debug, Default)]
@@ -91,10 +89,7 @@ impl Cookies {
         if self.jars.contains_key(line) {
             return;
         }
-        if self.jars.len() >= self.sweep_at.max(1_024) {
-            self.jars.retain(|_, jar| now_ms - jar.used_ms < IDLE_MS);
-            self.sweep_at = self.jars.len() * 2;
-        }
+        self.jars.make_room(|jar| now_ms - jar.used_ms < IDLE_MS);
         if self.jars.len() >= LINES_MAX {
             let idle = self.jars.iter().min_by_key(|(_, jar)| jar.used_ms);
             if let Some(line) = idle.map(|(line, _)| line.clone()) {

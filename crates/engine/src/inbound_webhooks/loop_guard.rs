@@ -5,9 +5,9 @@
 //! the one before counts on, and beyond 30 of them none is sent until 30 seconds have passed without.
 
 use postrider_core::clock::Millis;
-use rustc_hash::FxHashMap;
 
 use super::line::Line;
+use crate::fading::Fading;
 
 /// Replies in a row.
 pub(super) const REPLIES_MAX: u32 = 30;
@@ -17,9 +17,7 @@ const PAUSE_MS: Millis = 30_000;
 
 #[derive(Debug, Default)]
 pub(super) struct LoopGuard {
-    rows: FxHashMap<Line, Row>,
-    /// With so many rows, those that have ended are dropped.
-    sweep_at: usize,
+    rows: Fading<Line, Row>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +35,7 @@ impl Row {
 impl LoopGuard {
     /// Counts a reply. False: it must not be sent.
     pub(super) fn admit(&mut self, line: Line, now_ms: Millis) -> bool {
-        self.sweep(now_ms);
+        self.rows.make_room(|row| !row.has_ended(now_ms));
         let row = self.rows.entry(line).or_insert(Row {
             replies: 0,
             last_ms: now_ms,
@@ -52,14 +50,6 @@ impl LoopGuard {
         row.replies += 1;
         row.last_ms = now_ms;
         true
-    }
-
-    fn sweep(&mut self, now_ms: Millis) {
-        if self.rows.len() < self.sweep_at.max(1_024) {
-            return;
-        }
-        self.rows.retain(|_, row| !row.has_ended(now_ms));
-        self.sweep_at = self.rows.len() * 2;
     }
 }
 

@@ -16,10 +16,10 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::route::kind_of;
 use postrider_core::sender::WHATSAPP_PREFIX;
 use postrider_store::{OptOutCause, OptOutEvent, OptOutSource};
-use rustc_hash::FxHashMap;
 
 use super::OptOuts;
 use crate::Engine;
+use crate::fading::Fading;
 use crate::receive::Owner;
 
 /// What a keyword comes to.
@@ -153,9 +153,7 @@ impl OptOuts {
 /// When users were last answered automatically.
 #[derive(Debug, Default)]
 pub(super) struct Answered {
-    last: FxHashMap<ListKey, (LastReplies, Millis)>,
-    /// With so many, those that matter no more are dropped.
-    sweep_at: usize,
+    last: Fading<ListKey, (LastReplies, Millis)>,
 }
 
 impl Answered {
@@ -168,10 +166,7 @@ impl Answered {
     }
 
     fn set(&mut self, key: ListKey, kind: KeywordType, now_ms: Millis) {
-        if self.last.len() >= self.sweep_at.max(1_024) {
-            self.last.retain(|_, (_, at_ms)| is_recent(*at_ms, now_ms));
-            self.sweep_at = self.last.len() * 2;
-        }
+        self.last.make_room(|(_, at_ms)| is_recent(*at_ms, now_ms));
         let (replies, at_ms) = self.last.entry(key).or_default();
         replies.set(kind, now_ms);
         *at_ms = now_ms;

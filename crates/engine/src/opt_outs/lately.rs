@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use postrider_core::clock::Millis;
 use postrider_core::opt_out::{ListKey, ListKeys};
 use postrider_core::validity::MAX_VALIDITY_PERIOD_S;
-use rustc_hash::FxHashMap;
+
+use crate::fading::Fading;
 
 /// As long as a message may wait at most, and an hour more.
 const KEPT_MS: Millis = (MAX_VALIDITY_PERIOD_S as Millis + 3_600) * 1_000;
@@ -18,15 +19,8 @@ const KEPT_MS: Millis = (MAX_VALIDITY_PERIOD_S as Millis + 3_600) * 1_000;
 pub struct Lately {
     /// Nearly always there is nobody to look for.
     has_some: AtomicBool,
-    table: RwLock<Table>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    /// When they opted out.
-    blocked: FxHashMap<ListKey, Millis>,
-    /// With so many, those that are too old are dropped.
-    sweep_at: usize,
+    /// Since when it is known, in this process.
+    table: RwLock<Fading<ListKey, Millis>>,
 }
 
 impl Lately {
@@ -47,13 +41,12 @@ impl Lately {
     pub fn note(&self, key: ListKey, is_blocked: bool, now_ms: Millis) {
         let mut table = self.table.write();
         if is_blocked {
-            table.sweep(now_ms);
-            table.blocked.insert(key, now_ms);
+            table.make_room(|at_ms| *at_ms >= Self::since(now_ms));
+            table.insert(key, now_ms);
         } else {
-            table.blocked.remove(&key);
+            table.remove(&key);
         }
-        self.has_some
-            .store(!table.blocked.is_empty(), Ordering::Release);
+        self.has_some.store(!table.is_empty(), Ordering::Release);
     }
 
     /// Whether anybody may have opted out since messages were accepted that wait now.
@@ -64,17 +57,6 @@ impl Lately {
     /// Whether one of a message's entries has come to block it.
     pub(crate) fn blocks(&self, keys: &ListKeys) -> bool {
         let table = self.table.read();
-        keys.iter().any(|key| table.blocked.contains_key(&key))
-    }
-}
-
-impl Table {
-    fn sweep(&mut self, now_ms: Millis) {
-        if self.blocked.len() < self.sweep_at.max(1_024) {
-            return;
-        }
-        self.blocked
-            .retain(|_, at_ms| *at_ms >= Lately::since(now_ms));
-        self.sweep_at = self.blocked.len() * 2;
+        keys.iter().any(|key| table.contains_key(&key))
     }
 }

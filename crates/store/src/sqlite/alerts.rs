@@ -16,11 +16,12 @@ use rusqlite::{Connection, Params, Row, params_from_iter};
 
 use crate::alerts::{Alert, AlertFilter, AlertRepeat, AlertStore, Exchange};
 use crate::contract::{Cursor, Result, StoreError};
-use crate::sqlite::connection::{CacheKib, open_reader, open_writer};
+use crate::sqlite::connection::{CacheKib, open_writer};
 use crate::sqlite::failure::About;
+use crate::sqlite::few_readers::FewReaders;
 use crate::sqlite::migrations::Kind;
 
-/// Reading connections; who finds none waits. People read alerts, a page at a time.
+/// People read alerts, a page at a time.
 const READERS: usize = 2;
 
 const CACHE: CacheKib = CacheKib(1 << 10);
@@ -28,38 +29,26 @@ const CACHE: CacheKib = CacheKib(1 << 10);
 pub(super) struct Alerts {
     path: PathBuf,
     writer: Mutex<Connection>,
-    /// Opened when they are first needed.
-    readers: [Mutex<Option<Connection>>; READERS],
+    readers: FewReaders<READERS>,
 }
 
 impl Alerts {
     pub(super) fn open(path: PathBuf) -> Result<Self> {
         let writer = open_writer(&path, Kind::Alerts, 4096, CACHE).about(&path)?;
+        let readers = FewReaders::new(path.clone(), CACHE);
         Ok(Self {
             path,
             writer: Mutex::new(writer),
-            readers: Default::default(),
+            readers,
         })
     }
 
     pub(super) fn close_readers(&self) {
-        for reader in &self.readers {
-            drop(reader.lock().take());
-        }
+        self.readers.close();
     }
 
-    /// Errors name the file.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let free = self.readers.iter().find_map(Mutex::try_lock);
-        let mut reader = free.unwrap_or_else(|| self.readers[0].lock());
-        let work = || {
-            let conn = match reader.take() {
-                Some(conn) => conn,
-                None => open_reader(&self.path, CACHE)?,
-            };
-            read(reader.insert(conn))
-        };
-        work().about(&self.path)
+        self.readers.read(read)
     }
 
     fn change<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {

@@ -13,6 +13,7 @@ mod connection;
 mod depths;
 mod directory;
 mod failure;
+mod few_readers;
 mod find;
 mod key_filter;
 mod key_set;

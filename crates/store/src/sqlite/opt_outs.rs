@@ -16,8 +16,9 @@ use postrider_core::sid::{Id, MessageKind, MessageSid, ServiceSid};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::connection::{CacheKib, open_reader, open_writer};
+use super::connection::{CacheKib, open_writer};
 use super::failure::About;
+use super::few_readers::FewReaders;
 use super::key_set::KeySet;
 use super::migrations::Kind;
 use crate::contract::{Cursor, Result, StoreError};
@@ -25,7 +26,7 @@ use crate::opt_outs::{
     OptOutCause, OptOutEntry, OptOutEvent, OptOutFilter, OptOutSource, OptOutStore,
 };
 
-/// Connections at rest; each takes three open files.
+/// Questions at one time.
 const READERS: usize = 4;
 
 const CACHE: CacheKib = CacheKib(2 << 10);
@@ -36,7 +37,7 @@ const HEADROOM: u64 = 100_000;
 pub(super) struct OptOuts {
     path: PathBuf,
     writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
+    readers: FewReaders<READERS>,
     filter: RwLock<Filter>,
 }
 
@@ -50,31 +51,21 @@ enum Filter {
 impl OptOuts {
     pub(super) fn open(path: PathBuf) -> Result<Self> {
         let writer = open_writer(&path, Kind::OptOuts, 4096, CACHE).about(&path)?;
+        let readers = FewReaders::new(path.clone(), CACHE);
         Ok(Self {
             path,
             writer: Mutex::new(writer),
-            readers: Mutex::default(),
+            readers,
             filter: RwLock::new(Filter::Cold(Vec::new())),
         })
     }
 
     pub(super) fn close_readers(&self) {
-        self.readers.lock().clear();
+        self.readers.close();
     }
 
-    /// Errors name the file.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let at_rest = self.readers.lock().pop();
-        let conn = match at_rest {
-            Some(conn) => conn,
-            None => open_reader(&self.path, CACHE).about(&self.path)?,
-        };
-        let answer = read(&conn).about(&self.path)?;
-        let mut readers = self.readers.lock();
-        if readers.len() < READERS {
-            readers.push(conn);
-        }
-        Ok(answer)
+        self.readers.read(read)
     }
 
     fn may_have(&self, channels: ChannelGroup, user: PhoneNumber) -> bool {
