@@ -105,7 +105,15 @@ impl Engine {
             Some(network) => Some(Answer::supposed(network, self.now_ms())),
             None => acceptor.look_up(account, request).await,
         };
-        acceptor.preview(account, request, network)
+        let scheduled = match request.send_at {
+            Some(_) => self.scheduled().await?.of(account.no),
+            None => 0,
+        };
+        let preview = acceptor.preview(account, request, scheduled, network)?;
+        if self.unknown_alpha_sender(account, request).is_some() {
+            self.check_room_for_alpha(account)?;
+        }
+        Ok(preview)
     }
 
     async fn try_create(
@@ -240,18 +248,23 @@ impl Engine {
         let message = acceptor.prepare(account, request, 0, Some(no))?;
         // Also given back when the client hangs up before the sender is known.
         let reserved = Reserved::new(acceptor, message);
-        let max = self.limits().alpha_senders_max;
         if !changes.is_empty() {
-            if self.directory().alpha_senders(account.sid) >= max {
-                let text = format!(
-                    "This account has sent from {max} alphanumeric senders, the most there may be; \
-                     use one of them, or a Messaging Service that has it in its pool"
-                );
-                return Err(Fault::because(ErrorCode::InvalidFrom, text));
-            }
+            self.check_room_for_alpha(account)?;
             self.write_settings(lock, changes).await?;
         }
         Ok(reserved.keep())
+    }
+
+    fn check_room_for_alpha(&self, account: &Account) -> Result<(), Fault> {
+        let max = self.limits().alpha_senders_max;
+        if self.directory().alpha_senders(account.sid) < max {
+            return Ok(());
+        }
+        let text = format!(
+            "This account has sent from {max} alphanumeric senders, the most there may be; use one of \
+             them, or a Messaging Service that has it in its pool"
+        );
+        Err(Fault::because(ErrorCode::InvalidFrom, text))
     }
 
     /// The account's message with this SID, as long as it is kept.

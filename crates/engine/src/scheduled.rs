@@ -48,6 +48,10 @@ impl Scheduled {
         Ok(message)
     }
 
+    pub(crate) fn of(&self, account: AccountNo) -> u32 {
+        self.counts.lock().get(&account).copied().unwrap_or(0)
+    }
+
     /// One of the account's messages was released or canceled.
     pub(crate) fn left(&self, account: AccountNo) {
         let mut counts = self.counts.lock();

@@ -39,6 +39,7 @@ impl Acceptor {
         &self,
         account: &Account,
         request: &CreateMessage,
+        scheduled: u32,
         network: Option<Answer>,
     ) -> Result<Preview, Fault> {
         let now_ms = self.clock.now_ms();
@@ -50,7 +51,7 @@ impl Acceptor {
         };
         let service = draft.service.as_deref();
         let validity = self.validity(request, &draft)?;
-        self.send_at(request, &draft, 0, now_ms)?;
+        self.send_at(request, &draft, scheduled, now_ms)?;
         let sid = MessageSid {
             id: Id::MIN,
             kind: kind_of(&draft),

@@ -76,6 +76,8 @@ async fn prepare(
     };
     let mut message = engine.draw_up(account, request).await.map_err(of_reply)?;
     message.direction = Direction::OutboundReply;
+    // Nobody chose its sender, and no request named it.
+    message.decision = None;
     message.options.status_callback_method = method.filter(|method| *method != HttpMethod::Post);
     let now_ms = engine.now_ms();
     if !engine.shared.inquiries.admits_reply(line, now_ms) {

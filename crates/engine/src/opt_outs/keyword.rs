@@ -139,6 +139,7 @@ async fn draw_up(
         .inspect_err(|fault| tracing::warn!(%fault, %kind, "a keyword can't be answered"))
         .ok()?;
     reply.direction = Direction::OutboundReply;
+    reply.decision = None;
     reply.status_callback = None;
     reply.callbacks_due = StatusSet::EMPTY;
     Some(reply)

@@ -398,3 +398,35 @@ async fn an_opt_out_is_told_before_and_after() {
         (&json!("+14155550102"), &json!("opted_out"))
     );
 }
+
+/// What an account may have no more of, a question is refused for as its message would be.
+#[tokio::test]
+async fn a_dry_run_is_refused_where_the_account_has_no_room() {
+    let world = World::limited(|limits| {
+        limits.alpha_senders_max = 1;
+        limits.scheduled_max = 1;
+    })
+    .await;
+    let service = world.service_with("+14155550101").await;
+    let (messages, dry_run) = (world.list("Messages"), "/x/v1/DryRun");
+    let alpha = |name| [("To", "+447700900199"), ("From", name), ("Body", "Hi")];
+    world.post(&messages, &alpha("First")).await.created();
+    world.post(dry_run, &alpha("First")).await.ok();
+    world
+        .post(dry_run, &alpha("Second"))
+        .await
+        .refused(400, 21212);
+    let later = [
+        ("To", "+14155550199"),
+        ("MessagingServiceSid", &*service),
+        ("Body", "Hi"),
+        ("ScheduleType", "fixed"),
+        ("SendAt", "2026-01-01T10:00:00Z"),
+    ];
+    world.post(dry_run, &later).await.ok();
+    world.post(&messages, &later).await.created();
+    let refused = world.post(&messages, &later).await;
+    let code = u32::try_from(refused.json["code"].as_u64().unwrap()).unwrap();
+    refused.refused(400, code);
+    world.post(dry_run, &later).await.refused(400, code);
+}
