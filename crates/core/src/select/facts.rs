@@ -138,7 +138,8 @@ pub enum Detail {
 
 /// How busy senders are at this instant.
 pub trait Loads {
-    /// Live sticky mappings of this service that name the sender, which has this place in the pool.
+    /// Sticky mappings of this service that name the sender, which has this place in the pool: those that
+    /// hold, and others until they are swept; the recipient's own only while it holds.
     fn mappings(&self, sender: SenderNo, position: u64) -> u64;
 
     fn queue(&self, sender: SenderNo) -> QueueLoad;
