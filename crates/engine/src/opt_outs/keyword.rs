@@ -78,11 +78,11 @@ pub(crate) async fn hear(
         engine.change_opt_outs(events).await?;
     }
     let reply = match outcome.reply {
-        Reply::Text(text) => {
-            opt_outs.note_answer(keys.home, outcome.kind, now_ms);
+        // Of the same word twice at one instant, one is answered.
+        Reply::Text(text) if opt_outs.may_answer(keys.home, outcome.kind, now_ms) => {
             draw_up(engine, owner, message, text, outcome.kind).await
         }
-        Reply::Silent(_) => None,
+        Reply::Text(_) | Reply::Silent(_) => None,
     };
     Ok(Spoken {
         opt_out_type: outcome.opt_out_type,
@@ -146,8 +146,15 @@ async fn draw_up(
 }
 
 impl OptOuts {
-    fn note_answer(&self, key: ListKey, kind: KeywordType, now_ms: Millis) {
-        self.answered.lock().set(key, kind, now_ms);
+    /// Notes the answer, unless the same was given just now.
+    fn may_answer(&self, key: ListKey, kind: KeywordType, now_ms: Millis) -> bool {
+        let mut answered = self.answered.lock();
+        let last_ms = answered.of(&key, now_ms).of(kind);
+        let is_first = last_ms.is_none_or(|last_ms| !is_recent(last_ms, now_ms));
+        if is_first {
+            answered.set(key, kind, now_ms);
+        }
+        is_first
     }
 }
 

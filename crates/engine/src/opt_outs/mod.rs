@@ -36,6 +36,8 @@ pub struct OptOuts {
     lately: Arc<Lately>,
     wording: Wording,
     answered: Mutex<Answered>,
+    /// Held while the list changes.
+    changing: Mutex<()>,
     imports: Imports,
 }
 
@@ -50,6 +52,7 @@ impl OptOuts {
             lately: Arc::new(lately),
             wording,
             answered: Mutex::default(),
+            changing: Mutex::default(),
             imports: Imports::default(),
         })
     }
@@ -78,6 +81,8 @@ impl Engine {
         let acceptor = self.shared.acceptor.clone();
         let written = self.write(move || {
             let opt_outs = &acceptor.opt_outs;
+            // Memory learns of changes in the order in which the list has them.
+            let _changing = opt_outs.changing.lock();
             let applied = opt_outs.store.opt_outs().apply(&events)?;
             let now_ms = acceptor.clock.now_ms();
             // Whoever was out already is known from then, or was out before any message that waits.
