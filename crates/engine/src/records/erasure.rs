@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
@@ -12,10 +13,10 @@ use postrider_core::message::Message;
 use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sender::WHATSAPP_PREFIX;
 use postrider_core::settings::Account;
-use postrider_core::sid::{AccountSid, Id, MessageKind, MessageSid};
-use postrider_store::{Applied, Change, Cursor, MessageFilter, PartOf, StickyKey, is_settled};
+use postrider_core::sid::{AccountSid, MessageKind, MessageSid};
+use postrider_store::{Applied, Change, MessageFilter, PartOf, StickyKey, is_settled};
 
-use super::{STEP, is_done};
+use super::is_done;
 use crate::{Engine, lost_task, receive};
 
 /// Raw receipts looked at in one step. They are written where all messages are, so others wait.
@@ -175,23 +176,12 @@ impl Engine {
         filter: MessageFilter,
         left: &mut BTreeMap<MessageSid, LeftReason>,
     ) -> Result<u64, Fault> {
-        let mut erased = 0;
-        let mut oldest = Id::MIN;
-        loop {
-            let (store, filter) = (self.shared.store.clone(), filter.clone());
-            let page = self.read(move || store.list(&filter, Cursor::Before(oldest), STEP));
-            let page = page.await?;
-            let Some(newest) = page.first() else {
-                return Ok(erased);
-            };
-            oldest = newest.sid.id;
-            let busy = page.iter().filter(|message| !is_done(message));
-            left.extend(busy.map(|message| (message.sid, LeftReason::of(message))));
-            erased += self.forget_done(&page).await?;
-            if page.len() < STEP {
-                return Ok(erased);
+        let note = |message: &Message| {
+            if !is_done(message) {
+                left.insert(message.sid, LeftReason::of(message));
             }
-        }
+        };
+        self.forget_listed(filter, Duration::ZERO, note).await
     }
 
     async fn erase_sticky_senders(

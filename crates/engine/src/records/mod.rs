@@ -7,10 +7,13 @@
 mod erasure;
 mod retention;
 
+use std::time::Duration;
+
 use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::Message;
-use postrider_store::{Applied, Change, is_settled};
+use postrider_core::sid::Id;
+use postrider_store::{Applied, Change, Cursor, MessageFilter, is_settled};
 
 pub use self::erasure::{Erasure, Left, LeftReason};
 pub use self::retention::RETENTION_DAYS;
@@ -28,6 +31,34 @@ fn is_done(message: &Message) -> bool {
 }
 
 impl Engine {
+    /// Forgets what is listed, oldest first and in steps with a pause between, as far as it is done with;
+    /// returns how many. `each` is shown every record before.
+    async fn forget_listed(
+        &self,
+        filter: MessageFilter,
+        pause: Duration,
+        mut each: impl FnMut(&Message),
+    ) -> Result<u64, Fault> {
+        let mut forgotten = 0;
+        let mut oldest = Id::MIN;
+        loop {
+            let (store, filter) = (self.shared.store.clone(), filter.clone());
+            let page = self.read(move || store.list(&filter, Cursor::Before(oldest), STEP));
+            let page = page.await?;
+            // A page is newest first, and the next one is of what is newer.
+            let Some(newest) = page.first() else {
+                return Ok(forgotten);
+            };
+            oldest = newest.sid.id;
+            page.iter().for_each(&mut each);
+            forgotten += self.forget_done(&page).await?;
+            if page.len() < STEP {
+                return Ok(forgotten);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// Forgets those of the records that are done with; returns how many. One that is gone already, or
     /// has something to do again, is not among them.
     async fn forget_done(&self, page: &[Message]) -> Result<u64, Fault> {

@@ -11,10 +11,9 @@ use postrider_core::error_code::ErrorCode;
 use postrider_core::fault::Fault;
 use postrider_core::message::{AccountNo, Message};
 use postrider_core::settings::Account;
-use postrider_core::sid::{AccountSid, Id};
-use postrider_store::{ALERT_AGE_MAX_MS, Cursor, MessageFilter, is_settled};
+use postrider_core::sid::AccountSid;
+use postrider_store::{ALERT_AGE_MAX_MS, MessageFilter, is_settled};
 
-use super::STEP;
 use crate::Engine;
 
 /// Days that a record may be kept.
@@ -114,22 +113,6 @@ impl Engine {
             made_before_ms: Some(self.kept_from_ms(account)),
             ..MessageFilter::default()
         };
-        let mut forgotten = 0;
-        let mut oldest = Id::MIN;
-        loop {
-            let (store, filter) = (self.shared.store.clone(), filter.clone());
-            let page = self.read(move || store.list(&filter, Cursor::Before(oldest), STEP));
-            let page = page.await?;
-            // A page is newest first, and the next one is of what is newer.
-            let Some(newest) = page.first() else {
-                return Ok(forgotten);
-            };
-            oldest = newest.sid.id;
-            forgotten += self.forget_done(&page).await?;
-            if page.len() < STEP {
-                return Ok(forgotten);
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        self.forget_listed(filter, PAUSE, |_| {}).await
     }
 }
