@@ -16,6 +16,8 @@ use postrider_carriers::{
 };
 use postrider_core::clock::ManualClock;
 use postrider_core::lifecycle::ReceiptParts;
+#[cfg(test)]
+use postrider_core::message::{AccountNo, Direction, Message};
 use postrider_core::opt_out::Wording;
 use postrider_core::pacing::PaceSettings;
 use postrider_core::route::{Route, Routes};
@@ -23,6 +25,8 @@ use postrider_core::select::SenderKind;
 use postrider_core::text::Encoding;
 use postrider_store::Store;
 use postrider_store::memory::MemoryStore;
+#[cfg(test)]
+use postrider_store::{Cursor, MessageFilter};
 use smallvec::smallvec;
 use tokio::sync::{Notify, mpsc};
 
@@ -40,6 +44,20 @@ pub struct TestEngine {
 }
 
 impl TestEngine {
+    /// The account's messages of one direction, oldest first.
+    #[cfg(test)]
+    pub(crate) async fn messages(&self, account: AccountNo, direction: Direction) -> Vec<Message> {
+        let filter = MessageFilter {
+            account: Some(account),
+            ..MessageFilter::default()
+        };
+        let listed = self.engine.messages(filter, Cursor::Start, 1_000).await;
+        let mut listed = listed.expect("the store reads");
+        listed.retain(|message| message.direction == direction);
+        listed.reverse();
+        listed
+    }
+
     /// A handset texts one of the account's senders. When this returns, the message is stored.
     pub async fn inbound(&self, from: &str, to: &str, text: &str) {
         let inbound = Inbound {

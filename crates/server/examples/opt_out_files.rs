@@ -8,6 +8,9 @@
 //! The whole way but for the socket: the request's octets, rows, transactions on the disk, and the
 //! export's pieces.
 
+#[path = "../../store/examples/figures/mod.rs"]
+mod figures;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +23,8 @@ use postrider_core::clock::ManualClock;
 use postrider_engine::testing::engine_over;
 use postrider_server::{App, Ops, Peer, Scheme, Setup, TrustedProxies};
 use postrider_store::sqlite::{Options, SqliteStore};
+
+use figures::{line, now, ratio, resident_kib};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -148,28 +153,6 @@ fn count_of(json: &serde_json::Value) -> f64 {
     ratio(json.as_u64().unwrap_or(0), 1)
 }
 
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let words = line.and_then(|line| line.split_whitespace().next());
-    words.and_then(|word| word.parse().ok()).unwrap_or(0)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 fn seconds(started: Instant) -> f64 {
     started.elapsed().as_secs_f64()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for reading")]
-fn ratio(a: u64, b: u64) -> f64 {
-    a as f64 / b as f64
-}
-
-#[expect(clippy::print_stdout, reason = "its result is what it prints")]
-fn line(name: &str, figure: f64, unit: &str) {
-    println!("{name:<24} {figure:>11.2} {unit}");
 }

@@ -7,6 +7,8 @@
 //! Entries come in an order that has nothing to do with that of the table, in batches as an import writes
 //! them. Then users are asked for: some who never opted out, which the filter answers, and some who did.
 
+mod figures;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +20,8 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sid::{Id, ServiceSid};
 use postrider_store::sqlite::{Options, SqliteStore};
 use postrider_store::{OptOutCause, OptOutEvent, OptOutSource, Store};
+
+use figures::{line, now, ratio, resident_kib};
 
 /// As the engine imports them.
 const BATCH: u64 = 1_000;
@@ -123,30 +127,8 @@ fn file_octets(dir: &Path) -> u64 {
         .sum()
 }
 
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let words = line.and_then(|line| line.split_whitespace().next());
-    words.and_then(|word| word.parse().ok()).unwrap_or(0)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 fn micros(started: Instant, count: u64) -> f64 {
     started.elapsed().as_secs_f64() * 1e6 / ratio(count, 1)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for reading")]
-fn ratio(a: u64, b: u64) -> f64 {
-    a as f64 / b as f64
-}
-
-#[expect(clippy::print_stdout, reason = "its result is what it prints")]
-fn line(name: &str, figure: f64, unit: &str) {
-    println!("{name:<24} {figure:>9.2} {unit}");
 }
 
 #[expect(clippy::print_stdout, reason = "its result is what it prints")]

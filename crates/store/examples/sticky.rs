@@ -11,6 +11,8 @@
 //! in the directory for temporary files (`TMPDIR`); at a hundred million it takes six gigabytes while it
 //! grows.
 
+mod figures;
+
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::sid::{Id, ServiceSid};
 use postrider_store::sqlite::{Options, SqliteStore};
 use postrider_store::{StickyChange, StickyKey, StickySender, Store};
+
+use figures::{line, now, ratio, resident_kib};
 
 /// As the engine writes them.
 const BATCH: u64 = 10_000;
@@ -153,28 +157,6 @@ fn forget(dir: &Path) {
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("the advice is taken");
 }
 
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let words = line.and_then(|line| line.split_whitespace().next());
-    words.and_then(|word| word.parse().ok()).unwrap_or(0)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 fn micros(started: Instant, count: u64) -> f64 {
     started.elapsed().as_secs_f64() * 1e6 / ratio(count, 1)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for reading")]
-fn ratio(a: u64, b: u64) -> f64 {
-    a as f64 / b as f64
-}
-
-#[expect(clippy::print_stdout, reason = "its result is what it prints")]
-fn line(name: &str, figure: f64, unit: &str) {
-    println!("{name:<24} {figure:>9.1} {unit}");
 }

@@ -10,7 +10,6 @@ use postrider_core::phone_number::PhoneNumber;
 use postrider_core::settings::{Account, HttpMethod, Service};
 use postrider_core::sid::ServiceSid;
 use postrider_store::memory::MemoryStore;
-use postrider_store::{Cursor, MessageFilter};
 
 use super::loop_guard::REPLIES_MAX;
 use crate::settings::NewPoolEntry;
@@ -102,19 +101,7 @@ impl World {
     }
 
     async fn messages(&self, direction: Direction) -> Vec<Message> {
-        let filter = MessageFilter {
-            account: Some(self.account.no),
-            ..MessageFilter::default()
-        };
-        let all = self
-            .test
-            .engine
-            .messages(filter, Cursor::Start, 1_000)
-            .await;
-        let mut all = all.unwrap();
-        all.retain(|message| message.direction == direction);
-        all.reverse();
-        all
+        self.test.messages(self.account.no, direction).await
     }
 
     async fn replies(&self) -> Vec<String> {
